@@ -1,0 +1,268 @@
+"""The client of one endpoint: start it, load, route, roll back, ask, stop.
+
+Standard library only: the front end imports this. Any number of clients may talk to one
+endpoint at once; the supervisor puts changes of the routing table in order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput, EndpointUnavailable, NotFound, RequestFailed, WrongState
+from core.serving import wire
+from core.serving.folder import EndpointFolder, is_alive
+from core.serving.records import (
+    CaptureStatus,
+    EndpointInfo,
+    EndpointState,
+    EndpointStats,
+    EndpointStatus,
+    InvokeReply,
+    LoadReport,
+    RollbackReport,
+    SwapReport,
+    Variant,
+)
+
+REVISION_HEADER = "x-amzn-invoked-production-variant"
+
+
+class EndpointControl:
+    """One endpoint, by its folder. Holds no connection and no state; safe to share."""
+
+    def __init__(self, directory: Path) -> None:
+        self.folder = EndpointFolder(directory)
+
+    def ensure_running(self, name: str, port: int = 0, timeout: float = 60) -> EndpointInfo:
+        """The endpoint's address, after starting a supervisor if none is alive.
+
+        Port 0 takes the port of the last time, else a free one. A supervisor that starts
+        loads what it was last told and routes as it was last told. Raises `PortTaken`,
+        `WrongState` (it runs on another port), `EndpointUnavailable` (with the reason).
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            found = self.info()
+            if found is not None and found.alive:
+                if port not in (0, found.port):
+                    raise WrongState(
+                        f"Endpoint {name} already runs on port {found.port}, not {port}",
+                        "stop it first to move it",
+                    )
+                if found.state is not EndpointState.STARTING:
+                    return found
+            else:
+                _start_supervisor(self.folder, name, port, deadline)
+            if time.monotonic() > deadline:
+                raise EndpointUnavailable(
+                    f"Endpoint {name} was not ready within {timeout:g} s",
+                    f"look into {self.folder.supervisor_log}",
+                )
+            time.sleep(0.05)
+
+    def info(self) -> EndpointInfo | None:
+        """What `endpoint.json` says, checked against the processes; None when there is none."""
+        data = self.folder.read()
+        if data is None:
+            return None
+        alive = is_alive(data.get("supervisor_pid"), data.get("supervisor_start"))
+        state = EndpointState(data["state"])
+        if not alive and state is not EndpointState.STOPPED:
+            state = EndpointState.LOST
+        return EndpointInfo(
+            name=data["name"],
+            directory=self.folder.root,
+            host=data["host"],
+            port=data["port"],
+            state=state,
+            alive=alive,
+            pid=data.get("supervisor_pid"),
+            server_pid=data.get("server_pid"),
+            variants=tuple(Variant.from_json(row) for row in data["variants"]),
+            updated_at=data["updated_at"],
+        )
+
+    def load(
+        self, revision: int, model_path: Path, model: str, version: int, timeout: float = 180
+    ) -> LoadReport:
+        """Load a model directory (MLflow format) under a revision, beside the traffic.
+
+        Loading the same again returns the same report. Raises `ModelUnusable`, `WrongState`
+        (the revision is another model), `EndpointUnavailable`.
+        """
+        path = str(model_path.absolute())
+        answer = self._ask(
+            "load", timeout, revision=revision, model_path=path, model=model, version=version
+        )
+        return LoadReport.from_json(answer)
+
+    def unload(self, revision: int) -> None:
+        """Free a revision. Raises `WrongState` while it is routed, `NotFound`."""
+        self._ask("unload", 30, revision=revision)
+
+    def set_table(self, weights: Mapping[int, float], reason: str = "") -> SwapReport:
+        """Route by these weights (percent by revision, summing to 100) from the next request.
+
+        Returns once the server has swapped. Raises `BadInput`, `NotFound` (not loaded).
+        """
+        variants = [asdict(Variant(revision, weight)) for revision, weight in weights.items()]
+        return SwapReport.from_json(self._ask("set_table", 30, variants=variants, reason=reason))
+
+    def rollback(self, to_revision: int, reason: str = "") -> RollbackReport:
+        """Send every new request to one loaded revision at once, then wait (at most 5 s) for
+        the requests that the old table still had. Idempotent. Raises `NotFound`."""
+        return RollbackReport.from_json(
+            self._ask("rollback", 40, to_revision=to_revision, reason=reason)
+        )
+
+    def status(self) -> EndpointStatus:
+        """Desired and actual state. Raises `EndpointUnavailable`."""
+        return EndpointStatus.from_json(self._ask("status", 10))
+
+    def stats(self) -> EndpointStats:
+        """Traffic by revision. Raises `EndpointUnavailable`."""
+        return EndpointStats.from_json(self._ask("stats", 10))
+
+    def set_capture(self, rate: float) -> CaptureStatus:
+        """Capture this share (0–1) of the requests from now on."""
+        return CaptureStatus.from_json(self._ask("capture", 10, rate=rate))
+
+    def replace_server(self, timeout: float = 120) -> EndpointInfo:
+        """Put a fresh server process in place of the running one, without losing a request."""
+        self._ask("replace_server", timeout)
+        return self._info()
+
+    def stop(self, timeout: float = 30) -> None:
+        """Stop accepting, answer what is in flight, leave. No error when it does not run."""
+        found = self.info()
+        if found is None or not found.alive:
+            return
+        with contextlib.suppress(EndpointUnavailable):  # it may leave before it answers
+            self._ask("stop", timeout)
+        deadline = time.monotonic() + timeout
+        while (found := self.info()) is not None and found.alive:
+            if time.monotonic() > deadline:
+                raise EndpointUnavailable(
+                    f"Endpoint {found.name} did not stop within {timeout:g} s",
+                    f"end process {found.pid} by hand",
+                )
+            time.sleep(0.02)
+
+    def invoke(
+        self,
+        payload: bytes,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 30,
+    ) -> InvokeReply:
+        """Send one request to `/invocations`; any HTTP status is an answer, not an error.
+
+        Raises `RequestFailed` when there is no HTTP answer at all, `EndpointUnavailable` when
+        the endpoint is not running.
+        """
+        info = self._info()
+        begun = time.perf_counter()
+        connection = http.client.HTTPConnection(info.host, info.port, timeout=timeout)
+        try:
+            sent = {**(headers or {}), "Content-Type": content_type, "Connection": "close"}
+            connection.request("POST", "/invocations", body=payload, headers=sent)
+            reply = connection.getresponse()
+            body = reply.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise RequestFailed(
+                f"{info.url}/invocations gave no answer: {error or type(error).__name__}",
+                "see the endpoint's status",
+            ) from None
+        finally:
+            connection.close()
+        found = {key.lower(): value for key, value in reply.getheaders()}
+        revision = found.get(REVISION_HEADER, "").removeprefix("r")
+        return InvokeReply(
+            status=reply.status,
+            body=body,
+            headers=found,
+            revision=int(revision) if revision.isdigit() else None,
+            milliseconds=(time.perf_counter() - begun) * 1000,
+        )
+
+    def _info(self) -> EndpointInfo:
+        found = self.info()
+        if found is None:
+            raise NotFound(f"No endpoint at {self.folder.root}", "deploy one first")
+        if not found.alive:
+            raise EndpointUnavailable(
+                f"Endpoint {found.name} is {found.state}", "start it, or deploy to it"
+            )
+        return found
+
+    def _ask(self, operation: str, timeout: float, **arguments: Any) -> Any:
+        self._info()
+        data = self.folder.read() or {}
+        path = str(data.get("control") or self.folder.socket_path())
+        return wire.ask(path, {"op": operation, **arguments}, timeout)
+
+
+def _start_supervisor(folder: EndpointFolder, name: str, port: int, deadline: float) -> None:
+    """Start a supervisor and wait for the line it writes when it is ready or has failed.
+
+    Returns also when another process won the race to start one. Raises what the supervisor
+    reported, or `EndpointUnavailable`.
+    """
+    if not 0 <= port <= 65535:
+        raise BadInput(f"Port {port} is not between 0 and 65535")
+    folder.root.mkdir(parents=True, exist_ok=True)
+    read_end, write_end = os.pipe()
+    try:
+        with folder.supervisor_log.open("ab") as log:
+            command = [sys.executable, "-P", "-m", "core.serving.supervisor"]
+            command += ["--dir", str(folder.root), "--name", name, "--port", str(port)]
+            command += ["--ready-fd", str(write_end)]
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(write_end,),
+                start_new_session=True,
+                cwd="/",
+            )
+    finally:
+        os.close(write_end)
+    try:
+        line = _read_report(read_end, deadline)
+    finally:
+        os.close(read_end)
+        # It has forked itself away by now, or failed: this never waits for the endpoint.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=5)
+    if not line:
+        raise EndpointUnavailable(
+            f"The supervisor of endpoint {name} did not report in",
+            f"look into {folder.supervisor_log}",
+        )
+    report = json.loads(line)
+    if report.get("ok") or report.get("error", {}).get("code") != WrongState.code:
+        wire.unwrap(report)
+
+
+def _read_report(read_end: int, deadline: float) -> bytes:
+    """What the supervisor wrote on its ready pipe; empty at the deadline or when it died."""
+    line = b""
+    while not line.endswith(b"\n"):
+        ready, _, _ = select.select([read_end], [], [], max(0.0, deadline - time.monotonic()))
+        chunk = os.read(read_end, 65536) if ready else b""
+        if not chunk:
+            return b""
+        line += chunk
+    return line

@@ -1,0 +1,120 @@
+"""An endpoint's folder on disk: paths, `endpoint.json`, and who is alive.
+
+`endpoint.json` has one writer, the supervisor that holds `supervisor.lock`; everybody else
+reads it. It is written to a temporary name and renamed, so that a reader never sees half.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from core.errors import EndpointUnavailable, StateCorrupt
+
+_MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
+
+
+class EndpointFolder:
+    """The paths in one endpoint's folder and the safe reading and writing of its file."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.file = self.root / "endpoint.json"
+        self.lock = self.root / "supervisor.lock"
+        self.capture = self.root / "capture"
+        self.server_log = self.root / "server.log"
+        self.supervisor_log = self.root / "supervisor.log"
+
+    def socket_path(self) -> str:
+        """Where the control socket goes: in the folder, or, where that path is too long for
+        a Unix socket, in a private folder under the system's temporary one."""
+        here = str(self.root / "control.sock")
+        if len(os.fsencode(here)) <= _MAX_SOCKET_PATH:
+            return here
+        private = Path(tempfile.gettempdir()) / f"opsdeck-{os.getuid()}"
+        private.mkdir(mode=0o700, exist_ok=True)
+        found = private.lstat()
+        if found.st_uid != os.getuid() or found.st_mode & 0o077:
+            raise EndpointUnavailable(
+                f"{private} is open to others, so the control socket cannot be put there",
+                "remove that folder, or use a shorter workspace path",
+            )
+        return str(private / f"{hashlib.sha256(here.encode()).hexdigest()[:16]}.sock")
+
+    def read(self) -> dict[str, Any] | None:
+        """What `endpoint.json` says, or None when there is none.
+
+        Raises `StateCorrupt` when it is not what a supervisor writes.
+        """
+        try:
+            data = json.loads(self.file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise StateCorrupt(
+                f"{self.file} is not valid JSON ({error})", "remove it and deploy again"
+            ) from None
+        if not isinstance(data, dict) or "name" not in data or "port" not in data:
+            raise StateCorrupt(f"{self.file} lacks name or port", "remove it and deploy again")
+        return data
+
+    def write(self, data: Mapping[str, Any]) -> None:
+        """Replace `endpoint.json`; raises OSError when the disk refuses."""
+        temporary = self.file.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            with temporary.open("w") as stream:
+                json.dump(data, stream, indent=1)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(self.file)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+    def acquire(self) -> int | None:
+        """The lock's file descriptor, or None when another supervisor holds it."""
+        handle = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        return handle
+
+
+def started(pid: int) -> str | None:
+    """When a process started, as a string to compare only; None when it is gone or a zombie.
+
+    A pid alone may have been given to somebody else since; pid and start time cannot.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return None if Path("/proc/self/stat").exists() else _started_ps(pid)
+    except ProcessLookupError:
+        return None
+    state, *rest = text.rpartition(")")[2].split()
+    return None if state in "ZX" else rest[18]
+
+
+def _started_ps(pid: int) -> str | None:
+    """The same where there is no /proc (macOS)."""
+    done = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, timeout=5
+    )
+    state, _, when = done.stdout.strip().partition(" ")
+    return when.strip() if when and not state.startswith("Z") else None
+
+
+def is_alive(pid: int | None, start: str | None) -> bool:
+    """Whether the process that was recorded with this pid and start time still runs."""
+    return pid is not None and start is not None and started(pid) == start
