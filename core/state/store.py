@@ -1,0 +1,156 @@
+"""Changing the state: one transaction that also appends to the journal and the outbox.
+
+Importing this module loads SQLAlchemy; the front end does so at its first change only.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.domain.journal import GENESIS, entry_hash
+from core.errors import DiskFull, StateCorrupt, StateVersion
+from core.state import schema
+
+_JOURNAL_LOCK = 0x0D5DECC  # PostgreSQL advisory lock: one writer of the chain at a time
+
+
+class Transaction:
+    """An open transaction: rows, journal entries and outbox messages commit together."""
+
+    def __init__(self, connection: sa.Connection, actor: str) -> None:
+        self.connection = connection
+        self.actor = actor
+        self.now = time.time()
+
+    def execute(self, statement: sa.Executable) -> sa.CursorResult[Any]:
+        """Run a statement in this transaction."""
+        return self.connection.execute(statement)
+
+    def row(self, statement: sa.Executable) -> Mapping[str, Any] | None:
+        """The first row of a query, or `None`."""
+        found = self.connection.execute(statement).mappings().first()
+        return dict(found) if found is not None else None
+
+    def rows(self, statement: sa.Executable) -> list[Mapping[str, Any]]:
+        """All rows of a query."""
+        return [dict(row) for row in self.connection.execute(statement).mappings()]
+
+    def journal(self, action: str, subject: str, **detail: Any) -> int:
+        """Append an entry to the chain; returns its number."""
+        if self.connection.dialect.name == "postgresql":
+            self.connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_JOURNAL_LOCK)))
+        last = self.connection.execute(
+            sa.select(schema.journal.c.seq, schema.journal.c.hash)
+            .order_by(schema.journal.c.seq.desc())
+            .limit(1)
+        ).first()
+        seq, previous = (last.seq + 1, last.hash) if last else (1, GENESIS)
+        at = time.time()
+        text = json.dumps(detail, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        values = {
+            "seq": seq,
+            "at": at,
+            "actor": self.actor,
+            "action": action,
+            "subject": subject,
+            "detail": text,
+            "previous_hash": previous,
+            "hash": entry_hash(seq, at, self.actor, action, subject, text, previous),
+        }
+        self.connection.execute(schema.journal.insert().values(values))
+        return seq
+
+    def outbox(self, kind: str, target: str, **payload: Any) -> None:
+        """Ask the worker for `kind` on `target`, delivered at least once after the commit."""
+        self.connection.execute(
+            schema.outbox.insert().values(
+                kind=kind, target=target, payload=json.dumps(payload), created_at=self.now
+            )
+        )
+
+
+class Store:
+    """The state database, for changes. Thread-safe; owns its SQLAlchemy engine."""
+
+    def __init__(self, database_url: str) -> None:
+        self.url = database_url
+        self.engine = make_engine(database_url)
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def transaction(self, actor: str) -> Iterator[Transaction]:
+        """A transaction that commits at the end of the block, or rolls back whole.
+
+        Raises `DiskFull` and `StateCorrupt` in place of the driver's errors.
+        """
+        try:
+            with self.engine.begin() as connection:
+                yield Transaction(connection, actor)
+        except sa.exc.DBAPIError as error:
+            raise _plain(self.url, error) from error
+
+    def migrate(self) -> None:
+        """Bring the schema to the version of this code; raises `StateVersion` if newer."""
+        from core.state.migrations import upgrade
+
+        if self.url.startswith("sqlite:///"):
+            folder = Path(self.url.removeprefix("sqlite:///")).parent
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                if error.errno == errno.ENOSPC:
+                    raise DiskFull(f"{folder}: no room on the disk", "free some space") from error
+                raise StateVersion(f"{folder}: {error.strerror}", "is it writable?") from error
+        with self._lock:
+            try:
+                upgrade(self.engine)
+            except sa.exc.DBAPIError as error:
+                raise _plain(self.url, error) from error
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+
+
+def make_engine(database_url: str) -> sa.Engine:
+    """An engine with what each database needs: WAL and IMMEDIATE on SQLite."""
+    if not database_url.startswith("sqlite"):
+        url = database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=20)
+    engine = sa.create_engine(database_url, connect_args={"timeout": 30})
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "busy_timeout=30000",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _plain(url: str, error: sa.exc.DBAPIError) -> Exception:
+    """The driver's error as one of ours, in one line."""
+    text = str(error.orig).splitlines()[0] if error.orig else str(error)
+    where = url.split("@")[-1].removeprefix("sqlite:///")
+    if "disk is full" in text or "No space left" in text or "disk I/O error" in text:
+        return DiskFull(f"{where}: no room on the disk", "free some space and try again")
+    return StateCorrupt(f"{where}: {text}", "see: opsdeck doctor")

@@ -1,0 +1,144 @@
+"""A workspace: a folder with an `opsdeck.yaml`, whose state lives under `.opsdeck/`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import ConfigInvalid, NotAWorkspace
+
+CONFIG_NAME = "opsdeck.yaml"
+STATE_NAME = ".opsdeck"
+_KEYS = ("name", "environment", "database", "tracking", "worker", "me")
+_WORKER_KEYS = ("slots",)
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where a workspace is and how it is set up.
+
+    `database_url` is an SQLAlchemy URL; `tracking_uri` is MLflow's; `slots` is how many
+    steps one worker runs at once.
+    """
+
+    root: Path
+    name: str
+    environment: str
+    database_url: str
+    tracking_uri: str
+    slots: int
+    me: str | None = None
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder of the workspace's state."""
+        return self.root / STATE_NAME
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the state is the workspace's own SQLite file."""
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def runs_dir(self) -> Path:
+        """Logs of the step runs."""
+        return self.state_dir / "runs"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """The content-addressed artifact store."""
+        return self.state_dir / "artifacts"
+
+    @property
+    def endpoints_dir(self) -> Path:
+        """One folder an endpoint."""
+        return self.state_dir / "endpoints"
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The nearest folder at or above `start` with an `opsdeck.yaml`.
+
+    Raises `NotAWorkspace` when there is none.
+    """
+    here = (start or Path.cwd()).expanduser().resolve()
+    if not here.exists():
+        raise NotAWorkspace(f"{here}: no such folder", "name an existing workspace with -w PATH")
+    for folder in (here, *here.parents):
+        if (folder / CONFIG_NAME).is_file():
+            return folder
+    raise NotAWorkspace(
+        f"{here}: no {CONFIG_NAME} here or above",
+        "make a workspace with: opsdeck init PATH, or name one with -w PATH",
+    )
+
+
+def open_workspace(start: Path | None = None) -> Workspace:
+    """The workspace at or above `start` (default: the present folder).
+
+    Raises `NotAWorkspace` and `ConfigInvalid`.
+    """
+    root = find_root(start)
+    path = root / CONFIG_NAME
+    config = _read(path)
+    worker = config.get("worker") or {}
+    if not isinstance(worker, dict):
+        raise ConfigInvalid(f"{path}: worker: must be a mapping", "for example: worker: {slots: 2}")
+    _refuse_unknown(path, worker, _WORKER_KEYS, "worker.")
+    state = root / STATE_NAME
+    return Workspace(
+        root=root,
+        name=_text(path, config, "name", root.name),
+        environment=_text(path, config, "environment", "local"),
+        database_url=_text(path, config, "database", f"sqlite:///{state / 'state.db'}"),
+        tracking_uri=_text(path, config, "tracking", f"sqlite:///{state / 'mlflow.db'}"),
+        slots=_slots(path, worker),
+        me=config.get("me"),
+    )
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    import yaml
+
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigInvalid(f"{path}: not UTF-8 text", "save the file as UTF-8") from error
+    except OSError as error:
+        raise ConfigInvalid(f"{path}: cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise ConfigInvalid(f"{path}{where}: {problem}", "mend the YAML") from error
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise ConfigInvalid(f"{path}: must be a mapping", "for example: name: my-workspace")
+    _refuse_unknown(path, loaded, _KEYS, "")
+    return loaded
+
+
+def _refuse_unknown(path: Path, given: Mapping[str, Any], known: tuple[str, ...], at: str) -> None:
+    for key in given:
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "known: " + ", ".join(known)
+            raise ConfigInvalid(f"{path}: unknown key {at}{key}", hint)
+
+
+def _text(path: Path, config: Mapping[str, Any], key: str, default: str) -> str:
+    value = config.get(key, default)
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigInvalid(f"{path}: {key}: must be text, not {value!r}")
+    return os.path.expandvars(value)
+
+
+def _slots(path: Path, worker: Mapping[str, Any]) -> int:
+    value = worker.get("slots", 2)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 64:
+        raise ConfigInvalid(f"{path}: worker.slots: must be 1 to 64, not {value!r}")
+    return value
