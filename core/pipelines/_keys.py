@@ -1,0 +1,136 @@
+"""Every key that a pipeline file may hold, once: the reader and the JSON Schema share it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Form = Literal[
+    "text",  # a line of text
+    "name",  # a word: letters, digits, `_`, `-`, `.`
+    "reference",  # `step.output`
+    "references",  # a list of `step.output` or `step`
+    "whole",  # an integer within `least` and `most`
+    "flag",  # true or false
+    "duration",  # 90, 500ms, 10m, 1h30m → seconds
+    "memory",  # 2GiB → MiB
+    "names",  # one name or a list of them
+    "env",  # a mapping of environment variables
+    "scalar",  # text, number or flag
+    "scalars",  # a list of those
+    "node",  # read by somebody who knows its shape
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key: the form of its value, what it is for, and limits of an integer."""
+
+    form: Form
+    doc: str
+    least: int = 0
+    most: int = 1_000_000
+
+
+NAME = r"[A-Za-z][A-Za-z0-9_.-]{0,99}"
+STEP_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,62}"
+IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
+PARAM_TYPES = ("str", "int", "float", "bool")
+WORK_KINDS = ("function", "script", "notebook")
+BUILT_IN_KINDS = ("register", "gate", "deploy")
+KINDS = (*WORK_KINDS, *BUILT_IN_KINDS)
+
+TOP: Mapping[str, Key] = {
+    "name": Key("name", "The pipeline's name; the file's name without its ending by default."),
+    "description": Key("text", "What the pipeline is for, in a sentence."),
+    "params": Key("node", "Parameters of a run: `name: default`, or a mapping with its type."),
+    "defaults": Key("node", "Settings for every step that doesn't give its own."),
+    "env": Key("env", "Environment variables of every step."),
+    "steps": Key("node", "The steps: a mapping of the step's name to what it is."),
+}
+
+PARAM: Mapping[str, Key] = {
+    "type": Key("text", "str, int, float or bool; that of the default when left out."),
+    "default": Key("scalar", "The value when none is given; without it one must be given."),
+    "required": Key("flag", "Whether a value must be given; true when there is no default."),
+    "pattern": Key("text", "A regular expression that the whole of a text must match."),
+    "choices": Key("scalars", "The only values allowed."),
+    "description": Key("text", "What the parameter is for."),
+}
+
+DEFAULTS: Mapping[str, Key] = {
+    "retries": Key("whole", "How often a failed step is tried again.", most=100),
+    "backoff": Key("duration", "Pause before the first retry; doubles with each."),
+    "timeout": Key("duration", "Time limit of one attempt; its processes are then ended."),
+    "cache": Key("flag", "Reuse the outputs of an equal earlier step run (code, inputs, params)."),
+    "memory": Key("memory", "Memory limit of the step's processes, such as 2GiB."),
+    "python": Key("text", "Interpreter to run the step with: a path, such as .venv/bin/python."),
+}
+
+
+WORK: Mapping[str, Key] = {
+    "inputs": Key("node", "Input name to `step.output`, `${params.name}` or a literal."),
+    "outputs": Key("names", "Names of what the step hands on; its own name by default."),
+    "after": Key("names", "Steps that must have ended well before this one starts."),
+    "retries": DEFAULTS["retries"],
+    "backoff": DEFAULTS["backoff"],
+    "timeout": DEFAULTS["timeout"],
+    "cache": DEFAULTS["cache"],
+    "memory": DEFAULTS["memory"],
+    "python": DEFAULTS["python"],
+    "env": Key("env", "Environment variables of this step."),
+}
+
+STEP: Mapping[str, Key] = {
+    "function": Key("text", "`module:function`, in a module found under the workspace."),
+    "script": Key("text", "Path of a Python script; it gets the SageMaker script-mode contract."),
+    "notebook": Key("text", "Path of a Jupyter notebook."),
+    "register": Key("node", "Register a model version."),
+    "gate": Key("node", "Ask for approval of the registered model version."),
+    "deploy": Key("node", "Bring the registered model version to an endpoint."),
+    **WORK,
+}
+
+REGISTER: Mapping[str, Key] = {
+    "model": Key("reference", "The fitted model: `step.output`."),
+    "name": Key("name", "Name of the registered model; the pipeline's name by default."),
+    "metrics": Key("reference", "The metrics to keep with the version: `step.output`."),
+    "description": Key("text", "Description of the version."),
+}
+
+GATE: Mapping[str, Key] = {
+    "environment": Key("name", "Where the version wants to go; production by default."),
+    "approvals": Key("whole", "How many people must approve; 1 by default.", least=1, most=20),
+    "requester_may_decide": Key("flag", "Whether who started the run may decide; true by default."),
+    "expires": Key("duration", "When an unanswered request lapses; never by default."),
+    "evidence": Key("references", "What the reviewer sees: a list of `step.output` or `step`."),
+    "register": Key("name", "The register step whose version is gated, where there are several."),
+}
+
+DEPLOY: Mapping[str, Key] = {
+    "endpoint": Key("name", "Name of the endpoint; the model's name by default."),
+    "strategy": Key("node", "A list of `set_weight: percent` and `pause: duration`."),
+    "register": Key("name", "The register step whose version is deployed, if there are several."),
+}
+
+STAGE: Mapping[str, Key] = {
+    "set_weight": Key("whole", "Percent of the requests that go to the new version.", most=100),
+    "pause": Key("duration", "How long to hold; without a duration until somebody promotes."),
+}
+
+_BUILT_IN_COMMON: Mapping[str, tuple[str, ...]] = {
+    "register": ("after", "retries", "backoff", "timeout"),
+    "gate": ("after",),  # it waits for people: `expires` is its limit, a retry means nothing
+    "deploy": ("after", "timeout"),
+}
+BUILT_IN: Mapping[str, Mapping[str, Key]] = {
+    "register": REGISTER,
+    "gate": GATE,
+    "deploy": DEPLOY,
+}
+
+
+def keys_of(kind: str) -> frozenset[str]:
+    """The keys that a step of `kind` may have, its own kind included."""
+    return frozenset((kind, *(WORK if kind in WORK_KINDS else _BUILT_IN_COMMON[kind])))

@@ -1,0 +1,112 @@
+"""The JSON Schema of pipeline files, for editors; made from the table the reader uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.pipelines import _keys as k
+from core.pipelines._units import DURATION_PATTERN, SIZE_PATTERN
+
+_SCALAR = {"type": ["string", "number", "boolean"]}
+_FORMS: dict[str, dict[str, Any]] = {
+    "text": {"type": "string", "minLength": 1},
+    "name": {"type": "string", "pattern": f"^{k.NAME}$"},
+    "reference": {"type": "string", "pattern": r"^[^.\s]+\.[^.\s]+$"},
+    "references": {"type": ["array", "string"], "items": {"type": "string", "minLength": 1}},
+    "flag": {"type": "boolean"},
+    "duration": {
+        "anyOf": [
+            {"type": "string", "pattern": DURATION_PATTERN},
+            {"type": "number", "minimum": 0},
+        ]
+    },
+    "memory": {"type": "string", "pattern": SIZE_PATTERN},
+    "names": {"type": ["array", "string"], "items": {"type": "string", "minLength": 1}},
+    "env": {
+        "type": "object",
+        "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+        "additionalProperties": _SCALAR,
+    },
+    "scalar": _SCALAR,
+    "scalars": {"type": "array", "minItems": 1, "items": _SCALAR},
+    "node": {},
+}
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema (draft-07, which editors read best) of a pipeline file."""
+    top = _object(k.TOP, required=["steps"])
+    top["patternProperties"] = {"^x-": {}}
+    top["properties"]["params"] |= {
+        "type": ["object", "null"],
+        "propertyNames": {"pattern": f"^{k.IDENTIFIER}$"},
+        "additionalProperties": {"anyOf": [_SCALAR, {"$ref": "#/definitions/param"}]},
+    }
+    top["properties"]["defaults"] |= _object(k.DEFAULTS)
+    top["properties"]["steps"] |= {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": f"^{k.STEP_NAME}$"},
+        "additionalProperties": {"$ref": "#/definitions/step"},
+    }
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Opsdeck pipeline",
+        **top,
+        "definitions": {
+            "param": _param(),
+            "step": {"oneOf": [_step(kind) for kind in k.KINDS]},
+        },
+    }
+
+
+def _object(keys: Mapping[str, k.Key], required: list[str] | None = None) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: _property(key) for name, key in keys.items()},
+    }
+    if required:
+        made["required"] = required
+    return made
+
+
+def _property(key: k.Key) -> dict[str, Any]:
+    if key.form == "whole":
+        form: dict[str, Any] = {"type": "integer", "minimum": key.least, "maximum": key.most}
+    else:
+        form = _FORMS[key.form]
+    return {"description": key.doc, **form}
+
+
+def _param() -> dict[str, Any]:
+    made = _object(k.PARAM)
+    made["properties"]["type"]["enum"] = list(k.PARAM_TYPES)
+    return made
+
+
+def _step(kind: str) -> dict[str, Any]:
+    keys = {name: key for name, key in k.STEP.items() if name in k.keys_of(kind)}
+    made = _object(keys, required=[kind])
+    properties = made["properties"]
+    if kind == "function":
+        properties[kind]["pattern"] = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+    elif kind in k.BUILT_IN:
+        settings = _object(k.BUILT_IN[kind], ["model"] if kind == "register" else None)
+        if kind == "deploy":
+            settings["properties"]["strategy"] |= _strategy()
+        if kind != "register":
+            settings["type"] = ["object", "null"]
+        properties[kind] |= settings
+    if "inputs" in properties:
+        properties["inputs"] |= {"type": "object"}
+    return made
+
+
+def _strategy() -> dict[str, Any]:
+    stage = _object(k.STAGE)
+    pause = stage["properties"]["pause"]
+    pause["anyOf"] = [*pause["anyOf"], {"type": "null"}, {"type": "object", "maxProperties": 0}]
+    stage |= {"minProperties": 1, "maxProperties": 1}
+    return {"type": "array", "minItems": 1, "items": stage}
