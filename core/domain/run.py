@@ -84,7 +84,7 @@ RUN_MOVES: Mapping[RunStatus, frozenset[RunStatus]] = {
     ),
     RunStatus.SUCCEEDED: frozenset(),
     RunStatus.FAILED: frozenset({RunStatus.QUEUED}),
-    RunStatus.REJECTED: frozenset({RunStatus.QUEUED}),
+    RunStatus.REJECTED: frozenset(),
     RunStatus.CANCELLED: frozenset({RunStatus.QUEUED}),
 }
 """Which state may follow which; only a resume leaves an ended state."""

@@ -1,0 +1,1 @@
+"""The engine: durable runs over step processes."""

@@ -1,0 +1,30 @@
+"""Workers, as their heartbeat rows show them."""
+
+from __future__ import annotations
+
+import time
+
+from core.domain.worker import Worker
+from core.state.reading import Reader
+
+
+def list_workers(reader: Reader, *, now: float | None = None) -> tuple[Worker, ...]:
+    """Workers that are alive or died within the last hour, newest first."""
+    at = time.time() if now is None else now
+    rows = reader.rows(
+        "SELECT * FROM workers WHERE heartbeat_at > :since ORDER BY started_at DESC",
+        since=at - 3600,
+    )
+    return tuple(
+        Worker(
+            id=row["id"],
+            host=row["host"],
+            pid=row["pid"],
+            started_at=row["started_at"],
+            heartbeat_at=row["heartbeat_at"],
+            slots=row["slots"],
+            state=row["state"],
+            age=max(0.0, at - row["heartbeat_at"]),
+        )
+        for row in rows
+    )

@@ -1,0 +1,1 @@
+"""Releases: bringing model versions to endpoints, step by step, and back at once."""

@@ -1,0 +1,33 @@
+"""Ending an open deployment with all traffic back on the stable version."""
+
+from __future__ import annotations
+
+from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus
+from core.errors import WrongState
+from core.reads import releases as _releases
+from core.releases.lock import release_lock
+from core.serving.control import EndpointControl
+from core.session import Session
+
+
+def abort_deployment(session: Session, name: str, reason: str) -> str:
+    """Abort the endpoint's open deployment; returns its id. Raises `WrongState`."""
+    from core.releases import rows
+
+    directory = session.workspace.endpoints_dir / name
+    endpoint = _releases.find_endpoint(session.reader, name)
+    with release_lock(directory):
+        deployment = endpoint.deployment
+        if deployment is None or deployment.status in DEPLOYMENT_ENDED:
+            raise WrongState(f"endpoint {name}: nothing is being deployed")
+        control = EndpointControl(directory)
+        info = control.info()
+        if deployment.from_revision is not None and info is not None and info.alive:
+            control.set_table({deployment.from_revision: 100.0}, reason or "aborted")
+        with session.store().transaction(session.actor) as tx:
+            row = rows.open_deployment(tx, name)
+            if row is None or row["id"] != deployment.id:
+                raise WrongState(f"endpoint {name}: the deployment has just ended")
+            rows.withdraw_canary(tx, row, DeploymentStatus.ABORTED, reason or "aborted")
+            tx.outbox("control", f"deployment:{deployment.id}", command="aborted")
+    return deployment.id

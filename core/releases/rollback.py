@@ -1,0 +1,230 @@
+"""Going back to the last good revision: the swap first, the paperwork after it.
+
+An intent file beside the endpoint says what is about to be done, so that a worker can
+write the receipt of a rollback whose author died between the swap and the record.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from core.domain.release import (
+    DEPLOYMENT_ENDED,
+    Deployment,
+    DeploymentStatus,
+    Endpoint,
+    Receipt,
+    Revision,
+)
+from core.errors import EndpointUnavailable, NotFound, WrongState
+from core.ids import new_id, short_id
+from core.reads import models as _models
+from core.reads import releases as _releases
+from core.releases.lock import release_lock
+from core.serving.control import EndpointControl
+from core.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a rollback goes from and to; `deployment` is the open one it ends, if any."""
+
+    bad: Revision
+    good: Revision
+    deployment: Deployment | None
+
+
+def rollback_target(endpoint: Endpoint, to_version: int | None) -> Target:
+    """The revision to go back to: of an open deployment its stable one, else the previous.
+
+    Raises `WrongState` when there is none, `NotFound` for a version never served here.
+    """
+    current = endpoint.deployment
+    open_one = current if current and current.status not in DEPLOYMENT_ENDED else None
+    stable = next((r for r in endpoint.revisions if r.state == "stable"), None)
+    bad = _revision(endpoint, open_one.revision) if open_one else stable
+    if bad is None:
+        raise WrongState(f"endpoint {endpoint.name} serves nothing yet", "deploy a version first")
+    if to_version is not None:
+        good = next(
+            (
+                r
+                for r in endpoint.revisions
+                if r.version == to_version and r.state in ("stable", "previous", "retired")
+            ),
+            None,
+        )
+        if good is None or good.revision == bad.revision:
+            raise NotFound(
+                f"endpoint {endpoint.name}: version {to_version} was never good here before"
+                f" version {bad.version}",
+                f"see: opsdeck endpoints show {endpoint.name}",
+            )
+        return Target(bad if open_one else _stable(endpoint, stable), good, open_one)
+    if open_one is not None:
+        if stable is None:
+            raise WrongState(
+                f"endpoint {endpoint.name}: its first deployment has nothing to go back to"
+            )
+        return Target(bad, stable, open_one)
+    good = next((r for r in endpoint.revisions if r.state == "previous"), None)
+    if good is None:
+        raise WrongState(
+            f"endpoint {endpoint.name}: there is no earlier good version to go back to"
+        )
+    return Target(bad, good, None)
+
+
+def roll_back(session: Session, name: str, to_version: int | None, reason: str) -> Receipt:
+    """Swap the routing at once, then record it; returns the receipt.
+
+    Raises what `rollback_target` raises, and `EndpointUnavailable`; then nothing moved.
+    """
+    directory = session.workspace.endpoints_dir / name
+    endpoint = _releases.find_endpoint(session.reader, name)
+    rollback_target(endpoint, to_version)  # refuses before anything is locked
+    with release_lock(directory):
+        endpoint = _releases.find_endpoint(session.reader, name)
+        target = rollback_target(endpoint, to_version)
+        control = EndpointControl(directory)
+        load_if_needed(session, control, target.good)
+        intent = Intent(
+            receipt=new_id(),
+            endpoint=name,
+            bad=target.bad.revision,
+            good=target.good.revision,
+            actor=session.actor,
+            reason=reason,
+            deployment=target.deployment.id if target.deployment else None,
+            at=time.time(),
+        )
+        path = intent.write(directory)
+        try:
+            report = control.rollback(target.good.revision, reason)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        receipt = record_rollback(
+            session,
+            intent,
+            requests_failed=report.requests_failed,
+            in_flight=report.in_flight_at_swap,
+            milliseconds=report.milliseconds_to_swap,
+        )
+        path.unlink(missing_ok=True)
+    return receipt
+
+
+def load_if_needed(session: Session, control: EndpointControl, revision: Revision) -> None:
+    """Load a revision that was unloaded since; the endpoint's process is started if it died."""
+    info = control.info()
+    if info is None or not info.alive:
+        control.ensure_running(revision.endpoint)
+    try:
+        loaded = {report.revision for report in control.status().loaded}
+    except EndpointUnavailable:
+        loaded = set()
+    if revision.revision not in loaded:
+        version = _models.find_version(session.reader, revision.model, str(revision.version))
+        control.load(
+            revision.revision,
+            session.workspace.state_dir / version.path,
+            revision.model,
+            revision.version,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A rollback that is about to be done."""
+
+    receipt: str
+    endpoint: str
+    bad: int
+    good: int
+    actor: str
+    reason: str
+    deployment: str | None
+    at: float
+
+    def write(self, directory: Path) -> Path:
+        """Put the intent beside the endpoint, whole or not at all."""
+        path = directory / f"rollback-{self.receipt}.json"
+        temporary = directory / f".{short_id()}.tmp"
+        temporary.write_text(json.dumps(asdict(self)))
+        temporary.replace(path)
+        return path
+
+
+def unfinished_intents(endpoints_dir: Path) -> Iterator[tuple[Path, Intent]]:
+    """Intents whose author has not taken them away."""
+    for path in sorted(endpoints_dir.glob("*/rollback-*.json")):
+        yield path, Intent(**json.loads(path.read_text()))
+
+
+def record_rollback(
+    session: Session, intent: Intent, *, requests_failed: int, in_flight: int, milliseconds: float
+) -> Receipt:
+    """Write a rollback that was made: rows, aliases, receipt and journal, in one transaction."""
+    import sqlalchemy as sa
+
+    from core.releases import rows
+    from core.state import schema
+
+    endpoint = _releases.find_endpoint(session.reader, intent.endpoint)
+    bad, good = _revision(endpoint, intent.bad), _revision(endpoint, intent.good)
+    receipt = Receipt(
+        id=intent.receipt,
+        endpoint=intent.endpoint,
+        actor=intent.actor,
+        reason=intent.reason,
+        from_model=bad.model,
+        from_version=bad.version,
+        to_model=good.model,
+        to_version=good.version,
+        requests_failed=requests_failed,
+        in_flight=in_flight,
+        milliseconds=milliseconds,
+        at=intent.at,
+        deployment_id=intent.deployment or bad.deployment_id,
+    )
+    table = schema.receipts
+    with session.store().transaction(intent.actor) as tx:
+        if tx.row(sa.select(table.c.id).where(table.c.id == receipt.id)) is not None:
+            return receipt
+        tx.execute(table.insert().values(asdict(receipt)))
+        words = f"rolled back to v{good.version}" + (f": {intent.reason}" if intent.reason else "")
+        deployment = rows.open_deployment(tx, intent.endpoint)
+        stable = rows.stable_revision(tx, intent.endpoint)
+        if deployment is not None:
+            rows.withdraw_canary(tx, deployment, DeploymentStatus.ROLLED_BACK, words)
+            tx.outbox("control", f"deployment:{deployment['id']}", command="rolled_back")
+        else:
+            rows.event(tx, bad.deployment_id, "rolled_back", words)
+        if stable is not None and stable["revision"] != good.revision:
+            rows.return_to(tx, intent.endpoint, stable["revision"], good.revision)
+        tx.journal(
+            "endpoint.rollback",
+            f"endpoint/{intent.endpoint}",
+            receipt=receipt.id,
+            frm=f"{bad.model} v{bad.version}",
+            to=f"{good.model} v{good.version}",
+            reason=intent.reason,
+            requests_failed=requests_failed,
+            milliseconds=round(milliseconds, 3),
+        )
+    return receipt
+
+
+def _revision(endpoint: Endpoint, number: int) -> Revision:
+    return next(r for r in endpoint.revisions if r.revision == number)
+
+
+def _stable(endpoint: Endpoint, stable: Revision | None) -> Revision:
+    if stable is None:
+        raise WrongState(f"endpoint {endpoint.name} serves nothing yet")
+    return stable

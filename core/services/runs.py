@@ -1,0 +1,291 @@
+"""Starting, following, cancelling, resuming and repeating runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from core.domain.run import Run, RunDetail, RunStatus, StepStatus
+from core.engine.logfiles import LogPage, read_log
+from core.errors import WrongState
+from core.ids import new_id
+from core.reads import runs as _runs
+from core.services.workers import WorkersService
+from core.session import Session
+
+if TYPE_CHECKING:
+    from core.domain.pipeline import PipelineSpec
+    from core.tracking import MetricSeries
+
+__all__ = ["RESUMABLE", "RunsService"]
+
+RESUMABLE = frozenset({RunStatus.FAILED, RunStatus.CANCELLED})
+POLL_SECONDS = 0.1
+
+
+class RunsService:
+    """Runs of the workspace's pipelines."""
+
+    def __init__(self, session: Session, workers: WorkersService) -> None:
+        self._session = session
+        self._workers = workers
+
+    def list(
+        self,
+        *,
+        limit: int = 100,
+        offset: int = 0,
+        pipeline: str | None = None,
+        status: str | None = None,
+        search: str = "",
+    ) -> tuple[Run, ...]:
+        """A page of runs, newest first; `search` matches every word anywhere."""
+        return _runs.list_runs(
+            self._session.reader,
+            limit=limit,
+            offset=offset,
+            pipeline=pipeline,
+            status=status,
+            search=search,
+        )
+
+    def count(
+        self, *, pipeline: str | None = None, status: str | None = None, search: str = ""
+    ) -> int:
+        """How many runs these filters match."""
+        return _runs.count_runs(
+            self._session.reader, pipeline=pipeline, status=status, search=search
+        )
+
+    def get(self, ref: str) -> RunDetail:
+        """A run with its step runs; raises `NotFound`."""
+        run = _runs.find_run(self._session.reader, ref)
+        spec, lineage = _runs.spec_and_lineage(self._session.reader, run.id)
+        return RunDetail(run, _runs.step_runs(self._session.reader, run.id), spec, lineage)
+
+    def logs(
+        self, ref: str, step: str | None = None, *, cursor: str = "", limit: int = 1000
+    ) -> LogPage:
+        """Lines of one step, or of all steps by time, from `cursor` on.
+
+        Raises `NotFound` for an unknown run or step.
+        """
+        detail = self.get(ref)
+        return read_log(self._session.workspace.runs_dir, detail, step, cursor, limit)
+
+    def metrics(self, ref: str, after: Mapping[str, int] | None = None) -> tuple[MetricSeries, ...]:
+        """The metric histories that the run's steps logged to MLflow.
+
+        A cached step's metrics are those of the run that it was taken from. `after` maps a
+        key to the last step number already seen. Raises `TrackingUnavailable`.
+        """
+        from core.services.metrics import run_metrics
+
+        return run_metrics(self._session, self.get(ref), after or {})
+
+    def start(
+        self,
+        pipeline: str,
+        params: Mapping[str, str],
+        *,
+        use_cache: bool = True,
+        reason: str = "",
+    ) -> Run:
+        """Ask for a run of a pipeline; a worker takes it up at once.
+
+        Raises `NotFound`, `PipelineInvalid`, `BadInput` and `ReadOnly`; then nothing was
+        asked for.
+        """
+        from core.pipelines import bind_params, load_pipeline
+
+        self._session.refuse_when_read_only("runs start")
+        spec = load_pipeline(self._session.workspace.root, pipeline)
+        values = bind_params(spec, params)
+        run_id = self._insert(spec, values, use_cache=use_cache, reason=reason)
+        self._workers.wake()
+        return _runs.find_run(self._session.reader, run_id)
+
+    def cancel(self, ref: str, reason: str = "") -> Run:
+        """Stop a run: its process groups are killed, its open approval requests void.
+
+        Cancelling twice is no error; raises `WrongState` for a run that has ended.
+        """
+        import sqlalchemy as sa
+
+        from core.state import schema
+
+        run = _runs.find_run(self._session.reader, ref)
+        with self._session.change("runs cancel") as tx:
+            row = tx.row(sa.select(schema.runs).where(schema.runs.c.id == run.id))
+            assert row is not None
+            if RunStatus(row["status"]).ended:
+                raise WrongState(f"run #{run.number} has already ended ({row['status']})")
+            if not row["cancel_requested"]:
+                tx.execute(
+                    schema.runs.update()
+                    .where(schema.runs.c.id == run.id)
+                    .values(cancel_requested=1)
+                )
+                tx.journal("run.cancel", f"run/{run.number}", reason=reason)
+                tx.outbox("run.cancel", run.id)
+        self._workers.wake()
+        return _runs.find_run(self._session.reader, run.id)
+
+    def resume(self, ref: str) -> Run:
+        """Go on with a failed or cancelled run; only what did not end well runs again.
+
+        Raises `WrongState` for a run in any other state.
+        """
+        import sqlalchemy as sa
+
+        from core.state import schema
+
+        run = _runs.find_run(self._session.reader, ref)
+        kept = [s.value for s in StepStatus if s.ended_well]
+        with self._session.change("runs resume") as tx:
+            row = tx.row(sa.select(schema.runs).where(schema.runs.c.id == run.id))
+            assert row is not None
+            status = RunStatus(row["status"])
+            if status not in RESUMABLE:
+                hint = "repeat it with: opsdeck runs rerun" if status.ended else "it has not ended"
+                raise WrongState(f"run #{run.number} is {status}, not failed or cancelled", hint)
+            tx.execute(
+                schema.runs.update()
+                .where(schema.runs.c.id == run.id)
+                .values(
+                    status=RunStatus.QUEUED,
+                    generation=row["generation"] + 1,
+                    cancel_requested=0,
+                    ended_at=None,
+                    message="",
+                )
+            )
+            tx.execute(
+                schema.step_runs.update()
+                .where(schema.step_runs.c.run_id == run.id, schema.step_runs.c.status.not_in(kept))
+                .values(_PENDING)
+            )
+            tx.journal("run.resume", f"run/{run.number}", generation=row["generation"] + 1)
+            tx.outbox("run.start", run.id, generation=row["generation"] + 1)
+        self._workers.wake()
+        return _runs.find_run(self._session.reader, run.id)
+
+    def rerun(self, ref: str, from_step: str | None = None, *, use_cache: bool = True) -> Run:
+        """Repeat a run as a new one, from a step on or whole, with the same parameters.
+
+        Steps before `from_step` keep the outputs they had. Raises `NotFound` for an unknown
+        step, `WrongState` where a step before it has no outputs to keep.
+        """
+        from core.pipelines import bind_params, load_pipeline
+        from core.services.rerun import kept_steps
+
+        self._session.refuse_when_read_only("runs rerun")
+        parent = self.get(ref)
+        spec = load_pipeline(self._session.workspace.root, parent.run.pipeline)
+        values = bind_params(spec, {k: _as_text(v) for k, v in parent.run.params.items()})
+        kept = kept_steps(spec, parent, from_step) if from_step else {}
+        run_id = self._insert(
+            spec,
+            values,
+            use_cache=use_cache,
+            reason=f"rerun of #{parent.run.number}" + (f" from {from_step}" if from_step else ""),
+            parent=parent.run,
+            from_step=from_step,
+            kept=kept,
+        )
+        self._workers.wake()
+        return _runs.find_run(self._session.reader, run_id)
+
+    def wait(self, ref: str, *, timeout: float | None = None, through_gates: bool = False) -> Run:
+        """Block until the run has ended, or (unless `through_gates`) waits at a gate.
+
+        After `timeout` seconds returns the run as it is then.
+        """
+        run = _runs.find_run(self._session.reader, ref)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not run.status.ended and (through_gates or run.status is not RunStatus.WAITING):
+            if deadline is not None and time.monotonic() >= deadline:
+                break
+            time.sleep(POLL_SECONDS)
+            run = _runs.find_run(self._session.reader, run.id)
+        return run
+
+    def _insert(
+        self,
+        spec: PipelineSpec,
+        params: Mapping[str, Any],
+        *,
+        use_cache: bool,
+        reason: str,
+        parent: Run | None = None,
+        from_step: str | None = None,
+        kept: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> str:
+        import json
+
+        import sqlalchemy as sa
+
+        from core.pipelines import spec_to_json
+        from core.state import schema
+
+        run_id = new_id()
+        with self._session.change("runs start") as tx:
+            number = 1 + int(
+                tx.execute(
+                    sa.select(sa.func.coalesce(sa.func.max(schema.runs.c.number), 0))
+                ).scalar_one()
+            )
+            tx.execute(
+                schema.runs.insert().values(
+                    id=run_id,
+                    number=number,
+                    pipeline=spec.name,
+                    status=RunStatus.QUEUED,
+                    params=json.dumps(params, sort_keys=True),
+                    spec=json.dumps(spec_to_json(spec)),
+                    created_at=tx.now,
+                    requested_by=self._session.actor,
+                    reason=reason,
+                    parent_run_id=parent.id if parent else None,
+                    from_step=from_step,
+                    use_cache=int(use_cache),
+                )
+            )
+            for position, step in enumerate(spec.steps):
+                values: dict[str, Any] = {
+                    "run_id": run_id,
+                    "step": step.name,
+                    "position": position,
+                    "kind": step.kind,
+                    "needs": json.dumps(list(step.needs)),
+                    "status": StepStatus.PENDING,
+                    "max_attempts": step.retries + 1,
+                    **((kept or {}).get(step.name, {})),
+                }
+                tx.execute(schema.step_runs.insert().values(values))
+            tx.journal(
+                "run.request", f"run/{number}", pipeline=spec.name, params=params, reason=reason
+            )
+            tx.outbox("run.start", run_id, generation=1)
+        return run_id
+
+
+_PENDING: dict[str, Any] = {
+    "status": StepStatus.PENDING,
+    "attempt": 0,
+    "execution_id": None,
+    "worker_id": None,
+    "started_at": None,
+    "ended_at": None,
+    "exit_code": None,
+    "signal": None,
+    "pid": None,
+    "message": "",
+    "cached_from": None,
+}
+
+
+def _as_text(value: Any) -> str:
+    """A parameter's value as it would be given with `-p`."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,61 @@
+"""Workers: who is alive, and starting one in the background."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+from core.domain.worker import Worker
+from core.engine.launch import process_start_time, start_worker
+from core.errors import WorkerUnavailable
+from core.reads.workers import list_workers
+from core.session import Session
+
+
+class WorkersService:
+    """The workers of the workspace's database."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def list(self) -> tuple[Worker, ...]:
+        """Workers seen within the last hour, newest first."""
+        return list_workers(self._session.reader)
+
+    def alive(self) -> bool:
+        """Whether some worker lives (on this host: its process is looked at too)."""
+        return any(_lives(worker) for worker in self.list())
+
+    def wake(self) -> None:
+        """Start a worker in the background where the workspace is embedded and none lives."""
+        if self._session.workspace.embedded and not self.alive():
+            start_worker(self._session.workspace)
+
+    def ensure(self, timeout: float = 30.0) -> Worker:
+        """The living worker, started first if there is none; raises `WorkerUnavailable`."""
+        deadline = time.monotonic() + timeout
+        started = False
+        while True:
+            for worker in self.list():
+                if _lives(worker):
+                    return worker
+            if not started:
+                self._session.refuse_when_read_only("starting a worker")
+                start_worker(self._session.workspace)
+                started = True
+            if time.monotonic() > deadline:
+                raise WorkerUnavailable(
+                    f"no worker was ready within {timeout:g} s",
+                    f"look into {self._session.workspace.state_dir / 'worker.log'}",
+                )
+            time.sleep(0.1)
+
+
+def _lives(worker: Worker) -> bool:
+    if not worker.alive:
+        return False
+    if worker.host != socket.gethostname():
+        return True
+    begun = process_start_time(worker.pid)
+    return begun is not None and worker.id.endswith(f"-{begun}") and worker.pid != os.getpid()
