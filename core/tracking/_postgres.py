@@ -54,8 +54,7 @@ class PostgresDatabase:
     def _connection(self) -> psycopg.Connection[tuple[Any, ...]]:
         import psycopg
 
-        known: psycopg.Connection[tuple[Any, ...]] | None
-        known = getattr(self._local, "connection", None)
+        known: psycopg.Connection[tuple[Any, ...]] | None = getattr(self._local, "connection", None)
         if known is not None and not known.closed:
             return known
         fresh: psycopg.Connection[tuple[Any, ...]] = psycopg.connect(
