@@ -1,0 +1,115 @@
+"""Approval requests and their evidence as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from console.session import Session
+from console.tables import Column, block, flat, heading, table
+from console.words import Cell, number, state, when
+
+if TYPE_CHECKING:
+    from core.domain.gate import Approval
+
+
+def approvals_text(session: Session, approvals: tuple[Approval, ...]) -> str:
+    """A table of requests."""
+    if not approvals:
+        return "nothing waits for a decision"
+    columns = [
+        Column("approval"),
+        Column("state"),
+        Column("model", flexible=True),
+        Column("version", right=True),
+        Column("environment"),
+        Column("run", right=True),
+        Column("asked by", flexible=True),
+        Column("opened"),
+        Column("expires"),
+    ]
+    tty = session.terminal
+    rows = [
+        (
+            a.id,
+            state(a.status, terminal=tty),
+            a.model,
+            str(a.version),
+            a.environment,
+            str(a.run_number),
+            a.requested_by,
+            when(a.opened_at, terminal=tty),
+            when(a.expires_at, terminal=tty),
+        )
+        for a in approvals
+    ]
+    return table(session, columns, rows)
+
+
+def approval_text(session: Session, approval: Approval) -> str:
+    """A request, its evidence (metrics beside the champion's first) and its decisions."""
+    tty = session.terminal
+    rule = f"{approval.approvals_needed} needed"
+    if not approval.requester_may_decide:
+        rule += "; not by who asked"
+    facts: list[tuple[str, Cell | str]] = [
+        ("approval", approval.id),
+        ("state", state(approval.status, terminal=tty)),
+        ("model", f"{approval.model} version {approval.version}"),
+        ("environment", approval.environment),
+        ("run", f"{approval.run_number} of {approval.pipeline}, gate {approval.gate}"),
+        ("asked by", f"{approval.requested_by} {when(approval.opened_at, terminal=tty)}"),
+        ("expires", when(approval.expires_at, terminal=tty) if approval.expires_at else "never"),
+        ("approvals", rule),
+        ("evidence", approval.evidence_hash),
+    ]
+    parts = [block(session, facts)]
+    parts += _metrics(session, approval.evidence)
+    for key, value in approval.evidence.items():
+        if key not in ("metrics", "champion") and value:
+            parts += [heading(session, key), block(session, flat(value))]
+    if approval.decisions:
+        parts += [heading(session, "decisions"), _decisions(session, approval)]
+    return "\n\n".join(parts)
+
+
+def _metrics(session: Session, evidence: Mapping[str, Any]) -> list[str]:
+    metrics = evidence.get("metrics")
+    if not isinstance(metrics, Mapping) or not metrics:
+        return []
+    champion = evidence.get("champion")
+    of_champion = champion.get("metrics", {}) if isinstance(champion, Mapping) else {}
+    columns = [
+        Column("metric"),
+        Column("candidate", right=True),
+        Column("champion", right=True),
+        Column("difference", right=True),
+    ]
+    rows = [
+        (key, number(value), _shown(of_champion, key), _difference(value, of_champion.get(key)))
+        for key, value in metrics.items()
+    ]
+    version = champion.get("version") if isinstance(champion, Mapping) else None
+    title = f"metrics, champion is version {version}" if version else "metrics, no champion yet"
+    return [f"{heading(session, title)}\n{table(session, columns, rows)}"]
+
+
+def _shown(values: Mapping[str, Any], key: str) -> str:
+    return number(values[key]) if key in values else "-"
+
+
+def _difference(value: object, other: object) -> str:
+    if not isinstance(value, (int, float)) or not isinstance(other, (int, float)):
+        return "-"
+    change = value - other
+    share = f" ({change / abs(other):+.1%})" if other else ""
+    return f"{change:+.4g}{share}"
+
+
+def _decisions(session: Session, approval: Approval) -> str:
+    columns = [Column("who"), Column("verdict"), Column("when"), Column("comment", flexible=True)]
+    rows = [
+        (d.actor, d.verdict.value, when(d.at, terminal=session.terminal), d.comment)
+        for d in approval.decisions
+    ]
+    return table(session, columns, rows)

@@ -1,0 +1,214 @@
+"""Endpoints, deployments and receipts as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from console.session import Session
+from console.tables import Column, block, heading, table
+from console.words import Cell, number, state, when
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.domain.release import Deployment, Endpoint, Receipt
+    from core.domain.rollback import RollbackPreview
+
+HISTORY = 5
+
+
+def endpoints_text(session: Session, endpoints: tuple[Endpoint, ...]) -> str:
+    """A table of endpoints."""
+    if not endpoints:
+        return "no endpoints yet: a pipeline's deploy step or opsdeck endpoints deploy makes them"
+    columns = [
+        Column("name", flexible=True),
+        Column("state"),
+        Column("serves", flexible=True),
+        Column("requests", right=True),
+        Column("errors", right=True),
+        Column("rps", right=True),
+        Column("p99", right=True),
+        Column("address", flexible=True),
+    ]
+    rows = [
+        (
+            e.name,
+            state(e.status, terminal=session.terminal),
+            _serves(e),
+            str(e.requests),
+            str(e.errors),
+            f"{e.rps:.1f}",
+            _ms(e.p99_ms),
+            e.url or "-",
+        )
+        for e in endpoints
+    ]
+    return table(session, columns, rows)
+
+
+def _serves(endpoint: Endpoint) -> str:
+    served = [
+        f"v{r.version} {_percent(r.weight if r.actual_weight is None else r.actual_weight)}"
+        for r in endpoint.revisions
+        if r.weight or r.actual_weight
+    ]
+    return ", ".join(served) or "-"
+
+
+def _percent(weight: float | None) -> str:
+    return "-" if weight is None else f"{weight:g}%"
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{number(value)}ms"
+
+
+def endpoint_text(session: Session, endpoint: Endpoint) -> str:
+    """An endpoint with its revisions, its open deployment, its past and its receipts."""
+    tty = session.terminal
+    facts: list[tuple[str, Cell | str]] = [
+        ("endpoint", endpoint.name),
+        ("state", state(endpoint.status, terminal=tty)),
+        ("message", endpoint.message),
+        ("address", endpoint.url),
+        ("processes", _processes(endpoint)),
+        (
+            "traffic",
+            f"{endpoint.requests} requests, {endpoint.errors} errors, {endpoint.in_flight} in"
+            f" flight, {endpoint.rps:.1f} rps, p50 {_ms(endpoint.p50_ms)},"
+            f" p99 {_ms(endpoint.p99_ms)}",
+        ),
+        ("captured", f"{endpoint.captured} ({endpoint.dropped} dropped)"),
+    ]
+    parts = [block(session, facts)]
+    if endpoint.revisions:
+        parts.append(_revisions(session, endpoint))
+    if endpoint.deployment is not None and not endpoint.deployment.status.ended:
+        parts.append(_deployment(session, endpoint.deployment))
+    if endpoint.history:
+        parts.append(f"{heading(session, 'deployments')}\n{_history(session, endpoint.history)}")
+    if endpoint.receipts:
+        parts.append(f"{heading(session, 'rollbacks')}\n{_receipts(session, endpoint.receipts)}")
+    return "\n\n".join(parts)
+
+
+def _processes(endpoint: Endpoint) -> str:
+    pids = [("supervisor", endpoint.supervisor_pid), ("server", endpoint.server_pid)]
+    return ", ".join(f"{name} {pid}" for name, pid in pids if pid is not None)
+
+
+def _revisions(session: Session, endpoint: Endpoint) -> str:
+    columns = [
+        Column("revision", right=True),
+        Column("model", flexible=True),
+        Column("version", right=True),
+        Column("state"),
+        Column("set", right=True),
+        Column("actual", right=True),
+        Column("brought"),
+    ]
+    rows = [
+        (
+            str(r.revision),
+            r.model,
+            str(r.version),
+            state(r.state, terminal=session.terminal),
+            _percent(r.weight),
+            _percent(r.actual_weight),
+            when(r.created_at, terminal=session.terminal),
+        )
+        for r in endpoint.revisions
+    ]
+    return table(session, columns, rows)
+
+
+def _deployment(session: Session, deployment: Deployment) -> str:
+    done = min(deployment.step_index, len(deployment.strategy))
+    ladder = [
+        f"{'done' if i < done else 'now' if i == done else 'next':<5}{step.words()}"
+        for i, step in enumerate(deployment.strategy)
+    ]
+    title = f"being deployed: {deployment.model} version {deployment.version}"
+    status = state(deployment.status, terminal=session.terminal).text
+    return "\n".join([heading(session, f"{title}, {status}"), *ladder])
+
+
+def _history(session: Session, history: Sequence[Deployment]) -> str:
+    columns = [
+        Column("started"),
+        Column("model", flexible=True),
+        Column("version", right=True),
+        Column("state"),
+        Column("by", flexible=True),
+        Column("reason", flexible=True),
+        Column("message", flexible=True),
+    ]
+    rows = [
+        (
+            when(d.created_at, terminal=session.terminal),
+            d.model,
+            str(d.version),
+            state(d.status, terminal=session.terminal),
+            d.actor,
+            d.reason,
+            d.message,
+        )
+        for d in list(history)[:HISTORY]
+    ]
+    return table(session, columns, rows)
+
+
+def _receipts(session: Session, receipts: Sequence[Receipt]) -> str:
+    columns = [
+        Column("when"),
+        Column("from", right=True),
+        Column("to", right=True),
+        Column("failed", right=True),
+        Column("took", right=True),
+        Column("by", flexible=True),
+        Column("reason", flexible=True),
+    ]
+    rows = [
+        (
+            when(r.at, terminal=session.terminal),
+            f"v{r.from_version}",
+            f"v{r.to_version}",
+            str(r.requests_failed),
+            _ms(r.milliseconds),
+            r.actor,
+            r.reason,
+        )
+        for r in list(receipts)[:HISTORY]
+    ]
+    return table(session, columns, rows)
+
+
+def receipt_text(session: Session, receipt: Receipt) -> str:
+    """What a rollback leaves."""
+    return block(
+        session,
+        [
+            ("rolled back", receipt.endpoint),
+            ("from", f"{receipt.from_model} version {receipt.from_version}"),
+            ("to", f"{receipt.to_model} version {receipt.to_version}"),
+            ("by", receipt.actor),
+            ("reason", receipt.reason or "none given"),
+            ("requests failed", str(receipt.requests_failed)),
+            ("in flight", str(receipt.in_flight)),
+            ("milliseconds", number(receipt.milliseconds)),
+            ("at", when(receipt.at, terminal=session.terminal)),
+            ("receipt", receipt.id),
+        ],
+    )
+
+
+def preview_text(preview: RollbackPreview) -> str:
+    """What a rollback would do, in one line."""
+    moves = f"; {', '.join(preview.aliases)}" if preview.aliases else ""
+    cold = "" if preview.loaded else "; it has to be loaded first"
+    return (
+        f"{preview.endpoint} ({preview.environment}) goes from {preview.model} version"
+        f" {preview.from_version} to {preview.to_model} version {preview.to_version}"
+        f" with all traffic{moves}{cold}"
+    )

@@ -1,0 +1,147 @@
+"""Errors as people and scripts see them: one line or one JSON object, and an exit status."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from core.errors import BadInput, OpsdeckError, PipelineInvalid
+
+BUG_CODE = "E999"
+EXIT_REFUSED = 1
+EXIT_BAD_INPUT = 2
+EXIT_TIMED_OUT = 5
+EXIT_WAITING = 6
+"""The run waits at a gate for somebody's decision."""
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+EXIT_PIPE_CLOSED = 141
+
+
+def wants(args: Sequence[str], flag: str) -> bool:
+    """Whether `flag` stands among the arguments, before any `--`.
+
+    Looked up by hand because an error in parsing the options must itself obey them.
+    """
+    before = args[: args.index("--")] if "--" in args else args
+    return flag in before
+
+
+def prepare_streams() -> None:
+    """Let output never fail for a character that the terminal's encoding lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def refuse_undecodable(args: Sequence[str]) -> None:
+    """Raise `BadInput` for an argument that is not valid text in the locale's encoding."""
+    for position, argument in enumerate(args, start=1):
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise BadInput(
+                f"argument {position} is not UTF-8 text: {argument!a}", "give it as UTF-8"
+            ) from error
+
+
+def exit_status_of(error: BaseException, *, as_json: bool, debug: bool) -> int:
+    """Report `error` (on standard error, or with `--json` on standard output) and say
+    what the process exits with."""
+    if isinstance(error, (click.Abort, KeyboardInterrupt)):
+        return EXIT_INTERRUPTED
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:
+        _silence_stdout()
+        return EXIT_PIPE_CLOSED
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.ctx.get_help(), err=True)
+        return EXIT_BAD_INPUT
+    shown = _as_opsdeck_error(error)
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    try:
+        _print(shown, as_json=as_json)
+    except OSError:
+        _silence_stdout()  # nobody can be told any more; the exit status still says it
+    return _status(shown)
+
+
+class _Bug(OpsdeckError):
+    """Something that should not have escaped."""
+
+    code = BUG_CODE
+    exit_status = EXIT_BUG
+
+
+def _status(error: OpsdeckError) -> int:
+    return error.exit_status
+
+
+def _as_opsdeck_error(error: BaseException) -> OpsdeckError:
+    if isinstance(error, OpsdeckError):
+        return error
+    if isinstance(error, click.ClickException):
+        return _from_click(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        from core.errors import DiskFull
+
+        where = error.filename or "standard output"
+        return DiskFull(f"{where}: no space left on the device", "make room and try again")
+    text = " ".join(str(error).split()) or "no message"
+    return _Bug(
+        f"{type(error).__name__}: {text}", "this is a bug: run again with --debug for the trace"
+    )
+
+
+def _from_click(error: click.ClickException) -> BadInput:
+    """click's complaint in our shape: lower case, no full stop, what to do as the hint."""
+    message = " ".join(error.format_message().split())
+    hint = getattr(error, "suggestion", "")
+    if isinstance(error, click.NoSuchOption):
+        message = f"no such option {error.option_name}"
+        if error.possibilities:
+            hint = f"did you mean {error.possibilities[0]}?"
+    if not hint and isinstance(error, click.UsageError) and error.ctx is not None:
+        hint = f"see: {error.ctx.command_path} --help"
+    message = message.rstrip(".")
+    return BadInput(message[:1].lower() + message[1:], hint)
+
+
+def _print(error: OpsdeckError, *, as_json: bool) -> None:
+    if as_json:
+        body: dict[str, object] = {
+            "code": error.code,
+            "message": error.message,
+            "hint": error.hint,
+        }
+        if isinstance(error, PipelineInvalid):
+            from console.output import to_json
+
+            body["problems"] = to_json(error.problems)
+        click.echo(json.dumps({"error": body}, ensure_ascii=False))
+        sys.stdout.flush()
+        return
+    if isinstance(error, PipelineInvalid):
+        for problem in error.problems:
+            line = getattr(problem, "one_line", None)
+            click.echo(line() if line is not None else str(problem), err=True)
+    click.echo(f"error {' '.join(error.one_line().split())}", err=True)
+
+
+def _silence_stdout() -> None:
+    """Keep the interpreter's last flush from complaining about the closed pipe."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        return  # no real file behind it (a test's capture): nothing to silence

@@ -1,0 +1,82 @@
+"""The entry point `opsdeck`: the root command, and what every way out of it means."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from console.failures import exit_status_of, prepare_streams, refuse_undecodable, wants
+from console.groups import LazyGroup
+from console.session import Session
+
+COMMANDS = {
+    "init": ("console.commands.init", "Make a workspace."),
+    "demo": ("console.commands.demo", "Make the example workspace and play the whole loop."),
+    "doctor": ("console.commands.doctor", "Check that everything needed is there and works."),
+    "worker": ("console.commands.worker", "Execute runs and deployments of a workspace."),
+    "pipelines": ("console.commands.pipelines", "List, show and validate pipelines."),
+    "runs": ("console.commands.runs", "Start, list, show, cancel, resume and rerun runs."),
+    "models": ("console.commands.models", "List models and show their versions."),
+    "approvals": ("console.commands.approvals", "List, show and decide approval requests."),
+    "endpoints": ("console.commands.endpoints", "Deploy, promote, roll back, invoke."),
+    "audit": ("console.commands.audit", "List the journal and verify its chain."),
+}
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"opsdeck {version('opsdeck')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="'opsdeck NOUN --help' lists a noun's verbs. Exit statuses: docs/cli.md.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Print the version.",
+)
+@click.pass_context
+def root(ctx: click.Context) -> None:
+    """Operations console for machine learning in production.
+
+    Without a command, opens the console on the workspace.
+    """
+    if ctx.invoked_subcommand is None:
+        from console.screen import open_console
+
+        open_console(ctx.ensure_object(Session))
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command line and return its exit status; prints errors, raises nothing."""
+    as_json, debug = wants(args, "--json"), wants(args, "--debug")
+    try:
+        refuse_undecodable(args)
+        status = root.main(list(args), prog_name="opsdeck", standalone_mode=False)
+        sys.stdout.flush()
+    except BaseException as error:  # noqa: BLE001 - the one place where every error ends
+        return exit_status_of(error, as_json=as_json, debug=debug)
+    return status if isinstance(status, int) else 0
+
+
+def main() -> int:
+    """The console script: exits with the statuses that docs/cli.md lists."""
+    prepare_streams()
+    return run(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

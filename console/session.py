@@ -1,0 +1,100 @@
+"""What one invocation of the command line knows: its options and the workspace it acts on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core.ops import Ops
+
+
+@dataclass
+class Session:
+    """The options that every command shares, filled in as click meets them.
+
+    `no_color` also holds when the environment sets `NO_COLOR` or the terminal is dumb.
+    """
+
+    workspace: Path | None = None
+    actor: str | None = None
+    read_only: bool = False
+    debug: bool = False
+    json: bool = False
+    no_color: bool = False
+    _ops: Ops | None = field(default=None, repr=False)
+
+    def ops(self) -> Ops:
+        """The workspace's operations, opened on first use and closed with the command."""
+        if self._ops is None:
+            from core.ops import open_ops
+
+            self._ops = open_ops(self.workspace, actor=self.actor, read_only=self.read_only)
+            click.get_current_context().find_root().call_on_close(self._ops.close)
+        return self._ops
+
+    @property
+    def terminal(self) -> bool:
+        """Whether a person reads standard output."""
+        return sys.stdout.isatty()
+
+    @property
+    def colour(self) -> bool:
+        """Whether standard output may be coloured."""
+        plain = self.no_color or bool(os.environ.get("NO_COLOR"))
+        return self.terminal and not plain and os.environ.get("TERM") != "dumb"
+
+    def say(self, text: str) -> None:
+        """A remark for the person, on standard error; left out with `--json`."""
+        if not self.json:
+            click.echo(text, err=True)
+
+
+def _store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Keep an option's value when it was given, at the root or after the verb."""
+    session = ctx.ensure_object(Session)
+    if value is not None and param.name is not None:
+        setattr(session, param.name, value)
+
+
+def shared_options(*, hidden: bool) -> list[click.Option]:
+    """The options of the root, which every verb takes too (where help leaves most out)."""
+
+    def option(*names: str, shown: bool = False, **settings: Any) -> click.Option:
+        return click.Option(
+            names,
+            expose_value=False,
+            is_eager=True,
+            default=None,
+            callback=_store,
+            hidden=hidden and not shown,
+            **settings,
+        )
+
+    def flag(*names: str, shown: bool = False, help: str) -> click.Option:
+        return option(*names, shown=shown, help=help, is_flag=True, flag_value=True, type=bool)
+
+    return [
+        option(
+            "-w",
+            "--workspace",
+            metavar="PATH",
+            type=click.Path(path_type=Path),
+            help="The workspace (default: this folder or the nearest above it).",
+        ),
+        option("--as", "actor", metavar="NAME", help="Act under this name in the journal."),
+        flag("--read-only", help="Refuse every change."),
+        flag("--json", shown=True, help="Print one JSON document."),
+        flag("--no-color", help="Print without colours."),
+        flag("--debug", help="Show the trace of an error."),
+    ]
+
+
+pass_session: Callable[[Any], Any] = click.make_pass_decorator(Session, ensure=True)
