@@ -12,15 +12,19 @@ def train(
     train_rows: pd.DataFrame,
     valid_rows: pd.DataFrame,
     seed: int = 7,
-    iterations: int = 120,
+    iterations: int = 80,
     learning_rate: float = 0.1,
+    half_life: int = 30,
 ) -> tuple[HistGradientBoostingRegressor, pd.DataFrame]:
     """The fitted model, and a few rows as an example of its input.
 
-    Counts are modelled with the Poisson loss, so that a prediction is never negative. The
-    logged losses are mean Poisson deviances.
+    Counts are modelled with the Poisson loss, so that a prediction is never negative. Demand
+    grows and turns with the seasons: an hour counts half as much after `half_life` days. The
+    logged losses are mean Poisson deviances under these weights.
     """
     columns = list(FEATURES)
+    last = train_rows["ts"].max()
+    weights, valid_weights = (_weights(rows, last, half_life) for rows in (train_rows, valid_rows))
     model = HistGradientBoostingRegressor(
         loss="poisson",
         learning_rate=learning_rate,
@@ -36,6 +40,7 @@ def train(
             "seed": seed,
             "iterations": iterations,
             "learning_rate": learning_rate,
+            "half_life": half_life,
             "loss": model.loss,
             "max_leaf_nodes": model.max_leaf_nodes,
             "features": ",".join(columns),
@@ -44,12 +49,21 @@ def train(
     )
     for step in range(1, iterations + 1):
         model.set_params(max_iter=step)
-        model.fit(train_rows[columns], train_rows[TARGET])
-        fitted = mean_poisson_deviance(train_rows[TARGET], model.predict(train_rows[columns]))
-        unseen = mean_poisson_deviance(valid_rows[TARGET], model.predict(valid_rows[columns]))
+        model.fit(train_rows[columns], train_rows[TARGET], sample_weight=weights)
+        fitted = _loss(model, train_rows, weights)
+        unseen = _loss(model, valid_rows, valid_weights)
         mlflow.log_metric("train_loss", fitted, step=step)
         mlflow.log_metric("valid_loss", unseen, step=step)
         if step == 1 or step % 10 == 0:
             print(f"iteration {step:4d}  train {fitted:8.3f}  valid {unseen:8.3f}", flush=True)
     model.set_params(warm_start=False)  # a served model is not trained on
     return model, train_rows[columns].tail(5).reset_index(drop=True)
+
+
+def _weights(rows: pd.DataFrame, last: pd.Timestamp, half_life: int) -> pd.Series:
+    return 0.5 ** ((last - rows["ts"]).dt.days / half_life)
+
+
+def _loss(model: HistGradientBoostingRegressor, rows: pd.DataFrame, weights: pd.Series) -> float:
+    predicted = model.predict(rows[list(FEATURES)])
+    return mean_poisson_deviance(rows[TARGET], predicted, sample_weight=weights)

@@ -5,6 +5,7 @@ import os
 import mlflow
 import numpy as np
 import pandas as pd
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
@@ -93,7 +94,9 @@ def _forecast(rows: pd.DataFrame, actual: np.ndarray, guesses: dict) -> Figure:
         axes.plot(rows["ts"], guesses["champion"], color="tab:orange", linewidth=1,
                   linestyle="--", label="champion")  # fmt: skip
     axes.set(ylabel="bikes an hour", title=f"Held-out month, {rows['ts'].min():%B %Y}")
-    axes.legend(loc="upper right", ncols=3)
+    locator = AutoDateLocator()
+    axes.xaxis.set(major_locator=locator, major_formatter=ConciseDateFormatter(locator))
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
