@@ -74,7 +74,29 @@ def exit_status_of(error: BaseException, *, as_json: bool, debug: bool) -> int:
         _print(shown, as_json=as_json)
     except OSError:
         _silence_stdout()  # nobody can be told any more; the exit status still says it
-    return _status(shown)
+    return shown.exit_status
+
+
+class SystemRefused(OpsdeckError):
+    """The operating system refused a file or folder: its mode, name, kind or file system."""
+
+    code = "E303"
+    exit_status = 4
+
+
+_REFUSALS = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.EMFILE,
+        errno.EIO,
+    }
+)
 
 
 class _Bug(OpsdeckError):
@@ -82,10 +104,6 @@ class _Bug(OpsdeckError):
 
     code = BUG_CODE
     exit_status = EXIT_BUG
-
-
-def _status(error: OpsdeckError) -> int:
-    return error.exit_status
 
 
 def _as_opsdeck_error(error: BaseException) -> OpsdeckError:
@@ -98,6 +116,10 @@ def _as_opsdeck_error(error: BaseException) -> OpsdeckError:
 
         where = error.filename or "standard output"
         return DiskFull(f"{where}: no space left on the device", "make room and try again")
+    if isinstance(error, OSError) and error.errno in _REFUSALS and error.filename:
+        name = str(error.filename)
+        shown = name if len(name) < 200 else f"{name[:80]}…"
+        return SystemRefused(f"{shown}: {error.strerror}", "check the path and its permissions")
     text = " ".join(str(error).split()) or "no message"
     return _Bug(
         f"{type(error).__name__}: {text}", "this is a bug: run again with --debug for the trace"
