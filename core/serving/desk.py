@@ -1,0 +1,180 @@
+"""The control socket: what a client may ask of the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput, EndpointUnavailable, NotFound, OpsdeckError
+from core.serving import wire
+from core.serving.keeper import DRAIN_SECONDS, Keeper
+from core.serving.records import (
+    CaptureStatus,
+    EndpointState,
+    EndpointStatus,
+    RollbackReport,
+    SwapReport,
+    Variant,
+)
+
+log = logging.getLogger(__name__)
+
+ASK_SECONDS = 5.0
+
+
+class Desk:
+    """Answers one JSON line a request; connections are independent of each other."""
+
+    def __init__(self, name: str, url: str, keeper: Keeper, stop: Callable[[], None]) -> None:
+        self._name = name
+        self._url = url
+        self._keeper = keeper
+        self._stop = stop
+
+    async def open(self, path: str) -> asyncio.Server:
+        """Listen on the control socket, which only its owner may use."""
+        Path(path).unlink(missing_ok=True)
+        mask = os.umask(0o177)
+        try:
+            return await asyncio.start_unix_server(self._client, path, limit=wire.MAX_LINE)
+        finally:
+            os.umask(mask)
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                writer.write(wire.encode(await self._answer(line)))
+                await writer.drain()
+        except (OSError, ValueError) as error:
+            log.warning("a control client left: %s", error)
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            message = json.loads(line)
+            operation = message.pop("op")
+            if operation.startswith("_") or operation not in _OPERATIONS:
+                raise BadInput(f"Unknown operation {operation!r}")
+            return wire.success(await getattr(self, operation)(**message))
+        except OpsdeckError as error:
+            return wire.failure(error)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return wire.failure(BadInput(f"The control request cannot be used: {error}"))
+        except Exception as error:
+            log.exception("a control request failed")
+            return wire.failure(OpsdeckError(f"The supervisor failed: {type(error).__name__}"))
+
+    async def load(self, revision: int, model_path: str, model: str, version: int) -> Any:
+        """Load a model under a revision."""
+        report = await self._keeper.load(
+            revision=revision, model_path=model_path, model=model, version=version
+        )
+        return asdict(report)
+
+    async def unload(self, revision: int) -> None:
+        """Free a revision."""
+        await self._keeper.unload(revision)
+
+    async def set_table(self, variants: list[dict[str, Any]], reason: str) -> Any:
+        """Route by these weights."""
+        begun = time.perf_counter()
+        rows = [Variant.from_json(row) for row in variants]
+        if not rows:
+            raise BadInput("The routing table is empty", "name at least one revision")
+        _, changed = self._keeper.route(rows, reason)
+        await self._keeper.apply()
+        took = (time.perf_counter() - begun) * 1000
+        return asdict(SwapReport(self._keeper.desired.table.variants, took, changed))
+
+    async def rollback(self, to_revision: int, reason: str) -> Any:
+        """Everything to one revision at once; then see how those in flight end."""
+        begun = time.perf_counter()
+        keeper = self._keeper
+        if to_revision not in keeper.desired.loads:
+            raise NotFound(f"Revision {to_revision} is not loaded", "it cannot be rolled back to")
+        before = keeper.desired.table
+        failed = keeper.state is EndpointState.FAILED
+        if before.all_to(to_revision) and not failed:
+            return asdict(RollbackReport(to_revision, before.variants, 0.0, 0, 0, True, False))
+        keeper.route([Variant(to_revision, 100.0)], reason)
+        old = await keeper.apply()
+        took = (time.perf_counter() - begun) * 1000
+        lost, drained = await self._drained(old)
+        report = RollbackReport(
+            to_revision, before.variants, took, old["in_flight"], lost, drained, True
+        )
+        return asdict(report)
+
+    async def _drained(self, old: dict[str, Any]) -> tuple[int, bool]:
+        """How many of the old table's requests failed, and whether all have ended."""
+        if old["epoch"] < 0:
+            return 0, True
+        try:
+            answer = await old["server"].channel.call(
+                "drained", DRAIN_SECONDS + 3, epoch=old["epoch"], seconds=DRAIN_SECONDS
+            )
+        except EndpointUnavailable:
+            # The server died in the window: whatever was in flight had no answer.
+            return old["in_flight"], False
+        return answer["failed"], answer["drained"]
+
+    async def status(self) -> Any:
+        """Desired and actual state; the actual part is empty while the server is down."""
+        keeper = self._keeper
+        server = keeper.server
+        found: dict[str, Any] = {}
+        if server is not None:
+            with contextlib.suppress(EndpointUnavailable):
+                found = await server.channel.call("status", ASK_SECONDS)
+        status = EndpointStatus(
+            name=self._name,
+            url=self._url,
+            state=keeper.state,
+            desired=keeper.desired.table.variants,
+            actual=found.get("actual", ()),
+            loaded=found.get("loaded", ()),
+            supervisor_pid=os.getpid(),
+            server_pid=server.pid if server else None,
+            server_up_seconds=found.get("up_seconds", 0.0),
+            restarts=keeper.restarts,
+            pinned=keeper.desired.pinned,
+            last_error=keeper.last_error,
+            reason=keeper.desired.reason,
+            capture=found.get("capture", CaptureStatus()),
+        )
+        return asdict(status)
+
+    async def stats(self) -> Any:
+        """Traffic by revision."""
+        server = await self._keeper.wait_up()
+        return await server.channel.call("stats", ASK_SECONDS)
+
+    async def capture(self, rate: float) -> Any:
+        """Change the share of requests that is captured."""
+        server = await self._keeper.wait_up()
+        return await server.channel.call("capture", ASK_SECONDS, rate=rate)
+
+    async def replace_server(self) -> None:
+        """A fresh server process in place of the running one."""
+        await self._keeper.replace()
+
+    async def stop(self) -> None:
+        """Finish what is in flight and leave."""
+        await self._keeper.stop()
+        # After this answer has been written.
+        asyncio.get_running_loop().call_later(0.02, self._stop)
+
+
+_OPERATIONS = frozenset(
+    {"load", "unload", "set_table", "rollback", "status", "stats", "capture"}
+    | {"replace_server", "stop"}
+)

@@ -1,0 +1,292 @@
+"""Keeping one server process alive, and having it do what was last asked for.
+
+`desired` is what should be; the server's own table is what is. Every start of a server puts
+the desired state back before it accepts a connection; connections wait on the socket, which
+the supervisor owns, meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from core.errors import EndpointUnavailable, ModelUnusable, OpsdeckError, WrongState
+from core.serving.desired import CrashCount, Desired
+from core.serving.records import EndpointState, LoadReport, Variant
+from core.serving.routing import RoutingTable
+from core.serving.spawn import ServerProcess, Spawner
+
+log = logging.getLogger(__name__)
+
+LOAD_SECONDS = 170.0
+SWAP_SECONDS = 10.0
+READY_SECONDS = 20.0
+DRAIN_SECONDS = 5.0
+LEAVE_SECONDS = 40.0
+
+
+class Keeper:
+    """The server of one endpoint. Lives on the supervisor's event loop."""
+
+    def __init__(
+        self,
+        spawner: Spawner,
+        listener: socket.socket,
+        desired: Desired,
+        changed: Callable[[], None],
+    ) -> None:
+        self.desired = desired
+        self.state = EndpointState.STARTING
+        self.server: ServerProcess | None = None
+        self.restarts = 0
+        self.last_error = ""
+        self.settled = asyncio.Event()  # the first start has succeeded or failed for good
+        self._spawner = spawner
+        self._listener = listener
+        self._changed = changed
+        self._crashes = CrashCount()
+        self._up = asyncio.Event()
+        self._leaving: set[ServerProcess] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._replacing = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Start servers until `stop`."""
+        while not self._stopping():
+            try:
+                server = await self._start(bare=self.state is EndpointState.FAILED)
+            except (OpsdeckError, OSError) as error:
+                await self._crashed(str(error))
+                continue
+            if self._stopping():
+                server.kill()
+                return
+            self._put(server)
+            # A replacement moves `self.server` on: follow it.
+            while self.server is not None and not self._stopping():
+                watched = self.server
+                await watched.channel.lost.wait()
+                if self.server is watched:
+                    break
+            if not self._stopping():
+                await self._crashed(await self._spawner.how_it_ended(watched))
+
+    def route(self, variants: list[Variant], reason: str) -> tuple[RoutingTable, bool]:
+        """Make a table the desired one; returns the one before, and whether they differ.
+
+        Raises `BadInput`, `NotFound`; then nothing changes.
+        """
+        table = RoutingTable.of(variants)
+        before = self.desired.table
+        self.desired.route(table, reason, healthy=self._crashes.count == 0)
+        self._crashes.clear()
+        return before, table != before
+
+    async def apply(self) -> dict[str, Any]:
+        """Bring the desired table into force; says the epoch that ended and what it still had
+        in flight. While the server is down this waits for the next one, which starts with it."""
+        if self.server is None or self.state is EndpointState.FAILED:
+            return await self._apply_late()
+        rows = [asdict(variant) for variant in self.desired.table.variants]
+        for old in self._leaving:
+            self._keep(_quietly(old.channel.call("swap", SWAP_SECONDS, variants=rows)))
+        self._changed()
+        server = self.server
+        try:
+            answer = await server.channel.call("swap", SWAP_SECONDS, variants=rows)
+        except EndpointUnavailable:
+            return await self._apply_late()
+        self.state = EndpointState.SERVING if rows else EndpointState.EMPTY
+        self._changed()
+        return {**answer, "server": server}
+
+    async def load(self, **model: Any) -> LoadReport:
+        """Load a model into the server. Raises `ModelUnusable`, also when it kills the server."""
+        have = self.desired.loads.get(model["revision"])
+        if have is not None and have.model_path != model["model_path"]:
+            raise WrongState(
+                f"Revision {have.revision} is {have.model_path} already",
+                "give the new model version a new revision",
+            )
+        server = await self.wait_up()
+        try:
+            answer = await server.channel.call("load", LOAD_SECONDS, **model)
+        except EndpointUnavailable as error:
+            if not server.channel.lost.is_set():
+                raise
+            raise ModelUnusable(
+                f"Loading {model['model']} version {model['version']} ended the server process",
+                "see server.log in the endpoint's folder",
+            ) from error
+        report = LoadReport.from_json(answer)
+        self.desired.loads[report.revision] = report
+        self._changed()
+        self._keep(self._preload(server))
+        return report
+
+    async def unload(self, revision: int) -> None:
+        """Free a revision. Raises `WrongState`, `NotFound`."""
+        self.desired.unload(revision)
+        self._changed()
+        if self.server is not None:
+            await self.server.channel.call("unload", SWAP_SECONDS, revision=revision)
+
+    async def wait_up(self) -> ServerProcess:
+        """The server, once there is one. Raises `EndpointUnavailable`."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._up.wait(), READY_SECONDS)
+        if self.server is None:
+            raise EndpointUnavailable(f"The server is not up: {self.last_error or self.state}")
+        return self.server
+
+    async def replace(self) -> None:
+        """Start a second server, hand over, let the first one finish and leave."""
+        async with self._replacing:
+            old = await self.wait_up()
+            table = None
+            fresh = await self._start(bare=False)
+            # What was asked for while it started goes to it too; the switch itself waits for
+            # nothing, so no instruction falls between the two.
+            while table is not self.desired.table:
+                table = self.desired.table
+                await self._replay(fresh)
+            self._leaving.add(old)
+            self.server = fresh
+            self._changed()
+            await self._part(old)
+            self._leaving.discard(old)
+
+    async def stop(self) -> None:
+        """Let the server finish and leave."""
+        self.state = EndpointState.STOPPING
+        self._changed()
+        server, self.server = self.server, None
+        if server is not None:
+            await self._part(server)
+        self._spawner.close()
+
+    def kill_server(self, why: str) -> None:
+        """End a server that hangs; the next one follows by itself."""
+        if self.server is not None:
+            log.error("killing the server: %s", why)
+            self.server.kill()
+
+    async def _start(self, bare: bool) -> ServerProcess:
+        server = await self._spawner.start(self._listener)
+        try:
+            if not bare:
+                await self._replay(server)
+            await server.channel.call("serve", SWAP_SECONDS)
+        except BaseException:
+            server.kill()
+            server.channel.close()
+            raise
+        return server
+
+    async def _replay(self, server: ServerProcess) -> None:
+        """Load and route as desired. Raises when a routed revision cannot be loaded; one that
+        is not routed is given up."""
+        for report in list(self.desired.loads.values()):
+            try:
+                await self._load_again(server, report)
+            except ModelUnusable as error:
+                if self.desired.table.names(report.revision):
+                    raise
+                self.last_error = error.message
+                self.desired.loads.pop(report.revision, None)
+        rows = [asdict(variant) for variant in self.desired.table.variants]
+        await server.channel.call("swap", SWAP_SECONDS, variants=rows)
+        self._keep(self._preload(server))
+
+    async def _load_again(self, server: ServerProcess, report: LoadReport) -> None:
+        await server.channel.call(
+            "load",
+            LOAD_SECONDS,
+            revision=report.revision,
+            model_path=report.model_path,
+            model=report.model,
+            version=report.version,
+        )
+
+    async def _apply_late(self) -> dict[str, Any]:
+        """The table is kept; a server that is failed or not up yet gets it when it can."""
+        self._changed()
+        server = await self.wait_up()
+        if self.state is EndpointState.FAILED:
+            for variant in self.desired.table.variants:
+                await self._load_again(server, self.desired.loads[variant.revision])
+            rows = [asdict(variant) for variant in self.desired.table.variants]
+            await server.channel.call("swap", SWAP_SECONDS, variants=rows)
+            self.state = EndpointState.SERVING
+            self._changed()
+        return {"epoch": -1, "in_flight": 0, "server": server}
+
+    async def _crashed(self, why: str) -> None:
+        """Count a crash, decide what to start next, wait as long as one should."""
+        if self._stopping():
+            return
+        if self.server is not None:
+            self.server.channel.close()
+        self.server = None
+        self._up.clear()
+        self.restarts += 1
+        self.last_error = why
+        self._crashes.add()
+        log.error("%s (crash %d within a minute)", why, self._crashes.count)
+        if self._crashes.looping and self.state is not EndpointState.FAILED:
+            self._crashes.clear()
+            if self.desired.pin():
+                log.error("crash loop: going back to the last good table")
+            else:
+                log.error("crash loop: nothing to go back to; serving no model")
+                self.state = EndpointState.FAILED
+                self._changed()
+                return
+        if self.state is not EndpointState.FAILED:
+            self.state = EndpointState.RESTARTING
+        self._changed()
+        await asyncio.sleep(self._crashes.back_off)
+
+    def _put(self, server: ServerProcess) -> None:
+        self.server = server
+        if self.state is not EndpointState.FAILED:
+            routed = bool(self.desired.table.variants)
+            self.state = EndpointState.SERVING if routed else EndpointState.EMPTY
+        self._up.set()
+        self.settled.set()
+        self._changed()
+
+    async def _part(self, server: ServerProcess) -> None:
+        """Ask a server to leave and wait for it; end it when it takes too long."""
+        await _quietly(server.channel.call("leave", SWAP_SECONDS))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(server.channel.lost.wait(), LEAVE_SECONDS)
+        server.kill()
+        server.channel.close()
+
+    async def _preload(self, server: ServerProcess) -> None:
+        begun = time.monotonic()
+        try:
+            await self._spawner.preload(await server.channel.call("modules", SWAP_SECONDS))
+        except EndpointUnavailable as error:
+            log.warning("nothing preloaded after %.1f s: %s", time.monotonic() - begun, error)
+
+    def _stopping(self) -> bool:
+        return self.state is EndpointState.STOPPING
+
+    def _keep(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _quietly(work: Any) -> None:
+    """Wait for something whose failure means that the server has left, which is as good."""
+    with contextlib.suppress(EndpointUnavailable):
+        await work

@@ -1,0 +1,145 @@
+"""The columns a model takes, checked once for all rows of a request, in NumPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.serving.shapes import BadRequest, Table, cell
+
+Matrix = npt.NDArray[np.float64]
+
+_WHOLE = {"integer": 2**31, "long": 2**63}
+_NUMBERS = {"double", "integer", "long"}
+_FRAME_TYPES = _NUMBERS | {"float", "boolean", "string"}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a model's signature, with MLflow's name of its type."""
+
+    name: str
+    type: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSchema:
+    """A column-based signature."""
+
+    columns: tuple[Column, ...]
+
+    @property
+    def numeric(self) -> bool:
+        """Whether one float64 matrix holds every row exactly as MLflow would."""
+        return all(column.type in _NUMBERS for column in self.columns)
+
+    @property
+    def framable(self) -> bool:
+        """Whether `frame` knows every type."""
+        return all(column.type in _FRAME_TYPES for column in self.columns)
+
+    def cells(self, table: Table) -> list[list[Any]]:
+        """The rows in the signature's order; extra columns are left out, as MLflow does.
+
+        Raises `BadRequest` for no rows, and for a required column that is missing.
+        """
+        if not table.rows:
+            raise BadRequest("There are no rows in the request")
+        place = {name: index for index, name in enumerate(table.names)}
+        missing = [c.name for c in self.columns if c.required and c.name not in place]
+        if missing:
+            raise BadRequest(f"The request lacks column {', '.join(missing)}")
+        if table.text:
+            return self._typed(table, place)
+        if table.names == [column.name for column in self.columns]:
+            return [list(row) for row in table.rows]
+        order = [place.get(column.name, -1) for column in self.columns]
+        return [[None if i < 0 else row[i] for i in order] for row in table.rows]
+
+    def _typed(self, table: Table, place: dict[str, int]) -> list[list[Any]]:
+        """The cells of a CSV: text stays text only in a column of strings."""
+        wanted = [(place.get(column.name, -1), column.type == "string") for column in self.columns]
+        return [
+            [
+                None if i < 0 or not row[i] else row[i] if text else cell(row[i])
+                for i, text in wanted
+            ]
+            for row in table.rows
+        ]
+
+    def matrix(self, table: Table) -> Matrix:
+        """The rows as float64, null as NaN. Raises `BadRequest` naming the column at fault."""
+        cells = self.cells(table)
+        try:
+            raw = np.asarray(cells)
+        except ValueError:
+            raw = np.asarray([None])
+        if raw.ndim == 2 and raw.dtype.kind in "iuf":
+            matrix = raw.astype(np.float64)
+        else:
+            matrix = self._slow_matrix(cells)
+        for index, column in enumerate(self.columns):
+            limit = _WHOLE.get(column.type)
+            if limit is not None:
+                _check_whole(column, matrix[:, index], limit)
+        return matrix
+
+    def _slow_matrix(self, cells: list[list[Any]]) -> Matrix:
+        """The same one by one, to let nulls through and to name what does not belong."""
+        matrix = np.empty((len(cells), len(self.columns)))
+        for number, row in enumerate(cells):
+            for index, value in enumerate(row):
+                if value is None:
+                    matrix[number, index] = np.nan
+                elif isinstance(value, int | float):
+                    matrix[number, index] = value
+                else:
+                    raise _wrong(self.columns[index], number, value)
+        return matrix
+
+    def frame(self, table: Table) -> Any:
+        """The rows as a DataFrame with the signature's types. Raises `BadRequest`."""
+        import pandas as pd
+
+        cells = self.cells(table)
+        data: dict[str, Any] = {}
+        for index, column in enumerate(self.columns):
+            values = [row[index] for row in cells]
+            data[column.name] = _series(column, values)
+        return pd.DataFrame(data)
+
+
+def _series(column: Column, values: list[Any]) -> Any:
+    allowed: tuple[type, ...] = (int, float)
+    if column.type in ("string", "boolean"):
+        allowed = (str,) if column.type == "string" else (bool,)
+    for number, value in enumerate(values):
+        if not (isinstance(value, allowed) or (value is None and column.type != "boolean")):
+            raise _wrong(column, number, value)
+    if column.type == "string":
+        return values
+    if column.type == "boolean":
+        return np.asarray(values, dtype=bool)
+    numbers = np.asarray([np.nan if value is None else value for value in values], np.float64)
+    if column.type in _WHOLE:
+        _check_whole(column, numbers, _WHOLE[column.type])
+        return np.asarray(values, dtype=np.int64 if column.type == "long" else np.int32)
+    return numbers.astype(np.float32) if column.type == "float" else numbers
+
+
+def _check_whole(column: Column, values: Matrix, limit: int) -> None:
+    good = (values == np.floor(values)) & (np.abs(values) < limit)
+    if not good.all():
+        number = int(np.argmin(good))
+        raise _wrong(column, number, None if np.isnan(values[number]) else float(values[number]))
+
+
+def _wrong(column: Column, number: int, value: Any) -> BadRequest:
+    shown = "null" if value is None else repr(value)
+    if len(shown) > 60:
+        shown = shown[:57] + "..."
+    return BadRequest(f"Column {column.name}, row {number}: {shown} is not a {column.type}")

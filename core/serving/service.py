@@ -1,0 +1,135 @@
+"""What the server process holds: loaded revisions, the routing table in force, the counters.
+
+Everything here lives on the event loop and is touched by it alone, so nothing is locked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput, NotFound, WrongState
+from core.serving import servable
+from core.serving.batch import Batcher
+from core.serving.capture import Capture
+from core.serving.records import EndpointStats, LoadReport, Variant
+from core.serving.routing import Epoch, RoutingTable
+from core.serving.traffic import RevisionTraffic
+
+
+class Loaded:
+    """One revision that can answer."""
+
+    def __init__(self, batcher: Batcher, report: LoadReport) -> None:
+        self.batcher = batcher
+        self.engine = batcher.engine
+        self.report = report
+        self.traffic = RevisionTraffic(report.revision)
+
+
+class Service:
+    """The state of one server process and the changes that control asks for."""
+
+    def __init__(self, name: str, folder: Path, max_body: int, max_in_flight: int) -> None:
+        self.name = name
+        self.max_body = max_body
+        self.max_in_flight = max_in_flight
+        self.capture = Capture(folder)
+        self.epoch = Epoch(0, RoutingTable())
+        self.loaded: dict[int, Loaded] = {}
+        self.in_flight = 0
+        self.shed = 0
+        self.draining = False
+        self.started = time.time()
+        self._epochs: dict[int, Epoch] = {}
+        self._loading = asyncio.Lock()
+
+    @property
+    def ready(self) -> bool:
+        """Whether at least one revision is routed."""
+        return bool(self.epoch.table.variants)
+
+    async def load(self, revision: int, model_path: str, model: str, version: int) -> LoadReport:
+        """Load a model in a thread. Raises `ModelUnusable`, `WrongState`."""
+        async with self._loading:
+            have = self.loaded.get(revision)
+            if have is not None:
+                if have.report.model_path != model_path:
+                    raise WrongState(
+                        f"Revision {revision} is {have.report.model_path} already",
+                        "give the new model version a new revision",
+                    )
+                return have.report
+            engine, report = await asyncio.to_thread(
+                servable.load, revision, Path(model_path), model, version
+            )
+            self.loaded[revision] = Loaded(Batcher(engine), report)
+            return report
+
+    def unload(self, revision: int) -> None:
+        """Forget a revision. Raises `NotFound`, or `WrongState` while it is routed."""
+        if self.epoch.table.names(revision):
+            raise WrongState(f"Revision {revision} is routed", "route the requests away first")
+        gone = self.loaded.pop(revision, None)
+        if gone is None:
+            raise NotFound(f"Revision {revision} is not loaded")
+        gone.batcher.close()
+
+    def swap(self, variants: Iterable[Variant]) -> Epoch:
+        """Put a table in force; returns the epoch that ended, whose requests go on.
+
+        Raises `BadInput`, or `NotFound` when a revision is not loaded; then nothing changes.
+        """
+        table = RoutingTable.of(variants)
+        for variant in table.variants:
+            if variant.revision not in self.loaded:
+                raise NotFound(f"Revision {variant.revision} is not loaded", "load it first")
+        old = self.epoch
+        self.epoch = Epoch(old.number + 1, table)
+        self._epochs = {n: e for n, e in self._epochs.items() if e.in_flight}
+        self._epochs[old.number] = old
+        return old
+
+    async def drained(self, number: int, seconds: float) -> dict[str, Any]:
+        """Wait until the requests of an epoch that was swapped out have ended; how many failed
+        since the swap, under the old table or the new."""
+        old = self._epochs.get(number)
+        if old is None:
+            return {"drained": True, "failed": 0}
+        new = self.epoch
+        before = old.failed + new.failed
+        drained = await old.drained(seconds)
+        return {"drained": drained, "failed": old.failed + new.failed - before}
+
+    def set_capture(self, rate: float) -> None:
+        """Capture this share of the requests. Raises `BadInput`."""
+        if not 0 <= rate <= 1:
+            raise BadInput(f"The capture rate {rate:g} is not between 0 and 1")
+        self.capture.rate = rate
+
+    def stats(self) -> EndpointStats:
+        """The figures of every loaded revision."""
+        return EndpointStats(
+            revisions=tuple(self.loaded[key].traffic.stats() for key in sorted(self.loaded)),
+            in_flight=self.in_flight,
+            shed=self.shed,
+            capture=self.capture.status(),
+        )
+
+    def modules(self) -> list[str]:
+        """What a successor should have imported before it loads the same models."""
+        if not self.loaded:
+            return []
+        found = ["mlflow.pyfunc.scoring_server"]
+        if any(item.report.flavour.native for item in self.loaded.values()):
+            found += ["mlflow.sklearn", *(name for name in sys.modules if _preloads(name))]
+        return found
+
+
+def _preloads(name: str) -> bool:
+    """Whether a module is known to be safe to import in a process that will fork."""
+    return name.startswith("sklearn.") and ".tests" not in name

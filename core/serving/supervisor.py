@@ -1,0 +1,222 @@
+"""The supervisor process of one endpoint: owns its folder, its port and its server.
+
+`python -P -m core.serving.supervisor --dir DIR --name NAME --port PORT`. It holds the folder's
+lock, binds the port, keeps a server process on it, answers the control socket, and needs
+neither console nor worker. It imports no machine learning library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import errno
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+from core.errors import EndpointUnavailable, OpsdeckError, PortTaken, WrongState
+from core.serving import wire
+from core.serving.desired import Desired
+from core.serving.desk import Desk
+from core.serving.folder import EndpointFolder, is_alive, started
+from core.serving.health import watch
+from core.serving.keeper import Keeper
+from core.serving.records import EndpointState
+from core.serving.spawn import Spawner
+
+log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+BACKLOG = 4096
+LOG_BYTES = 5 * 1024 * 1024
+REBIND_SECONDS = 5.0  # what the server of a dead supervisor may take to let go of the port
+
+
+class Supervisor:
+    """One endpoint's processes and its file."""
+
+    def __init__(self, folder: EndpointFolder, name: str, listener: socket.socket) -> None:
+        self._folder = folder
+        self._name = name
+        self._listener = listener
+        self._port: int = listener.getsockname()[1]
+        self._socket_path = folder.socket_path()
+        self._gone = asyncio.Event()
+        self._started = started(os.getpid())
+        desired = Desired.from_json(folder.read() or {})
+        output = _rotated("core.serving.output", folder.server_log, "%(message)s")
+        spawner = Spawner(name, folder.root, output)
+        self._keeper = Keeper(spawner, listener, desired, self._save)
+
+    async def run(self, ready_fd: int) -> None:
+        """Serve until told to stop."""
+        url = f"http://{HOST}:{self._port}"
+        self._save()
+        desk = Desk(self._name, url, self._keeper, self._gone.set)
+        control = await desk.open(self._socket_path)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._terminate)
+        keeping = asyncio.ensure_future(self._keeper.run())
+        keeping.add_done_callback(self._ended)
+        watching = asyncio.ensure_future(watch(HOST, self._port, self._keeper))
+        settled = asyncio.ensure_future(self._keeper.settled.wait())
+        await asyncio.wait([settled, keeping], return_when=asyncio.FIRST_COMPLETED)
+        _report(ready_fd, wire.success({"port": self._port}))
+        await self._gone.wait()
+        if keeping.done():
+            keeping.result()  # raises what ended it
+        elif self._keeper.state is not EndpointState.STOPPING:
+            await self._keeper.stop()
+        self._keeper.state = EndpointState.STOPPED
+        self._save()
+        control.close()
+        self._listener.close()
+        for task in (watching, keeping, settled):
+            task.cancel()
+        Path(self._socket_path).unlink(missing_ok=True)
+
+    def _ended(self, keeping: asyncio.Future[None]) -> None:
+        """The keeper ends by itself only when it is told to stop, or is broken."""
+        if keeping.cancelled() or keeping.exception() is not None:
+            self._gone.set()
+
+    def _terminate(self) -> None:
+        self._gone.set()
+
+    def _save(self) -> None:
+        """Write `endpoint.json`. A full disk must not stop a rollback: the next change tries
+        again, and the log says that it failed."""
+        keeper = self._keeper
+        server = keeper.server
+        data: dict[str, Any] = {
+            "name": self._name,
+            "host": HOST,
+            "port": self._port,
+            "state": keeper.state,
+            "supervisor_pid": os.getpid(),
+            "supervisor_start": self._started,
+            "server_pid": server.pid if server else None,
+            "server_start": server.start if server else None,
+            "control": self._socket_path,
+            "updated_at": time.time(),
+            **keeper.desired.to_json(),
+        }
+        try:
+            self._folder.write(data)
+        except OSError as error:
+            log.error("endpoint.json was not written: %s", error)
+
+
+def bind(folder: EndpointFolder, port: int) -> socket.socket:
+    """The listening socket: on the port asked for, else on that of the last time, else free.
+
+    Raises `PortTaken`, `EndpointUnavailable`. The server of a dead supervisor may hold the
+    port for a moment longer: it is waited for, and ended if it hangs.
+    """
+    last = folder.read() or {}
+    wanted = port or int(last.get("port", 0))
+    deadline = time.monotonic() + REBIND_SECONDS
+    while True:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, wanted))
+            listener.listen(BACKLOG)
+        except OSError as error:
+            listener.close()
+            if error.errno != errno.EADDRINUSE:
+                raise EndpointUnavailable(
+                    f"Port {wanted} cannot be bound: {error.strerror}", "choose another port"
+                ) from None
+        else:
+            listener.setblocking(False)
+            return listener
+        orphan = last.get("server_pid")
+        ours = wanted == last.get("port") and is_alive(orphan, last.get("server_start"))
+        if not ours:
+            raise PortTaken(
+                f"Port {wanted} on {HOST} is in use by another program",
+                "choose another port, or end that program",
+            )
+        if time.monotonic() > deadline and orphan is not None:
+            os.kill(orphan, signal.SIGKILL)
+            deadline = time.monotonic() + REBIND_SECONDS
+        time.sleep(0.05)
+
+
+def _rotated(name: str, file: Path, layout: str) -> logging.Logger:
+    handler = RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=3, delay=True)
+    handler.setFormatter(logging.Formatter(layout))
+    logger = logging.getLogger(name)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(handler)
+    return logger
+
+
+def _report(ready_fd: int, message: dict[str, Any]) -> None:
+    """Tell who started us how it went; they may have gone."""
+    if ready_fd < 0:
+        return
+    with contextlib.suppress(OSError):
+        os.write(ready_fd, json.dumps(message).encode() + b"\n")
+    os.close(ready_fd)
+
+
+def _run(folder: EndpointFolder, name: str, port: int, ready_fd: int) -> int:
+    try:
+        lock = folder.acquire()
+        if lock is None:
+            raise WrongState(
+                f"Another supervisor already runs endpoint {name} in {folder.root}",
+                "talk to that one",
+            )
+        listener = bind(folder, port)
+    except OpsdeckError as error:
+        log.error("%s", error.one_line())
+        _report(ready_fd, wire.failure(error))
+        if ready_fd < 0:
+            sys.stderr.write(error.one_line() + "\n")
+        return error.exit_status
+
+    async def run() -> None:
+        await Supervisor(folder, name, listener).run(ready_fd)
+
+    try:
+        asyncio.run(run())
+    except Exception:
+        log.exception("the supervisor failed")
+        return 1
+    return 0
+
+
+def main() -> None:
+    """Parse the arguments, leave the terminal, supervise."""
+    parser = argparse.ArgumentParser(prog="core.serving.supervisor")
+    parser.add_argument("--dir", type=Path, required=True)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--ready-fd", type=int, default=-1)
+    args = parser.parse_args()
+    folder = EndpointFolder(args.dir)
+    folder.root.mkdir(parents=True, exist_ok=True)
+    if args.ready_fd >= 0 and os.fork():
+        os._exit(0)  # whoever started us has nothing to wait for
+    if args.ready_fd >= 0:
+        os.set_inheritable(args.ready_fd, False)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.raiseExceptions = False  # a full disk must not fill stderr
+    _rotated("", folder.supervisor_log, "%(asctime)s %(levelname)s %(message)s")
+    sys.exit(_run(folder, args.name, args.port, args.ready_fd))
+
+
+if __name__ == "__main__":
+    main()
