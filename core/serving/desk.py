@@ -91,8 +91,8 @@ class Desk:
         if not rows:
             raise BadInput("The routing table is empty", "name at least one revision")
         _, changed = self._keeper.route(rows, reason)
-        await self._keeper.apply()
-        took = (time.perf_counter() - begun) * 1000
+        done = await self._keeper.apply()
+        took = (done["at"] - begun) * 1000
         return asdict(SwapReport(self._keeper.desired.table.variants, took, changed))
 
     async def rollback(self, to_revision: int, reason: str) -> Any:
@@ -107,7 +107,7 @@ class Desk:
             return asdict(RollbackReport(to_revision, before.variants, 0.0, 0, 0, True, False))
         keeper.route([Variant(to_revision, 100.0)], reason)
         old = await keeper.apply()
-        took = (time.perf_counter() - begun) * 1000
+        took = (old["at"] - begun) * 1000
         lost, drained = await self._drained(old)
         report = RollbackReport(
             to_revision, before.variants, took, old["in_flight"], lost, drained, True
@@ -149,6 +149,7 @@ class Desk:
             pinned=keeper.desired.pinned,
             last_error=keeper.last_error,
             reason=keeper.desired.reason,
+            warm=keeper.warm,
             capture=found.get("capture", CaptureStatus()),
         )
         return asdict(status)

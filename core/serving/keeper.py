@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from core.errors import EndpointUnavailable, ModelUnusable, OpsdeckError, WrongState
@@ -29,6 +31,7 @@ SWAP_SECONDS = 10.0
 READY_SECONDS = 20.0
 DRAIN_SECONDS = 5.0
 LEAVE_SECONDS = 40.0
+_FORK_SAFE = ("mlflow.sklearn", "mlflow.pyfunc")  # loaders that start no threads on import
 
 
 class Keeper:
@@ -55,6 +58,11 @@ class Keeper:
         self._leaving: set[ServerProcess] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._replacing = asyncio.Lock()
+
+    @property
+    def warm(self) -> bool:
+        """Whether the libraries are loaded already for the next server."""
+        return self._spawner.warm
 
     async def run(self) -> None:
         """Start servers until `stop`."""
@@ -89,22 +97,23 @@ class Keeper:
         return before, table != before
 
     async def apply(self) -> dict[str, Any]:
-        """Bring the desired table into force; says the epoch that ended and what it still had
-        in flight. While the server is down this waits for the next one, which starts with it."""
+        """Bring the desired table into force; says when, the epoch that ended, and what it
+        still had in flight. While the server is down this waits for the next one, which starts
+        with the table."""
         if self.server is None or self.state is EndpointState.FAILED:
             return await self._apply_late()
         rows = [asdict(variant) for variant in self.desired.table.variants]
         for old in self._leaving:
             self._keep(_quietly(old.channel.call("swap", SWAP_SECONDS, variants=rows)))
-        self._changed()
         server = self.server
         try:
             answer = await server.channel.call("swap", SWAP_SECONDS, variants=rows)
         except EndpointUnavailable:
             return await self._apply_late()
+        swapped = time.perf_counter()
         self.state = EndpointState.SERVING if rows else EndpointState.EMPTY
-        self._changed()
-        return {**answer, "server": server}
+        self._changed()  # after the swap: writing the file takes longer than swapping
+        return {**answer, "server": server, "at": swapped}
 
     async def load(self, **model: Any) -> LoadReport:
         """Load a model into the server. Raises `ModelUnusable`, also when it kills the server."""
@@ -114,7 +123,7 @@ class Keeper:
                 f"Revision {have.revision} is {have.model_path} already",
                 "give the new model version a new revision",
             )
-        server = await self.wait_up()
+        server = await self._ready_for(Path(model["model_path"]))
         try:
             answer = await server.channel.call("load", LOAD_SECONDS, **model)
         except EndpointUnavailable as error:
@@ -129,6 +138,17 @@ class Keeper:
         self._changed()
         self._keep(self._preload(server))
         return report
+
+    async def _ready_for(self, model: Path) -> ServerProcess:
+        """The server to load into. Before the first load the libraries go to the warm process
+        and a new server is forked from it: seconds of imports are paid once, not in each."""
+        server = await self.wait_up()
+        modules = _libraries(model)
+        if self.desired.loads or self._spawner.warm or not modules:
+            return server
+        await self._spawner.preload(modules)
+        await self.replace()
+        return await self.wait_up()
 
     async def unload(self, revision: int) -> None:
         """Free a revision. Raises `WrongState`, `NotFound`."""
@@ -178,6 +198,11 @@ class Keeper:
             self.server.kill()
 
     async def _start(self, bare: bool) -> ServerProcess:
+        if not bare and self.desired.loads and not self._spawner.warm:
+            # A supervisor's first start with models to bring back: imports before the fork.
+            paths = [Path(report.model_path) for report in self.desired.loads.values()]
+            names = dict.fromkeys(name for path in paths for name in _libraries(path))
+            await self._spawner.preload(list(names))
         server = await self._spawner.start(self._listener)
         try:
             if not bare:
@@ -225,7 +250,7 @@ class Keeper:
             await server.channel.call("swap", SWAP_SECONDS, variants=rows)
             self.state = EndpointState.SERVING
             self._changed()
-        return {"epoch": -1, "in_flight": 0, "server": server}
+        return {"epoch": -1, "in_flight": 0, "server": server, "at": time.perf_counter()}
 
     async def _crashed(self, why: str) -> None:
         """Count a crash, decide what to start next, wait as long as one should."""
@@ -273,7 +298,8 @@ class Keeper:
     async def _preload(self, server: ServerProcess) -> None:
         begun = time.monotonic()
         try:
-            await self._spawner.preload(await server.channel.call("modules", SWAP_SECONDS))
+            if modules := await server.channel.call("modules", SWAP_SECONDS):
+                await self._spawner.preload(modules)
         except EndpointUnavailable as error:
             log.warning("nothing preloaded after %.1f s: %s", time.monotonic() - begun, error)
 
@@ -284,6 +310,18 @@ class Keeper:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _libraries(model: Path) -> list[str]:
+    """What loading a model directory will import, going by the loader that MLmodel names."""
+    try:
+        text = (model / "MLmodel").read_text()
+    except (OSError, UnicodeDecodeError):
+        return []  # loading it will say what is wrong with it
+    found = re.search(r"^\s*loader_module: *(mlflow\.[a-z_]+)", text, re.MULTILINE)
+    loader = found.group(1) if found else "mlflow.pyfunc"
+    extra = ["sklearn.ensemble", "sklearn.pipeline"] if loader == "mlflow.sklearn" else []
+    return [*extra, loader, "mlflow.pyfunc.scoring_server"] if loader in _FORK_SAFE else extra
 
 
 async def _quietly(work: Any) -> None:

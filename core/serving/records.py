@@ -175,6 +175,7 @@ class EndpointStatus(Record):
     pinned: bool  # the desired table was left for the last good one by the crash-loop stop
     last_error: str
     reason: str  # given with the last change of the table
+    warm: bool = False  # a server that dies is replaced within a fraction of a second
     capture: CaptureStatus = field(default_factory=CaptureStatus)
 
     def __post_init__(self) -> None:

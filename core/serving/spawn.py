@@ -73,6 +73,7 @@ class Spawner:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._lock = asyncio.Lock()
+        self.warm = False  # the next server will have its libraries at once
 
     async def start(self, listener: socket.socket) -> ServerProcess:
         """A new server process on the listener. Raises `EndpointUnavailable`."""
@@ -102,8 +103,14 @@ class Spawner:
         return ServerProcess(answer["pid"], channel)
 
     async def preload(self, modules: Sequence[str]) -> None:
-        """Let the warm process import these, so that the next server has them."""
-        await self._ask({"op": "import", "modules": list(modules)})
+        """Have the warm process import these, so that the next server has them; returns when
+        it has. Raises `EndpointUnavailable` when it cannot be had."""
+        self.warm = False
+        answer = await self._ask({"op": "import", "modules": list(modules)})
+        while answer.get("waiting"):
+            await asyncio.sleep(0.1)  # a fork goes in between two imports
+            answer = await self._ask({"op": "import", "modules": []})
+        self.warm = True
 
     async def how_it_ended(self, server: ServerProcess) -> str:
         """Why a server process is gone, in words."""
@@ -119,6 +126,7 @@ class Spawner:
 
     def close(self) -> None:
         """End the warm process. Servers go on."""
+        self.warm = False
         if self._control is not None:
             self._control.close()
             self._control = None
