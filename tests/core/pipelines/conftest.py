@@ -10,7 +10,7 @@ import pytest
 
 Write = Callable[[str], Path]
 
-STEPS = '''
+STEPS = """
 import os
 
 from shop.tools import cleaned as tidy, price
@@ -41,7 +41,7 @@ async def later(raw):
 
 
 CALLABLE = os.getcwd
-'''
+"""
 
 
 @pytest.fixture
