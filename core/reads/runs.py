@@ -66,7 +66,7 @@ def find_run(reader: Reader, ref: str) -> Run:
     Raises `NotFound`.
     """
     wanted = ref.strip().rsplit("#", 1)[-1].strip()
-    if wanted.isdigit() and len(wanted) < 10:
+    if wanted.isdecimal() and len(wanted) < 10:
         rows = reader.rows(
             f"SELECT {_RUN_COLUMNS} FROM runs r WHERE r.number = :number", number=int(wanted)
         )
