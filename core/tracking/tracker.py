@@ -74,6 +74,7 @@ class Session:
         if path is not None:
             _relax_sqlite_fsync()
             _create_sqlite(path, root)
+            _tune_sqlite(path)
         import mlflow
 
         mlflow.set_tracking_uri(tracking_uri)
@@ -82,8 +83,6 @@ class Session:
         self._uri, self._artifact_root = tracking_uri, root
         self._experiments.clear()
         self._client.search_experiments(max_results=1)  # fails now if the store is broken
-        if path is not None:
-            _analyze(path)
         return self.ping()
 
     def ping(self) -> dict[str, Any]:
@@ -125,7 +124,7 @@ class Session:
         path = _sqlite_path(self._uri)
         if path is not None and self._ended_since_analyze >= _ANALYZE_AFTER_RUNS:
             self._ended_since_analyze = 0
-            _analyze(path, again=True)
+            _tune_sqlite(path, again=True)
 
     def log_params(self, run_id: str, params: dict[str, Any]) -> None:
         """Log parameters; a parameter once set can't change."""
@@ -401,24 +400,30 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _analyze(path: Path, again: bool = False) -> None:
+def _tune_sqlite(path: Path, again: bool = False) -> None:
     """WAL for a store that came without it, and statistics for SQLite's planner.
 
-    An empty table gives none, so a store is looked at again until it has runs.
+    An empty table gives none, so a store is looked at again until it has runs. Fails at once
+    for a file that is no database: MLflow tries such a one again for a hundred seconds.
     """
-    with contextlib.closing(sqlite3.connect(path, timeout=20)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA analysis_limit=1000")
-        if not again:
-            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-            if "sqlite_stat1" in tables:
-                known = "SELECT 1 FROM sqlite_stat1 WHERE tbl IN ('runs', 'metrics') LIMIT 1"
-                if connection.execute(known).fetchone():
-                    return
-            if not connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone():
-                return
-        connection.execute("ANALYZE")
-        connection.commit()
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=20)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA analysis_limit=1000")
+            if again or _needs_analyze(connection):
+                connection.execute("ANALYZE")
+                connection.commit()
+    except sqlite3.Error as error:
+        raise Refused("TEMPORARILY_UNAVAILABLE", f"{path}: {error}") from error
+
+
+def _needs_analyze(connection: sqlite3.Connection) -> bool:
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    if "runs" not in tables or not connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone():
+        return False
+    if "sqlite_stat1" not in tables:
+        return True
+    return not connection.execute("SELECT 1 FROM sqlite_stat1 WHERE tbl = 'runs'").fetchone()
 
 
 if __name__ == "__main__":
