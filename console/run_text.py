@@ -21,10 +21,12 @@ PAGE_LINES = 5_000
 _MARKS = {"out": "|", "err": "!", "sys": "*"}
 
 
-def runs_text(session: Session, runs: tuple[Run, ...], offset: int, total: int) -> str:
+def runs_text(
+    session: Session, runs: tuple[Run, ...], offset: int, total: int, *, filtered: bool
+) -> str:
     """A table of runs and, for a person, how many more there are."""
     if not runs:
-        return "no such runs" if total or offset else "no runs yet: opsdeck runs start PIPELINE"
+        return "no runs match" if filtered else "no runs yet: opsdeck runs start PIPELINE"
     columns = [
         Column("run", right=True),
         Column("pipeline", flexible=True),

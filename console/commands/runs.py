@@ -64,7 +64,12 @@ def list_(
         limit=limit, offset=offset, pipeline=pipeline, status=status, search=search
     )
     total = ops.runs.count(pipeline=pipeline, status=status, search=search)
-    emit(session, {"runs": runs, "total": total}, lambda: runs_text(session, runs, offset, total))
+    filtered = bool(pipeline or status or search or offset)
+    emit(
+        session,
+        {"runs": runs, "total": total},
+        lambda: runs_text(session, runs, offset, total, filtered=filtered),
+    )
 
 
 @command.command("show")
