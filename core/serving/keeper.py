@@ -83,6 +83,7 @@ class Keeper:
                 if self.server is watched:
                     break
             if not self._stopping():
+                self._take_down()
                 await self._crashed(await self._spawner.how_it_ended(watched))
 
     def route(self, variants: list[Variant], reason: str) -> tuple[RoutingTable, bool]:
@@ -158,12 +159,15 @@ class Keeper:
             await self.server.channel.call("unload", SWAP_SECONDS, revision=revision)
 
     async def wait_up(self) -> ServerProcess:
-        """The server, once there is one. Raises `EndpointUnavailable`."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._up.wait(), READY_SECONDS)
-        if self.server is None:
-            raise EndpointUnavailable(f"The server is not up: {self.last_error or self.state}")
-        return self.server
+        """The server, once there is one that lives. Raises `EndpointUnavailable`."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline and not self._stopping():
+            if self.server is not None and not self.server.channel.lost.is_set():
+                return self.server
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._up.wait(), deadline - time.monotonic())
+            await asyncio.sleep(0.005)  # a server just lost is still in its place for a moment
+        raise EndpointUnavailable(f"The server is not up: {self.last_error or self.state}")
 
     async def replace(self) -> None:
         """Start a second server, hand over, let the first one finish and leave."""
@@ -256,10 +260,6 @@ class Keeper:
         """Count a crash, decide what to start next, wait as long as one should."""
         if self._stopping():
             return
-        if self.server is not None:
-            self.server.channel.close()
-        self.server = None
-        self._up.clear()
         self.restarts += 1
         self.last_error = why
         self._crashes.add()
@@ -277,6 +277,12 @@ class Keeper:
             self.state = EndpointState.RESTARTING
         self._changed()
         await asyncio.sleep(self._crashes.back_off)
+
+    def _take_down(self) -> None:
+        if self.server is not None:
+            self.server.channel.close()
+        self.server = None
+        self._up.clear()
 
     def _put(self, server: ServerProcess) -> None:
         self.server = server

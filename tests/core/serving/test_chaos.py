@@ -1,0 +1,322 @@
+"""Processes that die, ports that are taken, disks that are full."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.errors import (
+    EndpointUnavailable,
+    ModelUnusable,
+    NotFound,
+    OpsdeckError,
+    PortTaken,
+    RequestFailed,
+    WrongState,
+)
+from core.serving import EndpointControl, EndpointInfo, EndpointState
+from core.serving.folder import started
+
+pytestmark = pytest.mark.slow
+
+BODY = b'{"dataframe_split":{"columns":["hour","temp","hum"],"data":[[8,0.5,0.25]]}}'
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def running(control: EndpointControl) -> EndpointInfo:
+    info = control.info()
+    assert info is not None
+    return info
+
+
+def kill_server(control: EndpointControl) -> int:
+    pid = running(control).server_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+def test_a_killed_server_is_back_within_two_seconds_with_its_table(
+    endpoint: EndpointControl, load: type
+) -> None:
+    endpoint.set_table({1: 70, 2: 30}, "canary")
+    until(lambda: endpoint.status().warm)
+    before = endpoint.status()
+    with load(running(endpoint).port, 4) as busy:
+        killed = kill_server(endpoint)
+        begun = time.monotonic()
+        assert endpoint.invoke(BODY).status == 200  # waits on the socket meanwhile
+        assert time.monotonic() - begun < 2
+        busy.wait_for(50)
+    assert len(busy.failures) <= 4, "only what was in flight may be lost"
+    after = endpoint.status()
+    assert after.actual == before.actual
+    assert after.restarts == before.restarts + 1
+    assert after.server_pid != killed
+    assert "SIGKILL" in after.last_error
+    assert {report.revision for report in after.loaded} == {r.revision for r in before.loaded}
+
+
+def test_a_rollback_during_an_outage_takes_effect(endpoint: EndpointControl) -> None:
+    endpoint.set_table({2: 100})
+    kill_server(endpoint)
+    receipt = endpoint.rollback(1, "worse")
+    assert receipt.changed
+    assert endpoint.invoke(BODY).revision == 1
+
+
+def test_a_server_that_hangs_is_ended(endpoint: EndpointControl) -> None:
+    pid = running(endpoint).server_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: running(endpoint).server_pid not in (pid, None), 40)
+    assert endpoint.invoke(BODY).status == 200
+
+
+def test_a_new_supervisor_takes_over_port_and_table(
+    start: Callable[..., EndpointControl], models: dict[str, Path]
+) -> None:
+    control = start()
+    control.load(1, models["one"], "one", 1)
+    control.set_table({1: 100})
+    before = running(control)
+    assert before.pid is not None and before.server_pid is not None
+    os.kill(before.pid, signal.SIGKILL)
+    until(lambda: not running(control).alive)
+    assert running(control).state is EndpointState.LOST
+    with pytest.raises(EndpointUnavailable):
+        control.status()
+    after = control.ensure_running("bike")
+    assert after.port == before.port
+    assert after.pid != before.pid
+    assert control.invoke(BODY).revision == 1
+    until(lambda: started(before.server_pid or 0) is None)
+    # And an orderly stop remembers as well.
+    control.stop()
+    assert running(control).state is EndpointState.STOPPED
+    assert running(control).server_pid is None
+    assert control.ensure_running("bike").port == before.port
+    assert control.invoke(BODY).revision == 1
+
+
+def test_the_orphaned_server_answers_what_it_has(
+    start: Callable[..., EndpointControl], models: dict[str, Path]
+) -> None:
+    control = start()
+    control.load(1, models["tricky"], "tricky", 1)
+    control.set_table({1: 100})
+    info = running(control)
+    replies: list[int] = []
+    slow = threading.Thread(
+        target=lambda: replies.append(control.invoke(b'{"inputs": {"x": [2000]}}').status)
+    )
+    slow.start()
+    time.sleep(0.3)
+    assert info.pid is not None
+    os.kill(info.pid, signal.SIGKILL)
+    slow.join(10)
+    assert replies == [200]
+
+
+def test_a_stop_answers_what_is_in_flight(
+    start: Callable[..., EndpointControl], models: dict[str, Path]
+) -> None:
+    control = start()
+    control.load(1, models["tricky"], "tricky", 1)
+    control.set_table({1: 100})
+    replies: list[int] = []
+    slow = threading.Thread(
+        target=lambda: replies.append(control.invoke(b'{"inputs": {"x": [2000]}}').status)
+    )
+    slow.start()
+    time.sleep(0.3)
+    control.stop()
+    slow.join(10)
+    assert replies == [200]
+    with pytest.raises(EndpointUnavailable):
+        control.invoke(BODY)
+    control.stop()  # again: nothing to do
+
+
+def test_a_second_supervisor_is_refused(endpoint: EndpointControl) -> None:
+    command = [sys.executable, "-P", "-m", "core.serving.supervisor", "--name", "bike"]
+    done = subprocess.run(
+        [*command, "--dir", str(endpoint.folder.root)], capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == WrongState.exit_status
+    assert "Another supervisor already runs endpoint bike" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert endpoint.invoke(BODY).status == 200
+
+
+def test_many_starters_get_one_supervisor(tmp_path: Path) -> None:
+    control = EndpointControl(tmp_path / "bike")
+    found: list[EndpointInfo] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(control.ensure_running("bike")))
+        for _ in range(4)
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert len(found) == 4
+        assert len({info.pid for info in found}) == 1
+    finally:
+        control.stop()
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    control = EndpointControl(tmp_path / "bike")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(PortTaken, match=str(port)):
+            control.ensure_running("bike", port)
+    assert control.info() is None
+    with pytest.raises(NotFound):
+        control.status()
+    info = control.ensure_running("bike", port)
+    try:
+        assert info.port == port
+        with pytest.raises(WrongState, match=str(port)):
+            control.ensure_running("bike", 1 if port != 1 else 2)
+    finally:
+        control.stop()
+
+
+def test_a_folder_with_a_long_path_works(tmp_path: Path) -> None:
+    control = EndpointControl(tmp_path / ("deep" * 20) / ("er" * 30) / "bike")
+    info = control.ensure_running("bike")
+    try:
+        assert control.status().state is EndpointState.EMPTY
+        assert info.state is EndpointState.EMPTY
+        path = Path(json.loads(control.folder.file.read_text())["control"])
+        assert len(str(path)) < 100
+        assert path.stat().st_mode & 0o077 == 0
+    finally:
+        control.stop()
+    assert not path.exists()
+
+
+def test_a_model_that_kills_its_loader_is_refused_and_traffic_goes_on(
+    endpoint: EndpointControl, models: dict[str, Path]
+) -> None:
+    with pytest.raises(ModelUnusable, match="ended the server process"):
+        endpoint.load(70, models["deadly"], "deadly", 1)
+    assert endpoint.invoke(BODY).revision == 1
+    assert 70 not in {report.revision for report in endpoint.status().loaded}
+
+
+def crash(control: EndpointControl) -> None:
+    with contextlib.suppress(OpsdeckError):
+        control.invoke(b'{"inputs": {"x": [-9]}}', timeout=10)
+
+
+def test_a_crash_loop_goes_back_to_the_last_good_table(
+    start: Callable[..., EndpointControl], models: dict[str, Path]
+) -> None:
+    control = start()
+    control.load(1, models["one"], "one", 1)
+    control.set_table({1: 100})
+    control.load(2, models["tricky"], "tricky", 1)
+    control.set_table({2: 100}, "new")
+    for _ in range(5):
+        crash(control)
+        control.status()
+    until(lambda: control.status().pinned, 60)
+    assert control.invoke(BODY).revision == 1
+    status = control.status()
+    assert status.state is EndpointState.SERVING
+    assert "crash loop" in status.reason
+    assert {report.revision for report in status.loaded} == {1}
+
+
+def test_a_crash_loop_without_a_good_table_fails_and_can_be_rolled_back(
+    start: Callable[..., EndpointControl], models: dict[str, Path]
+) -> None:
+    control = start()
+    control.load(1, models["one"], "one", 1)
+    control.load(2, models["tricky"], "tricky", 1)
+    control.set_table({2: 100})
+    for _ in range(5):
+        crash(control)
+    until(lambda: control.status().state is EndpointState.FAILED, 60)
+    until(lambda: control.info().server_pid is not None)  # type: ignore[union-attr]
+    assert control.invoke(BODY).status == 503
+    status = control.status()
+    assert [variant.revision for variant in status.desired] == [2]
+    assert status.actual == ()
+    assert control.rollback(1, "it crashes").changed
+    assert control.invoke(BODY).revision == 1
+    assert control.status().state is EndpointState.SERVING
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB of our own."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a tmpfs takes root")
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    if subprocess.run(command, capture_output=True, timeout=10).returncode:
+        pytest.skip("this system lets nobody mount a tmpfs")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], timeout=10, check=True)
+
+
+def test_a_full_disk_fails_no_request_and_no_rollback(
+    small_disk: Path, models: dict[str, Path], start: Callable[..., EndpointControl]
+) -> None:
+    control = start("bike", small_disk / "bike")
+    control.load(1, models["one"], "one", 1)
+    control.load(2, models["two"], "two", 1)
+    control.set_table({1: 50, 2: 50})
+    filler = small_disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as stream:
+        while stream.write(b"x" * 4096):
+            pass
+    for _ in range(20):
+        assert control.invoke(BODY).status == 200
+    until(lambda: control.status().capture.dropped_disk >= 20)
+    assert "No space left" in control.status().capture.last_error
+    assert control.rollback(1, "worse").requests_failed == 0
+    assert {control.invoke(BODY).revision for _ in range(5)} == {1}
+    filler.unlink()
+    assert control.invoke(BODY).status == 200
+    until(lambda: control.status().capture.written > 0)
+    control.set_table({1: 100}, "room again")
+    assert json.loads(control.folder.file.read_text())["reason"] == "room again"
+    control.stop()
+
+
+def test_invoking_what_does_not_answer(start: Callable[..., EndpointControl]) -> None:
+    control = start()
+    pid = running(control).server_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(RequestFailed):
+            control.invoke(BODY, timeout=0.3)
+    finally:
+        os.kill(pid, signal.SIGCONT)
