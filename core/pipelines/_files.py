@@ -92,7 +92,11 @@ def _candidates(root: Path) -> list[Path]:
     folder = root / FOLDER
     if not folder.is_dir():
         return []
-    files = [each for each in folder.iterdir() if each.suffix in {".yaml", ".yml"}]
+    try:
+        files = [each for each in folder.iterdir() if each.suffix in {".yaml", ".yml"}]
+    except OSError as error:
+        message = f"the folder {FOLDER}/ can't be read: {error.strerror}"
+        raise PipelineInvalid(message, "check its permissions") from None
     return sorted(each for each in files if not each.name.startswith("."))
 
 

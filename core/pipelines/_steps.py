@@ -16,6 +16,8 @@ from core.pipelines._modules import Modules, Signature, Unparsable
 from core.pipelines._nodes import Entry, Map, Node, describe
 from core.pipelines._report import Report, did_you_mean
 
+_ARGUMENT = r"[A-Za-z_][A-Za-z0-9_-]{0,99}"
+
 Name = tuple[str, int]  # a name and the line it stands in
 
 
@@ -114,7 +116,16 @@ def _outputs(report: Report, draft: Draft, given: tuple[Name, ...] | None) -> tu
 
 
 def _inputs(report: Report, draft: Draft, node: Node | None) -> Map | None:
-    if node is None or isinstance(node, Map):
+    if node is None:
+        return None
+    if isinstance(node, Map):
+        # A script's become arguments and SM_CHANNEL_…, a function's become keywords.
+        pattern = _ARGUMENT if draft.kind == "script" else IDENTIFIER
+        for entry in node.entries:
+            if not re.fullmatch(pattern, entry.key):
+                where = f"{draft.path}.inputs.{entry.key}"
+                hint = "letters, digits and `_`, as a Python name"
+                report.add(entry.line, where, "not a name for an input", hint)
         return node
     hint = "such as {frame: acquire.raw, limit: 3}"
     message = f"expected a mapping, found {describe(node)}"

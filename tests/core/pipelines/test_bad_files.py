@@ -165,6 +165,8 @@ CASES: dict[str, tuple[str, list[tuple[int, str, str, str]]]] = {
           f: {script: ../x.py}
           g: {register: {model: a.a}, cache: true}
           "bad name": {script: scripts/train.py}
+          h: {script: scripts/train.py, inputs: {learning-rate: 1, "no good": 1}}
+          i: {function: "shop.steps:anything", inputs: {learning-rate: 1}}
         """,
         [
             (2, "steps.a", "two kinds in one step: function, script", "one step of each"),
@@ -176,6 +178,8 @@ CASES: dict[str, tuple[str, list[tuple[int, str, str, str]]]] = {
             (7, "steps.f.script", "outside the workspace", "relative"),
             (8, "steps.g.cache", "a register step has no cache", "remove it"),
             (9, "steps.bad name", "not a name for a step", "letters"),
+            (10, "steps.h.inputs.no good", "not a name for an input", "Python name"),
+            (11, "steps.i.inputs.learning-rate", "not a name for an input", "Python name"),
         ],
     ),
     "outputs": (
