@@ -18,7 +18,7 @@ from sklearn.metrics import mean_absolute_error
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-CALENDAR = ["season", "yr", "mnth", "hr", "holiday", "weekday", "workingday", "weathersit"]
+CALENDAR = ["hr", "holiday", "weekday", "workingday", "weathersit"]
 WEATHER = ["temp", "atemp", "hum", "windspeed"]
 HOLDOUT_HOURS = 24 * 28
 
