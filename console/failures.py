@@ -54,9 +54,11 @@ def exit_status_of(error: BaseException, *, as_json: bool, debug: bool) -> int:
     """Report `error` (on standard error, or with `--json` on standard output) and say
     what the process exits with."""
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
+        if sys.stderr.isatty():
+            click.echo(err=True)  # closes the line on which the terminal echoed ^C
         return EXIT_INTERRUPTED
     if isinstance(error, click.exceptions.Exit):
-        return error.exit_code
+        return _flushed(error.exit_code)
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
@@ -115,6 +117,7 @@ def _as_opsdeck_error(error: BaseException) -> OpsdeckError:
         from core.errors import DiskFull
 
         where = error.filename or "standard output"
+        _silence_stdout()
         return DiskFull(f"{where}: no space left on the device", "make room and try again")
     if isinstance(error, OSError) and error.errno in _REFUSALS and error.filename:
         name = str(error.filename)
@@ -159,6 +162,15 @@ def _print(error: OpsdeckError, *, as_json: bool) -> None:
             line = getattr(problem, "one_line", None)
             click.echo(line() if line is not None else str(problem), err=True)
     click.echo(f"error {' '.join(error.one_line().split())}", err=True)
+
+
+def _flushed(status: int) -> int:
+    """`status`, once what was printed has really gone out."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return exit_status_of(error, as_json=False, debug=False)
+    return status
 
 
 def _silence_stdout() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -23,6 +24,8 @@ COMMANDS = {
     "endpoints": ("console.commands.endpoints", "Deploy, promote, roll back, invoke."),
     "audit": ("console.commands.audit", "List the journal and verify its chain."),
 }
+
+_COMPLETE = "_OPSDECK_COMPLETE"
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -61,20 +64,32 @@ def root(ctx: click.Context) -> None:
 
 
 def run(args: Sequence[str]) -> int:
-    """Run one command line and return its exit status; prints errors, raises nothing."""
+    """Run one command line and return its exit status; prints errors, raises nothing.
+
+    click's own `main` is not used: it turns some errors into statuses of its own.
+    """
     as_json, debug = wants(args, "--json"), wants(args, "--debug")
     try:
         refuse_undecodable(args)
-        status = root.main(list(args), prog_name="opsdeck", standalone_mode=False)
+        with root.make_context("opsdeck", list(args)) as context:
+            root.invoke(context)
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - the one place where every error ends
         return exit_status_of(error, as_json=as_json, debug=debug)
-    return status if isinstance(status, int) else 0
+    return 0
+
+
+def _complete(instruction: str) -> int:
+    from click.shell_completion import shell_complete
+
+    return shell_complete(root, {}, "opsdeck", _COMPLETE, instruction)
 
 
 def main() -> int:
     """The console script: exits with the statuses that docs/cli.md lists."""
     prepare_streams()
+    if os.environ.get(_COMPLETE):
+        return _complete(os.environ[_COMPLETE])
     return run(sys.argv[1:])
 
 

@@ -86,8 +86,8 @@ def report_run(session: Session, run: Run, said: str, waiting: Waiting) -> None:
     if said:
         session.say(f"run {run.number} of {run.pipeline} {said}")
     ended = _wait(session, run, waiting)
-    emit(session, ended, lambda: _outcome(session, ended))
     status = run_status(ended, through_gates=waiting.through_gates)
+    emit(session, ended, lambda: _outcome(session, ended, status))
     if status:
         raise click.exceptions.Exit(status)
 
@@ -115,7 +115,7 @@ def run_status(run: Run, *, through_gates: bool) -> int:
     return EXIT_TIMED_OUT
 
 
-def _outcome(session: Session, run: Run) -> str:
+def _outcome(session: Session, run: Run, status: int) -> str:
     word = state(run.status, terminal=session.terminal)
     shown = click.style(word.text, fg=word.colour) if session.colour else word.text
     line = f"run {run.number} of {run.pipeline}: {shown}"
@@ -123,8 +123,8 @@ def _outcome(session: Session, run: Run) -> str:
         line += f" in {duration(run.ended_at - run.started_at)}"
     if run.message:
         line += f": {run.message}"
+    if status == EXIT_TIMED_OUT:
+        line += " (the time to wait is up; it goes on)"
     if run.status == "waiting":
         line += "\ndecide with: opsdeck approvals list"
-    elif not run.status.ended:
-        line += " (the time to wait is up; it goes on)"
     return line
