@@ -12,7 +12,7 @@ Operations (`args` → result); all may be repeated without harm, `create_run` o
 
 - `init {tracking_uri, artifact_root?}` → `{"pid", "mlflow"}`; must come first
 - `create_run {experiment, name?, tags?, params?, unique_tag?, start_time?}` → run id
-- `end_run {run_id, status?, end_time?}` → null
+- `end_run {run_id, status?, end_time?}`, `reopen_run {run_id}` → null
 - `log_params {run_id, params}`, `set_tags {run_id, tags}` → null
 - `log_metrics_batch {run_id, metrics}` → how many; a metric is `[key, value, timestamp in
   ms, step]` or an object with these keys
@@ -42,6 +42,7 @@ STEP_EXECUTION_TAG = "opsdeck.step_execution"
 
 _BATCH = {"metrics": 1000, "params": 100, "tags": 100}  # the REST API's own limits
 _ANALYZE_AFTER_RUNS = 500
+_ANALYZE_FROM_RUNS = 50
 
 
 class Refused(Exception):
@@ -67,8 +68,6 @@ class Session:
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
         os.environ["DO_NOT_TRACK"] = "true"
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-        # A child that the user's code starts from here must find the same store.
-        os.environ["MLFLOW_TRACKING_URI"] = tracking_uri
         root = _as_uri(artifact_root) if artifact_root else None
         path = _sqlite_path(tracking_uri)
         if path is not None:
@@ -124,7 +123,11 @@ class Session:
         path = _sqlite_path(self._uri)
         if path is not None and self._ended_since_analyze >= _ANALYZE_AFTER_RUNS:
             self._ended_since_analyze = 0
-            _tune_sqlite(path, again=True)
+            _tune_sqlite(path)
+
+    def reopen_run(self, run_id: str) -> None:
+        """A run that had ended goes on: RUNNING again."""
+        self._open().update_run(run_id, status="RUNNING")
 
     def log_params(self, run_id: str, params: dict[str, Any]) -> None:
         """Log parameters; a parameter once set can't change."""
@@ -400,30 +403,23 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _tune_sqlite(path: Path, again: bool = False) -> None:
+def _tune_sqlite(path: Path) -> None:
     """WAL for a store that came without it, and statistics for SQLite's planner.
 
-    An empty table gives none, so a store is looked at again until it has runs. Fails at once
-    for a file that is no database: MLflow tries such a one again for a hundred seconds.
+    Statistics of a handful of runs would say that a run's id selects nothing, and do harm.
+    Fails at once for a file that is no database: MLflow tries such a one for 100 seconds.
     """
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=20)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA analysis_limit=1000")
-            if again or _needs_analyze(connection):
+            connection.execute("PRAGMA analysis_limit=1000")  # some milliseconds, at any size
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            some = f"SELECT COUNT(*) FROM (SELECT 1 FROM runs LIMIT {_ANALYZE_FROM_RUNS})"
+            if "runs" in tables and connection.execute(some).fetchone()[0] == _ANALYZE_FROM_RUNS:
                 connection.execute("ANALYZE")
                 connection.commit()
     except sqlite3.Error as error:
         raise Refused("TEMPORARILY_UNAVAILABLE", f"{path}: {error}") from error
-
-
-def _needs_analyze(connection: sqlite3.Connection) -> bool:
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    if "runs" not in tables or not connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone():
-        return False
-    if "sqlite_stat1" not in tables:
-        return True
-    return not connection.execute("SELECT 1 FROM sqlite_stat1 WHERE tbl = 'runs'").fetchone()
 
 
 if __name__ == "__main__":

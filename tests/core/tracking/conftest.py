@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -204,18 +205,21 @@ def _wait_for_http(port: int, server: subprocess.Popen[bytes], log: Path) -> Non
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A PostgreSQL cluster of its own, without fsync; skipped where there is none installed."""
     found = [shutil.which(name) for name in ("initdb", "postgres")]
     if None in found:
         pytest.skip("PostgreSQL is not installed")
     initdb, postgres = (str(name) for name in found)
-    folder = tmp_path_factory.mktemp("pg")
+    # pytest's own folders are closed to the user that the server runs as.
+    with tempfile.TemporaryDirectory(prefix="opsdeck-pg-", ignore_cleanup_errors=True) as folder:
+        yield from _postgres(Path(folder), initdb, postgres)
+
+
+def _postgres(folder: Path, initdb: str, postgres: str) -> Iterator[str]:
     user: dict[str, Any] = {}
     if os.geteuid() == 0:  # the server refuses to run as root
         user = {"user": "postgres", "group": "postgres", "extra_groups": []}
-        for parent in (folder, *folder.parents[:2]):
-            parent.chmod(0o755)
         shutil.chown(folder, "postgres", "postgres")
     data, port = folder / "data", free_port()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "cwd": folder}

@@ -64,6 +64,8 @@ def test_a_run_from_start_to_end(embedded: Tracker, reader: TrackingReader) -> N
     assert found.params == {"depth": "3"} | {f"p{i}": str(i) for i in range(150)}
     assert found.tags.items() >= {"opsdeck.run": "a1", "t149": "149"}.items()
     assert len(reader.metric_history(run, "loss")) == 2500
+    embedded.call("reopen_run", run_id=run)
+    assert reader.runs("rides")[0].status == "RUNNING"
     assert found.metrics == {"loss": 1 / 2500}
 
 
@@ -155,6 +157,8 @@ def test_a_deleted_experiment_comes_back(embedded: Tracker, store_folder: Path) 
 def test_opening_a_store_that_has_runs_gives_the_planner_statistics(
     embedded: Tracker, run: str, store_folder: Path
 ) -> None:
+    for _ in range(50):
+        embedded.call("create_run", experiment="many")
     embedded.call("log_metrics_batch", run_id=run, metrics=[["x", 1.0, 1, 1]])
     embedded.init(f"sqlite:///{store_folder / 'mlflow.db'}", str(store_folder / "artifacts"))
     with sqlite3.connect(store_folder / "mlflow.db") as connection:
