@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from core.session import Session
@@ -36,7 +37,7 @@ class PipelinesService:
 
         found = self.list()
         if name is not None:
-            found = [item for item in found if name in (item.name, str(item.path), item.path.name)]
+            found = [item for item in found if name in (item.name, item.path, PurePath(item.path).name)]
             if not found:
                 raise NotFound(f"pipeline {name}: no such pipeline", "see: opsdeck pipelines list")
         return [problem for item in found for problem in item.problems]

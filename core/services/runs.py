@@ -275,6 +275,7 @@ _PENDING: dict[str, Any] = {
     "status": StepStatus.PENDING,
     "attempt": 0,
     "execution_id": None,
+    "executions": 0,
     "worker_id": None,
     "started_at": None,
     "ended_at": None,

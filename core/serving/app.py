@@ -8,8 +8,8 @@ variant, `-Target-Variant` asks for one, `-Inference-Id` names the request in th
 from __future__ import annotations
 
 import logging
+import random
 import time
-import uuid
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -112,7 +112,7 @@ class Invocations:
             status = 500
             reply = _error("internal", f"The server failed: {type(error).__name__}")
         inference = headers.get(b"x-amzn-sagemaker-inference-id", b"")
-        identity = inference.decode("latin-1") or uuid.uuid4().hex
+        identity = inference.decode("latin-1") or f"{random.getrandbits(128):032x}"
         extra = [
             (b"x-amzn-invoked-production-variant", b"r%d" % loaded.report.revision),
             (b"x-amzn-sagemaker-inference-id", identity.encode("latin-1")),

@@ -15,10 +15,9 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -30,8 +29,7 @@ MAX_QUEUE = 50_000
 FLUSH_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Captured:
+class Captured(NamedTuple):
     """One request and its answer; `inputs` makes the JSON when the writer gets to it."""
 
     inference_id: str
@@ -132,8 +130,11 @@ def write_part(folder: Path, items: list[Captured]) -> Path:
             "revision": pa.array([item.revision for item in items], pa.int32()),
             "status": pa.array([item.status for item in items], pa.int16()),
             "latency_ms": pa.array([item.milliseconds for item in items], pa.float32()),
-            "inputs": [orjson.dumps(item.inputs()).decode() for item in items],
-            "outputs": [orjson.dumps(item.outputs).decode() for item in items],
+            "inputs": pa.array(
+                [orjson.dumps(item.inputs(), option=orjson.OPT_SERIALIZE_NUMPY) for item in items],
+                pa.string(),
+            ),
+            "outputs": pa.array([orjson.dumps(item.outputs) for item in items], pa.string()),
         }
     )
     folder.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,7 @@ class Engine(Protocol):
         """The predictions (JSON values) for each input. Raises `BadRequest` or `ModelFailed`."""
 
     def describe(self, inputs: Any) -> Any:
-        """The input as JSON that can be sent again (for capture)."""
+        """The input as what becomes JSON that can be sent again (for capture)."""
 
 
 class NativeEngine:
@@ -97,7 +97,7 @@ class NativeEngine:
     def describe(self, inputs: Any) -> Any:
         """The rows as dataframe_split."""
         names = [column.name for column in self._schema.columns]
-        rows = inputs.values.tolist() if self._frame else inputs.tolist()
+        rows = inputs.to_numpy(object).tolist() if self._frame else inputs
         return {"dataframe_split": {"columns": names, "data": rows}}
 
     def _join(self, inputs: Sequence[Any]) -> Any:

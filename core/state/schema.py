@@ -97,6 +97,7 @@ step_runs = sa.Table(
     sa.Column("attempt", _I, nullable=False, server_default="0"),
     sa.Column("max_attempts", _I, nullable=False, server_default="1"),
     sa.Column("execution_id", _T),
+    sa.Column("executions", _I, nullable=False, server_default="0"),
     sa.Column("worker_id", _T),
     sa.Column("started_at", _F),
     sa.Column("ended_at", _F),

@@ -234,6 +234,7 @@ def upgrade() -> None:
         sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
         sa.Column("max_attempts", sa.Integer(), server_default="1", nullable=False),
         sa.Column("execution_id", sa.Text(), nullable=True),
+        sa.Column("executions", sa.Integer(), server_default="0", nullable=False),
         sa.Column("worker_id", sa.Text(), nullable=True),
         sa.Column("started_at", sa.Float(precision=53), nullable=True),
         sa.Column("ended_at", sa.Float(precision=53), nullable=True),

@@ -1,0 +1,105 @@
+"""What a worker looks after besides runs: endpoints that should be up, old rows, old files."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from pathlib import Path
+
+from core.engine import durable
+from core.engine.context import SYSTEM, Engine
+from core.errors import OpsdeckError
+from core.releases.lock import release_lock
+from core.releases.rollback import Intent, record_rollback, unfinished_intents
+from core.serving.control import EndpointControl
+from core.state import schema
+
+EVERY_SECONDS = 2.0
+HOUSEKEEPING_SECONDS = 3600.0
+INTENT_SECONDS = 10.0
+DAY_SECONDS = 86_400.0
+log = logging.getLogger("opsdeck.worker")
+
+
+class Caretaker:
+    """One thread; whatever fails is logged and tried again the next time."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._thread = threading.Thread(target=self._loop, name="caretaker", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def _loop(self) -> None:
+        next_housekeeping = time.monotonic()
+        while not self._engine.stopping.wait(EVERY_SECONDS):
+            try:
+                self._keep_endpoints_up()
+                self._finish_rollbacks()
+                if time.monotonic() >= next_housekeeping:
+                    next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
+                    self._forget_old()
+            except Exception:
+                log.exception("caretaker")
+
+    def _keep_endpoints_up(self) -> None:
+        """Start the supervisor of an endpoint that should serve and whose supervisor died."""
+        rows = self._engine.session.reader.rows(
+            "SELECT name FROM endpoints WHERE status IN ('in_service', 'updating')"
+        )
+        for row in rows:
+            control = EndpointControl(self._engine.workspace.endpoints_dir / row["name"])
+            info = control.info()
+            if info is not None and not info.alive:
+                try:
+                    control.ensure_running(row["name"])
+                except OpsdeckError as error:
+                    log.warning("endpoint %s: %s", row["name"], error.one_line())
+                    continue
+                with self._engine.store.transaction(SYSTEM) as tx:
+                    tx.journal("endpoint.restart", f"endpoint/{row['name']}")
+
+    def _finish_rollbacks(self) -> None:
+        """Write the receipt of a rollback whose author died between swap and record."""
+        for path, intent in unfinished_intents(self._engine.workspace.endpoints_dir):
+            if time.time() - intent.at > INTENT_SECONDS:
+                self._finish_rollback(path, intent)
+
+    def _finish_rollback(self, path: Path, intent: Intent) -> None:
+        with release_lock(path.parent):
+            if not path.exists():
+                return
+            try:
+                report = EndpointControl(path.parent).rollback(intent.good, intent.reason)
+            except OpsdeckError as error:
+                log.warning("rollback of %s: %s", intent.endpoint, error.one_line())
+                return
+            record_rollback(
+                self._engine.session,
+                intent,
+                requests_failed=report.requests_failed,
+                in_flight=report.in_flight_at_swap,
+                milliseconds=report.milliseconds_to_swap,
+            )
+            path.unlink(missing_ok=True)
+
+    def _forget_old(self) -> None:
+        """Rows that nobody needs any more, and what dead executions left in tmp/."""
+        now = time.time()
+        with self._engine.store.transaction(SYSTEM) as tx:
+            tx.execute(schema.outbox.delete().where(schema.outbox.c.done_at < now - DAY_SECONDS))
+            workers = schema.workers
+            tx.execute(
+                workers.delete().where(
+                    workers.c.heartbeat_at < now - DAY_SECONDS, workers.c.reaped == 1
+                )
+            )
+        while durable.forget_old():
+            pass
+        for leftover in (self._engine.workspace.state_dir / "tmp").glob("*"):
+            if now - leftover.stat().st_mtime > DAY_SECONDS:
+                shutil.rmtree(leftover, ignore_errors=True)

@@ -1,0 +1,138 @@
+"""Taking up what the outbox asks for, and knowing which runs were cancelled."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus
+from core.domain.run import RunStatus, StepStatus
+from core.engine import durable, workflows
+from core.engine.context import SYSTEM, Engine
+from core.state import schema
+
+POLL_SECONDS = 0.1
+RETRY_SECONDS = 15.0
+_SLOW = frozenset({"mirror", "tracking.end"})
+_MLFLOW_STATUS = {"succeeded": "FINISHED", "cancelled": "KILLED"}
+log = logging.getLogger("opsdeck.worker")
+
+
+class Dispatcher:
+    """One thread that polls for work, and one for the slow part of it (MLflow)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._threads = [
+            threading.Thread(target=self._loop, args=(False,), name="dispatcher", daemon=True),
+            threading.Thread(target=self._loop, args=(True,), name="mirror", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Begin polling."""
+        for thread in self._threads:
+            thread.start()
+
+    def _loop(self, slow: bool) -> None:
+        reader = self._engine.session.reader
+        while not self._engine.stopping.wait(POLL_SECONDS):
+            try:
+                if not slow:
+                    self._watch_cancelled()
+                rows = reader.rows(
+                    "SELECT id, kind, target, payload FROM outbox WHERE done_at IS NULL"
+                    " AND (taken_at IS NULL OR taken_at < :stale) ORDER BY id LIMIT 50",
+                    stale=time.time() - RETRY_SECONDS,
+                )
+                for row in rows:
+                    if (row["kind"] in _SLOW) is slow:
+                        self._take(row)
+            except Exception:
+                # The database may be away, or the disk full, for a while: keep at it.
+                log.exception("dispatcher")
+                self._engine.stopping.wait(1.0)
+
+    def _watch_cancelled(self) -> None:
+        rows = self._engine.session.reader.rows(
+            "SELECT id FROM runs WHERE cancel_requested = 1"
+            " AND status IN ('queued', 'running', 'waiting')"
+        )
+        self._engine.cancelled = frozenset(row["id"] for row in rows)
+
+    def _take(self, row: Mapping[str, Any]) -> None:
+        """Claim a message, do it, mark it done; one that fails is tried again later."""
+        table, now = schema.outbox, time.time()
+        with self._engine.store.transaction(SYSTEM) as tx:
+            claimed = tx.execute(
+                table.update()
+                .where(
+                    table.c.id == row["id"],
+                    table.c.done_at.is_(None),
+                    sa.or_(table.c.taken_at.is_(None), table.c.taken_at < now - RETRY_SECONDS),
+                )
+                .values(taken_by=self._engine.worker_id, taken_at=now)
+            )
+            if claimed.rowcount != 1:
+                return
+        error: str | None = None
+        try:
+            self._do(row["kind"], row["target"], json.loads(row["payload"]), row["id"])
+        except Exception as failure:
+            error = f"{type(failure).__name__}: {failure}"[:500]
+            log.exception("outbox %s %s", row["kind"], row["target"])
+        with self._engine.store.transaction(SYSTEM) as tx:
+            tx.execute(
+                table.update()
+                .where(table.c.id == row["id"])
+                .values(done_at=None if error else time.time(), error=error)
+            )
+
+    def _do(self, kind: str, target: str, payload: Mapping[str, Any], message: int) -> None:
+        if kind == "run.start":
+            durable.start_run(target, payload["generation"])
+        elif kind == "run.cancel":
+            self._cancel(target, message)
+        elif kind == "control":
+            durable.send_control(target, dict(payload), f"outbox-{message}")
+        elif kind == "deployment.start":
+            durable.start_deployment(target)
+        elif kind == "mirror":
+            workflows.mirror_model(target)
+        elif kind == "tracking.end":
+            self._end_tracking(payload)
+        else:
+            log.error("outbox: unknown kind %s", kind)
+
+    def _cancel(self, run_id: str, message: int) -> None:
+        """Wake everything of the run that waits; what executes sees it by itself."""
+        self._watch_cancelled()
+        steps, deployments = schema.step_runs, schema.deployments
+        with self._engine.store.transaction(SYSTEM) as tx:
+            run = tx.row(sa.select(schema.runs).where(schema.runs.c.id == run_id))
+            if run is None or RunStatus(run["status"]).ended:
+                return
+            names = [
+                row["step"]
+                for row in tx.rows(sa.select(steps).where(steps.c.run_id == run_id))
+                if not StepStatus(row["status"]).ended
+            ]
+            open_ones = [
+                row["id"]
+                for row in tx.rows(sa.select(deployments).where(deployments.c.run_id == run_id))
+                if DeploymentStatus(row["status"]) not in DEPLOYMENT_ENDED
+            ]
+        targets = [workflows.step_workflow_id(run_id, run["generation"], name) for name in names]
+        targets += [f"deployment:{deployment}" for deployment in open_ones]
+        for target in targets:
+            durable.send_control(target, {"command": "cancel"}, f"outbox-{message}-{target}")
+
+    def _end_tracking(self, payload: Mapping[str, Any]) -> None:
+        if payload["mlflow_run"]:
+            status = _MLFLOW_STATUS.get(payload["status"], "FAILED")
+            self._engine.tracker.call("end_run", run_id=payload["mlflow_run"], status=status)

@@ -1,0 +1,120 @@
+"""DBOS, set up the way a worker needs it; nothing else of ours knows how it is configured."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import sqlite3
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+from dbos import error as dbos_error
+
+from core.engine import workflows
+from core.state.store import make_engine, prepare_sqlite
+from core.workspace import Workspace
+
+APPLICATION = "opsdeck"
+VERSION = "opsdeck-1"
+"""Pinned: by default it is a hash of the source, and another version's work is left lying.
+Raised when a workflow's body changes in a way that a replay would not survive."""
+
+KEEP_DAYS = 7.0
+_POLL = 0.1
+
+
+def launch(workspace: Workspace, worker_id: str, slots: int) -> None:
+    """Start DBOS in this process: its tables, its queue of steps, its listeners."""
+    for name in ("dbos", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    config: DBOSConfig = {
+        "name": APPLICATION,
+        "application_version": VERSION,
+        "executor_id": worker_id,
+        "serializer": DBOSPortableJSONSerializer(),
+        "notification_listener_polling_interval_sec": _POLL,
+        "log_level": "WARNING",
+        "console_log_level": "WARNING",
+        "enable_otlp": False,
+        "system_database_url": _system_url(workspace),
+        "system_database_engine": _system_engine(workspace),
+    }
+    DBOS(config=config)
+    DBOS.launch()
+    DBOS.register_queue(
+        workflows.QUEUE,
+        worker_concurrency=slots,
+        polling_interval_sec=_POLL,
+        on_conflict="always_update",
+    )
+
+
+def start_run(run_id: str, generation: int) -> None:
+    """Start a run's workflow; the same again changes nothing."""
+    from dbos import SetWorkflowID
+
+    with SetWorkflowID(workflows.run_workflow_id(run_id, generation)):
+        DBOS.start_workflow(workflows.run_workflow, run_id, generation)
+
+
+def start_deployment(deployment_id: str) -> None:
+    """Start a deployment's workflow; the same again changes nothing."""
+    from dbos import SetWorkflowID
+
+    with SetWorkflowID(f"deployment:{deployment_id}"):
+        DBOS.start_workflow(workflows.deployment_workflow, deployment_id)
+
+
+def send_control(workflow_id: str, message: dict[str, object], key: str) -> bool:
+    """Wake a workflow with a message; the same key twice is one message.
+
+    Returns whether there is such a workflow.
+    """
+    try:
+        DBOS.send(workflow_id, message, topic="control", idempotency_key=key)
+    except dbos_error.DBOSNonExistentWorkflowError:
+        return False
+    return True
+
+
+def recover(worker_ids: list[str]) -> int:
+    """Take over what dead workers have left pending; returns how many workflows."""
+    return len(DBOS._recover_pending_workflows(worker_ids))
+
+
+def forget_old(days: float = KEEP_DAYS, batch: int = 500) -> int:
+    """Delete workflows that ended that long ago (DBOS keeps everything); returns how many."""
+    before = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
+    old = DBOS.list_workflows(
+        status=["SUCCESS", "ERROR", "CANCELLED"],
+        completed_before=before.isoformat(),
+        limit=batch,
+        load_input=False,
+        load_output=False,
+    )
+    if old:
+        DBOS.delete_workflows([status.workflow_id for status in old])
+    return len(old)
+
+
+def _system_url(workspace: Workspace) -> str:
+    if workspace.embedded:
+        return f"sqlite:///{workspace.state_dir / 'dbos.db'}"
+    return workspace.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def _system_engine(workspace: Workspace) -> sa.Engine:
+    """Ours, because the default for SQLite has neither WAL nor a busy time-out.
+
+    The driver says BEGIN IMMEDIATE by itself here: DBOS's migrations say it too.
+    """
+    if not workspace.embedded:
+        return make_engine(_system_url(workspace))
+    engine = sa.create_engine(_system_url(workspace), connect_args={"timeout": 30})
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        prepare_sqlite(connection)
+        connection.isolation_level = "IMMEDIATE"
+
+    return engine

@@ -1,0 +1,229 @@
+"""One execution of a step: a process from the warm server, watched until it has ended.
+
+The calling thread does all of it: reads the process's output line by line, its events and
+its memory use, and kills the whole process group when the time is up, the memory is more
+than allowed, or the run is cancelled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.engine.logwriter import LogWriter
+from core.engine.warm import Exit, StepProcess, WarmServer
+
+TICK_SECONDS = 0.2
+DRAIN_SECONDS = 1.0
+GRACE_SECONDS = 3.0
+MEMORY_EVERY = 0.5
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to execute. `request` is for the step process; times are seconds."""
+
+    execution_id: str
+    request: Mapping[str, Any]
+    work_dir: Path
+    log: Path
+    attempt: int
+    timeout: float
+    memory_mb: int | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How it ended. `reason` is one line; "" when it ended well. `stopped` says who killed
+    it: "cancelled", "timeout", "memory", or "" when it ended by itself."""
+
+    exit: Exit
+    outputs: list[dict[str, str]] = field(default_factory=list)
+    reason: str = ""
+    stopped: str = ""
+    pid: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether the step said that all was stored, and left with 0."""
+        return not self.reason
+
+
+class Execution:
+    """Runs one `Order`. Use once."""
+
+    def __init__(self, warm: WarmServer, order: Order, cancelled: Callable[[], bool]) -> None:
+        self._warm = warm
+        self._order = order
+        self._cancelled = cancelled
+        self._wake_read, self._wake_write = os.pipe()
+        self._events = b""
+        self._outputs: list[dict[str, str]] = []
+        self._error = ""
+        self._done = False
+        self._stopped = ""
+        self._stop_note = ""
+        self._kill_at = 0.0
+
+    def run(self, on_start: Callable[[int], None]) -> Outcome:
+        """Execute to the end; `on_start` gets the process id. Raises `WorkerUnavailable`."""
+        order = self._order
+        shutil.rmtree(order.work_dir, ignore_errors=True)
+        order.work_dir.mkdir(parents=True)
+        request = order.work_dir / "request.json"
+        request.write_text(json.dumps(order.request))
+        log = LogWriter(order.log, order.attempt)
+        ends = {name: os.pipe() for name in ("out", "err", "events")}
+        try:
+            process = self._start(request, ends)
+            on_start(process.pid)
+            self._watch(process, {name: pair[0] for name, pair in ends.items()}, log)
+            return self._outcome(process, log)
+        finally:
+            log.close()
+            for pair in ends.values():
+                with contextlib.suppress(OSError):
+                    os.close(pair[0])
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+
+    def _start(self, request: Path, ends: Mapping[str, tuple[int, int]]) -> StepProcess:
+        writes = (ends["out"][1], ends["err"][1], ends["events"][1])
+        try:
+            return self._warm.start(
+                self._order.execution_id, request, writes, lambda: _poke(self._wake_write)
+            )
+        finally:
+            for fd in writes:
+                os.close(fd)
+
+    def _watch(self, process: StepProcess, fds: Mapping[str, int], log: LogWriter) -> None:
+        deadline = time.monotonic() + self._order.timeout
+        next_memory = time.monotonic() + MEMORY_EVERY
+        drain_until: float | None = None
+        with selectors.DefaultSelector() as selector:
+            for name, fd in fds.items():
+                os.set_blocking(fd, False)
+                selector.register(fd, selectors.EVENT_READ, name)
+            selector.register(self._wake_read, selectors.EVENT_READ, "wake")
+            while True:
+                for key, _ in selector.select(0.02 if drain_until else TICK_SECONDS):
+                    self._read(selector, key, log)
+                now = time.monotonic()
+                if process.exit is not None:
+                    # What it left behind may hold the pipes: don't wait for that.
+                    drain_until = drain_until or now + DRAIN_SECONDS
+                    if len(selector.get_map()) == 1 or now > drain_until:
+                        return
+                    continue
+                if now > deadline:
+                    self._stop(process, "timeout", log)
+                elif self._cancelled():
+                    self._stop(process, "cancelled", log)
+                elif self._order.memory_mb is not None and now > next_memory:
+                    next_memory = now + MEMORY_EVERY
+                    self._check_memory(process, log)
+
+    def _read(
+        self, selector: selectors.BaseSelector, key: selectors.SelectorKey, log: LogWriter
+    ) -> None:
+        try:
+            data = os.read(key.fd, 1 << 18)
+        except BlockingIOError:
+            return
+        if key.data == "wake":
+            return
+        if not data:
+            selector.unregister(key.fd)
+        elif key.data == "events":
+            self._take_events(data)
+        else:
+            log.feed(key.data, data)
+
+    def _take_events(self, data: bytes) -> None:
+        *lines, self._events = (self._events + data).split(b"\n")
+        for line in lines:
+            event = json.loads(line)
+            if event["event"] == "output":
+                self._outputs.append({k: event[k] for k in ("name", "kind", "path")})
+            elif event["event"] == "error":
+                self._error = str(event["message"])
+            elif event["event"] == "done":
+                self._done = True
+
+    def _stop(self, process: StepProcess, why: str, log: LogWriter) -> None:
+        """Ask the group to end, and after a moment make it."""
+        now = time.monotonic()
+        if not self._stopped:
+            self._stopped = why
+            self._kill_at = now + GRACE_SECONDS
+            log.say(f"stopping the step: {self._stop_note or why}")
+            process.kill(signal.SIGTERM)
+        elif now > self._kill_at:
+            process.kill(signal.SIGKILL)
+
+    def _check_memory(self, process: StepProcess, log: LogWriter) -> None:
+        used = group_memory_mb(process.pid)
+        limit = self._order.memory_mb
+        if limit is not None and used > limit:
+            self._stop_note = f"it uses {used:,.0f} MiB of memory, {limit:,} MiB are allowed"
+            self._kill_at = 0.0
+            self._stop(process, "memory", log)
+            process.kill(signal.SIGKILL)
+
+    def _outcome(self, process: StepProcess, log: LogWriter) -> Outcome:
+        assert process.exit is not None
+        outcome = Outcome(process.exit, self._outputs, stopped=self._stopped, pid=process.pid)
+        outcome.reason = self._reason(process.exit)
+        if not outcome.reason and log.failed:
+            outcome.reason = log.failed
+        if outcome.reason:
+            log.say(outcome.reason)
+        return outcome
+
+    def _reason(self, exit_: Exit) -> str:
+        if self._stopped == "cancelled":
+            return "cancelled"
+        if self._stopped == "timeout":
+            return f"ran longer than its time limit of {self._order.timeout:g} s"
+        if self._stopped == "memory":
+            return self._stop_note
+        if exit_.lost:
+            return "lost: the warm server died"
+        if self._error:
+            return self._error
+        if exit_.signal is not None:
+            name = signal.Signals(exit_.signal).name
+            hint = " (out of memory?)" if exit_.signal == signal.SIGKILL else ""
+            return f"killed by {name}{hint}"
+        if exit_.code != 0:
+            return f"left with exit status {exit_.code} before it had finished"
+        return "" if self._done else "left before it had finished"
+
+
+def group_memory_mb(session: int) -> float:
+    """Resident memory of every process in a session, in MiB, pages they share counted once
+    (of each process's shared pages those of the leader only)."""
+    total = 0
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                resident, shared = (entry / "statm").read_text().split()[1:3]
+                total += int(resident) - (0 if int(entry.name) == session else int(shared))
+    return total * _PAGE / (1 << 20)
+
+
+def _poke(fd: int) -> None:
+    with contextlib.suppress(OSError):  # the watcher has seen it already and left
+        os.write(fd, b"x")

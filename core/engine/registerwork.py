@@ -1,0 +1,165 @@
+"""The register step: a model version in MLflow's registry and in the state, with lineage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.domain.pipeline import StepSpec
+from core.domain.run import OutputRef, StepStatus
+from core.engine import runstate
+from core.engine.context import SYSTEM, Engine
+from core.engine.plan import Plan, load_plan
+from core.errors import OpsdeckError
+from core.releases import rows
+from core.state import schema
+from core.state.store import Transaction
+
+
+def register_step(engine: Engine, run_id: str, name: str) -> str:
+    """Register the version once, whatever dies in between; returns the step run's state."""
+    with engine.store.transaction(SYSTEM) as tx:
+        run, row = runstate.load_run(tx, run_id), runstate.load_step(tx, run_id, name)
+        if StepStatus(row["status"]).ended:
+            return str(row["status"])
+        if run["cancel_requested"]:
+            runstate.end_step(tx, run_id, name, StepStatus.CANCELLED, message="cancelled")
+            return StepStatus.CANCELLED
+        plan = load_plan(tx, run)
+        runstate.set_step(
+            tx,
+            run_id,
+            name,
+            status=StepStatus.RUNNING,
+            attempt=1,
+            started_at=tx.now,
+            worker_id=engine.worker_id,
+        )
+        lineage = _lineage(tx, plan, run)
+    try:
+        return _register(engine, plan, plan.step(name), lineage)
+    except OpsdeckError as error:
+        engine.hold_if_stopping()
+        with engine.store.transaction(SYSTEM) as tx:
+            runstate.end_step(tx, run_id, name, StepStatus.FAILED, message=error.one_line())
+        return StepStatus.FAILED
+
+
+def _register(engine: Engine, plan: Plan, step: StepSpec, lineage: Mapping[str, Any]) -> str:
+    model = plan.output(step.inputs["model"].step, step.inputs["model"].name)
+    name, run_id = str(step.options["name"]), plan.run["id"]
+    metrics = _metrics(engine, plan, step)
+    version = engine.tracker.call(
+        "register_version",
+        name=name,
+        source=str(engine.workspace.state_dir / model.path),
+        run_id=plan.run["mlflow_run_id"],
+        description=str(step.options.get("description", "")),
+        tags={
+            "opsdeck.step_execution": f"{run_id}:{step.name}",
+            "opsdeck.run": f"{plan.spec.name} #{plan.run['number']}",
+            "opsdeck.git_commit": str(lineage["code"].get("commit", "")),
+            "opsdeck.git_dirty": str(lineage["code"].get("dirty", "")).lower(),
+            "opsdeck.data_sha256": str(lineage["data_sha256"]),
+            "opsdeck.environment_sha256": str(lineage["code"].get("environment_sha256", "")),
+            "opsdeck.model_sha256": model.digest,
+        },
+    )
+    engine.tracker.call("set_alias", name=name, alias="candidate", version=version)
+    with engine.store.transaction(SYSTEM) as tx:
+        _record(tx, plan, step.name, name, int(version), model, metrics, lineage)
+        runstate.end_step(tx, run_id, step.name, StepStatus.SUCCEEDED, message=f"{name} v{version}")
+    return StepStatus.SUCCEEDED
+
+
+def _record(
+    tx: Transaction,
+    plan: Plan,
+    step: str,
+    name: str,
+    version: int,
+    model: OutputRef,
+    metrics: Mapping[str, Any],
+    lineage: Mapping[str, Any],
+) -> None:
+    table = schema.model_versions
+    found = tx.row(sa.select(table).where(table.c.name == name, table.c.version == version))
+    if found is None:
+        tx.execute(
+            table.insert().values(
+                name=name,
+                version=version,
+                run_id=plan.run["id"],
+                step=step,
+                path=model.path,
+                digest=model.digest,
+                created_at=tx.now,
+                metrics=json.dumps(metrics),
+                lineage=json.dumps(lineage),
+                mlflow_run_id=plan.run["mlflow_run_id"],
+            )
+        )
+        tx.journal(
+            "model.register",
+            f"model/{name}",
+            version=version,
+            run=plan.run["number"],
+            digest=model.digest,
+        )
+    rows.set_alias(tx, name, "candidate", version)
+
+
+def registered_version(tx: Transaction, run_id: str, step: str) -> Mapping[str, Any] | None:
+    """The version that a register step of this run made, or that a kept step had made."""
+    table = schema.model_versions
+    row = runstate.load_step(tx, run_id, step)
+    owner = row["cached_from"] or run_id
+    return tx.row(sa.select(table).where(table.c.run_id == owner, table.c.step == step))
+
+
+def _metrics(engine: Engine, plan: Plan, step: StepSpec) -> dict[str, Any]:
+    """The numbers among the metrics that the register step was given."""
+    source = step.inputs.get("metrics")
+    if source is None:
+        return {}
+    ref = plan.output(source.step, source.name)
+    if ref.kind != "json":
+        return {}
+    loaded = json.loads((engine.workspace.state_dir / ref.path).read_text())
+    if not isinstance(loaded, dict):
+        return {}
+    return {
+        key: value
+        for key, value in loaded.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def _lineage(tx: Transaction, plan: Plan, run: Mapping[str, Any]) -> dict[str, Any]:
+    """Code, data, parameters, seed and environment of a version, each with its hash."""
+    outputs = plan.outputs
+    data = {
+        f"{step}.{name}": ref.digest
+        for step, refs in outputs.items()
+        for name, ref in refs.items()
+        if ref.kind == "frame"
+    }
+    keys = {
+        row["step"]: row["cache_key"]
+        for row in runstate.load_steps(tx, run["id"])
+        if row["cache_key"]
+    }
+    first = next((digest for digest in data.values()), "")
+    return {
+        "code": json.loads(run["lineage"]),
+        "data": data,
+        "data_sha256": first,
+        "params": dict(plan.params),
+        "seed": plan.params.get("seed"),
+        "step_keys": keys,
+        "run": run["number"],
+        "pipeline": plan.spec.name,
+    }

@@ -1,0 +1,265 @@
+"""Executing one attempt of a function, script or notebook step.
+
+Everything here may happen twice (a worker can die anywhere): rows are fenced by the id of
+the execution, outputs are published whole, and an attempt whose outcome is on record is
+not executed again.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.domain.pipeline import StepSpec
+from core.domain.run import StepStatus
+from core.engine import runstate
+from core.engine.artifacts import publish, refuse_without_room
+from core.engine.cachekey import cache_key
+from core.engine.context import SYSTEM, Engine
+from core.engine.execution import Execution, Order, Outcome
+from core.engine.logfiles import log_path
+from core.engine.logwriter import LogWriter
+from core.engine.plan import Plan, load_plan, step_environment, threads_per_step
+from core.errors import OpsdeckError, WorkerUnavailable
+from core.ids import new_id
+from core.lineage import environment_lock
+from core.pipelines import code_fingerprint
+from core.reads.runs import outputs_of
+from core.state.store import Transaction
+
+MAX_TAKEOVERS = 5
+"""So often may a worker die under a step before it counts as the step's fault."""
+
+LOST_RETRIES = 3
+"""So often is a step executed again when the warm server died under it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What one execution of a step needs to know."""
+
+    step: StepSpec
+    execution_id: str
+    request: Mapping[str, Any]
+    key: str | None
+
+
+def attempt_step(engine: Engine, run_id: str, name: str, attempt: int) -> str:
+    """Execute one attempt to its end; returns the state that the step run is in then."""
+    try:
+        for left in reversed(range(LOST_RETRIES)):
+            prepared = _prepare(engine, run_id, name, attempt)
+            if isinstance(prepared, StepStatus):
+                return prepared
+            outcome = _execute(engine, run_id, prepared, attempt)
+            engine.hold_if_stopping()
+            if not outcome.exit.lost or outcome.stopped or not left:
+                return _conclude(engine, run_id, prepared, attempt, outcome)
+        raise AssertionError("unreachable")
+    except (OpsdeckError, OSError) as error:
+        engine.hold_if_stopping()
+        message = error.one_line() if isinstance(error, OpsdeckError) else str(error)
+        return _fail(engine, run_id, name, attempt, message)
+
+
+def _prepare(engine: Engine, run_id: str, name: str, attempt: int) -> Prepared | StepStatus:
+    """Decide what to do: nothing (it has ended, was cancelled, is cached), or execute."""
+    refuse_without_room(engine.workspace.state_dir)
+    with engine.store.transaction(SYSTEM) as tx:
+        run, row = runstate.load_run(tx, run_id), runstate.load_step(tx, run_id, name)
+        status = StepStatus(row["status"])
+        if status.ended:
+            return status  # a worker died between our record and its own
+        if run["cancel_requested"]:
+            runstate.end_step(tx, run_id, name, StepStatus.CANCELLED, message="cancelled")
+            return StepStatus.CANCELLED
+        if status is StepStatus.RETRYING and row["attempt"] >= attempt:
+            return status
+        plan = load_plan(tx, run)
+        step = plan.step(name)
+        inputs = plan.inputs(step, engine.workspace)
+        key = _key(engine, plan, step, inputs)
+        if (
+            key
+            and run["use_cache"]
+            and step.cache
+            and attempt == 1
+            and _take(engine, tx, run_id, name, key)
+        ):
+            return StepStatus.CACHED
+        execution_id = new_id()
+        takeovers = row["executions"] - (attempt - 1)
+        if takeovers > MAX_TAKEOVERS:
+            message = f"the worker died {takeovers} times while it ran"
+            runstate.end_step(tx, run_id, name, StepStatus.FAILED, message=message)
+            return StepStatus.FAILED
+        runstate.set_step(
+            tx,
+            run_id,
+            name,
+            status=StepStatus.RUNNING,
+            attempt=attempt,
+            execution_id=execution_id,
+            executions=row["executions"] + 1,
+            worker_id=engine.worker_id,
+            started_at=tx.now,
+            ended_at=None,
+            cache_key=key,
+            message="",
+            pid=None,
+        )
+        runstate.refresh_run(tx, run_id)
+        env = step_environment(tx, plan, step, engine.workspace)
+    out_dir = engine.workspace.state_dir / "tmp" / execution_id
+    request = {
+        "kind": step.kind,
+        "target": step.target,
+        "root": str(engine.workspace.root),
+        "inputs": inputs,
+        "outputs": list(step.outputs),
+        "out_dir": str(out_dir),
+        "env": env,
+        "threads": threads_per_step(engine.slots),
+        "seed": plan.seed(step),
+        "python": step.python,
+    }
+    return Prepared(step, execution_id, request, key)
+
+
+def _key(
+    engine: Engine, plan: Plan, step: StepSpec, inputs: Mapping[str, Mapping[str, Any]]
+) -> str | None:
+    """The step run's cache key, recorded even where the step may not be cached."""
+    shown = {
+        name: {"digest": given["digest"]} if "digest" in given else {"value": given["value"]}
+        for name, given in inputs.items()
+    }
+    return cache_key(
+        step,
+        code_fingerprint(engine.workspace.root, step),
+        shown,
+        plan.env(step),
+        environment_lock(step.python or sys.executable).sha256,
+    )
+
+
+def _take(engine: Engine, tx: Transaction, run_id: str, name: str, key: str) -> bool:
+    """Take the outputs of an equal step run, where all of them are still there."""
+    entry = runstate.cached(tx, key)
+    if entry is None:
+        return False
+    outputs = outputs_of(entry["outputs"])
+    if not all((engine.workspace.state_dir / ref.path).exists() for ref in outputs):
+        return False
+    runstate.end_step(
+        tx,
+        run_id,
+        name,
+        StepStatus.CACHED,
+        outputs=outputs,
+        started_at=tx.now,
+        cached_from=entry["run_id"],
+        cache_key=key,
+        worker_id=engine.worker_id,
+    )
+    return True
+
+
+def _execute(engine: Engine, run_id: str, prepared: Prepared, attempt: int) -> Outcome:
+    step = prepared.step
+    order = Order(
+        execution_id=prepared.execution_id,
+        request=prepared.request,
+        work_dir=engine.workspace.state_dir / "tmp" / prepared.execution_id,
+        log=log_path(engine.workspace.runs_dir, run_id, step.name),
+        attempt=attempt,
+        timeout=step.timeout,
+        memory_mb=step.memory_mb,
+    )
+
+    def started(pid: int) -> None:
+        with engine.store.transaction(SYSTEM) as tx:
+            runstate.set_step(tx, run_id, step.name, pid=pid)
+
+    try:
+        return Execution(engine.warm, order, lambda: run_id in engine.cancelled).run(started)
+    except WorkerUnavailable:
+        engine.hold_if_stopping()
+        raise
+
+
+def _conclude(
+    engine: Engine, run_id: str, prepared: Prepared, attempt: int, outcome: Outcome
+) -> str:
+    """Publish the outputs and put the outcome on record, unless somebody else has."""
+    step, workspace = prepared.step, engine.workspace
+    work_dir = workspace.state_dir / "tmp" / prepared.execution_id
+    usage: dict[str, Any] = {
+        "exit_code": outcome.exit.code,
+        "signal": outcome.exit.signal,
+        "cpu_seconds": round(outcome.exit.cpu_seconds, 3),
+        "max_rss_mb": round(outcome.exit.max_rss_mb, 1),
+    }
+    try:
+        outputs = (
+            publish(workspace.artifacts_dir, workspace.state_dir, outcome.outputs)
+            if outcome.ok
+            else []
+        )
+    finally:
+        shutil.rmtree(work_dir, ignore_errors=True)
+    with engine.store.transaction(SYSTEM) as tx:
+        row = runstate.load_step(tx, run_id, step.name)
+        if row["execution_id"] != prepared.execution_id:
+            return str(row["status"])  # another worker took it over: its result counts
+        if outcome.ok:
+            runstate.remember_artifacts(tx, run_id, step.name, outputs)
+            if prepared.key and step.cache:
+                runstate.remember_cache(tx, prepared.key, run_id, step.name, outputs)
+            runstate.end_step(tx, run_id, step.name, StepStatus.SUCCEEDED, outputs=outputs, **usage)
+            return StepStatus.SUCCEEDED
+        if outcome.stopped == "cancelled":
+            runstate.end_step(
+                tx, run_id, step.name, StepStatus.CANCELLED, message="cancelled", **usage
+            )
+            return StepStatus.CANCELLED
+        return _not_well(tx, run_id, step.name, attempt, row, outcome.reason, usage)
+
+
+def _fail(engine: Engine, run_id: str, name: str, attempt: int, message: str) -> str:
+    """Record an attempt that could not be executed at all, and say so in its log."""
+    log = LogWriter(log_path(engine.workspace.runs_dir, run_id, name), attempt)
+    log.say(message)
+    log.close()
+    with engine.store.transaction(SYSTEM) as tx:
+        row = runstate.load_step(tx, run_id, name)
+        if StepStatus(row["status"]).ended:
+            return str(row["status"])
+        return _not_well(tx, run_id, name, attempt, row, message, {})
+
+
+def _not_well(
+    tx: Transaction,
+    run_id: str,
+    name: str,
+    attempt: int,
+    row: Mapping[str, Any],
+    reason: str,
+    usage: Mapping[str, Any],
+) -> str:
+    if attempt < row["max_attempts"]:
+        runstate.set_step(
+            tx,
+            run_id,
+            name,
+            status=StepStatus.RETRYING,
+            attempt=attempt,
+            message=reason,
+            **usage,
+        )
+        return StepStatus.RETRYING
+    runstate.end_step(tx, run_id, name, StepStatus.FAILED, message=reason, attempt=attempt, **usage)
+    return StepStatus.FAILED

@@ -1,0 +1,206 @@
+"""The worker's end of the warm server: start it, ask it for step processes, outlive it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.engine.launch import QUIET_ENVIRONMENT
+from core.errors import WorkerUnavailable
+
+_SCRIPT = Path(__file__).with_name("zygote.py")
+BOOT_SECONDS = 120.0
+START_SECONDS = 30.0
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a step process ended. `code` or `signal` is set; `lost`: the server died with it."""
+
+    code: int | None
+    signal: int | None
+    cpu_seconds: float = 0.0
+    max_rss_mb: float = 0.0
+    lost: bool = False
+
+
+class StepProcess:
+    """A step process that was started: its pid, and its end when it comes."""
+
+    def __init__(self, name: str, on_exit: Callable[[], None]) -> None:
+        self.name = name
+        self.pid = 0
+        self.exit: Exit | None = None
+        self._on_exit = on_exit
+
+    def ended(self, exit_: Exit) -> None:
+        """Called once by the server's reader."""
+        self.exit = exit_
+        self._on_exit()
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Signal the whole process group; a group that is gone is no error."""
+        if self.pid and self.exit is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
+
+
+class WarmServer:
+    """Starts the warm server in the background and again when it dies. Thread-safe."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._processes: dict[str, StepProcess] = {}
+        self._replies: dict[str, dict[str, object]] = {}
+        self._sock: socket.socket | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+        self._ready = False
+        self._closed = False
+        with self._lock:
+            self._boot()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has its libraries loaded."""
+        return self._ready
+
+    def wait_ready(self, timeout: float = BOOT_SECONDS) -> None:
+        """Block until it is warm; raises `WorkerUnavailable`."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._ready or self._closed, timeout):
+                raise WorkerUnavailable(
+                    f"the warm server was not ready within {timeout:g} s", f"look into {self._log}"
+                )
+
+    def start(
+        self, name: str, request: Path, fds: tuple[int, int, int], on_exit: Callable[[], None]
+    ) -> StepProcess:
+        """Fork a step process for the request file; the caller closes its own `fds`.
+
+        Raises `WorkerUnavailable` when the server refuses, or dies before it answers.
+        """
+        self.wait_ready()
+        process = StepProcess(name, on_exit)
+        with self._changed:
+            if self._sock is None:
+                raise WorkerUnavailable("the warm server has ended")
+            self._processes[name] = process
+            line = json.dumps({"start": name, "request": str(request)}).encode()
+            try:
+                socket.send_fds(self._sock, [line], list(fds))
+            except OSError as error:
+                self._processes.pop(name, None)
+                raise WorkerUnavailable(f"the warm server has ended: {error}") from error
+            # One request at a time: a descriptor travels with the bytes of its own request.
+            answered = self._changed.wait_for(
+                lambda: name in self._replies or name not in self._processes, START_SECONDS
+            )
+            reply = self._replies.pop(name, None)
+            if not answered or reply is None or "refused" in reply:
+                self._processes.pop(name, None)
+                why = (reply or {}).get("error", "no answer")
+                raise WorkerUnavailable(f"the warm server did not start the step: {why}")
+        return process
+
+    def close(self) -> None:
+        """End the server and every step process."""
+        with self._changed:
+            self._closed = True
+            if self._sock is not None:
+                with contextlib.suppress(OSError):
+                    self._sock.shutdown(socket.SHUT_RDWR)
+            server = self._server
+            self._changed.notify_all()
+        if server is not None:
+            try:
+                server.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+    def _boot(self) -> None:
+        ours, theirs = socket.socketpair()
+        with self._log.open("ab") as log:
+            self._server = subprocess.Popen(
+                [sys.executable, "-P", str(_SCRIPT), str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **QUIET_ENVIRONMENT, **_ONE_THREAD, "MPLBACKEND": "Agg"},
+                start_new_session=True,
+                cwd="/",
+            )
+        theirs.close()
+        self._sock, self._ready = ours, False
+        threading.Thread(
+            target=self._read, args=(ours, self._server), name="warm-server", daemon=True
+        ).start()
+
+    def _read(self, sock: socket.socket, server: subprocess.Popen[bytes]) -> None:
+        buffer = b""
+        while True:
+            try:
+                data = sock.recv(65536)
+            except OSError:
+                data = b""
+            if not data:
+                break
+            *lines, buffer = (buffer + data).split(b"\n")
+            for line in lines:
+                self._handle(json.loads(line))
+        sock.close()
+        server.wait()
+        self._lost()
+
+    def _handle(self, message: dict[str, object]) -> None:
+        ended: StepProcess | None = None
+        with self._changed:
+            if "ready" in message:
+                self._ready = True
+            elif "exited" in message:
+                ended = self._processes.pop(str(message["exited"]), None)
+            else:
+                name = str(message.get("started") or message.get("refused"))
+                self._replies[name] = message
+                if name in self._processes and "pid" in message:
+                    self._processes[name].pid = int(str(message["pid"]))
+            self._changed.notify_all()
+        if ended is not None:
+            ended.ended(_exit_of(message))
+
+    def _lost(self) -> None:
+        """The server has died: so have its children by now; start another one."""
+        with self._changed:
+            orphans = list(self._processes.values())
+            self._processes.clear()
+            self._sock, self._ready = None, False
+            if not self._closed:
+                self._boot()
+            self._changed.notify_all()
+        for process in orphans:
+            process.kill()
+            process.ended(Exit(None, None, lost=True))
+
+
+def _exit_of(message: dict[str, object]) -> Exit:
+    status = int(str(message["status"]))
+    code = os.waitstatus_to_exitcode(status)
+    return Exit(
+        code=code if code >= 0 else None,
+        signal=-code if code < 0 else None,
+        cpu_seconds=float(str(message["cpu"])),
+        max_rss_mb=float(str(message["rss_mb"])),
+    )

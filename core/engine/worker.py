@@ -1,0 +1,109 @@
+"""The worker process: `python -m core.engine.worker WORKSPACE [SLOTS]`, or `opsdeck worker`."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from core.engine.launch import QUIET_ENVIRONMENT
+from core.errors import OpsdeckError, WorkerAlreadyRunning
+from core.session import Session
+from core.workspace import Workspace, open_workspace
+
+log = logging.getLogger("opsdeck.worker")
+
+
+def main(workspace: Workspace, slots: int | None = None) -> int:
+    """Serve the workspace's runs until SIGTERM or SIGINT; returns the exit status.
+
+    Raises `WorkerAlreadyRunning` where an embedded workspace has one, `StateVersion` and
+    `StateCorrupt`.
+    """
+    os.environ.update(QUIET_ENVIRONMENT)
+    workspace.state_dir.mkdir(parents=True, exist_ok=True)
+    lock = _lock(workspace)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        return _serve(workspace, slots or workspace.slots)
+    finally:
+        os.close(lock)
+
+
+def _serve(workspace: Workspace, slots: int) -> int:
+    # Heavy from here on: after the lock, so that a second worker leaves at once.
+    from core.engine import durable
+    from core.engine.caretaker import Caretaker
+    from core.engine.context import SYSTEM, Engine, set_engine
+    from core.engine.dispatcher import Dispatcher
+    from core.engine.heartbeat import Heartbeat, new_worker_id
+    from core.engine.tracking import LazyTracker
+    from core.engine.warm import WarmServer
+
+    warm = WarmServer(workspace.state_dir / "warm-server.log")  # boots while we go on
+    session = Session(workspace, SYSTEM, read_only=False)
+    engine = Engine(
+        workspace=workspace,
+        session=session,
+        store=session.store(),
+        warm=warm,
+        tracker=LazyTracker(workspace, warm),
+        worker_id=new_worker_id(),
+        slots=slots,
+    )
+    set_engine(engine)
+    asked_to_stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked_to_stop.set())
+    durable.launch(workspace, engine.worker_id, slots)
+    heartbeat = Heartbeat(engine, on_fenced=asked_to_stop.set)
+    heartbeat.register()
+    heartbeat.start()
+    Dispatcher(engine).start()
+    Caretaker(engine).start()
+    log.info("worker %s serves %s with %d slots", engine.worker_id, workspace.root, slots)
+    asked_to_stop.wait()
+    engine.stopping.set()
+    warm.close()  # its step processes with it: their workflows stay pending for the next one
+    with contextlib.suppress(OpsdeckError):
+        heartbeat.stopped()
+    log.info("worker %s has stopped", engine.worker_id)
+    logging.shutdown()
+    os._exit(0)  # threads that wait at gates would hold a normal exit back
+
+
+def _lock(workspace: Workspace) -> int:
+    """One worker for an embedded workspace; any number on a shared database."""
+    path = workspace.state_dir / "worker.lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    if not workspace.embedded:
+        return handle
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid = os.pread(handle, 32, 0).decode().strip() or "unknown"
+        os.close(handle)
+        raise WorkerAlreadyRunning(
+            f"{workspace.root}: a worker runs already (process {pid})",
+            "one is enough; for several use a PostgreSQL database",
+        ) from None
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    return handle
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(
+            main(open_workspace(Path(sys.argv[1])), int(sys.argv[2]) if len(sys.argv) > 2 else None)
+        )
+    except OpsdeckError as error:
+        sys.stderr.write(f"{error.one_line()}\n")
+        sys.exit(error.exit_status)
