@@ -6,36 +6,91 @@ can. All calls block and are thread-safe.
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.services.approvals import ApprovalsService
-from core.services.audit import AuditService
-from core.services.endpoints import EndpointsService
-from core.services.models import ModelsService
-from core.services.pipelines import PipelinesService
-from core.services.pulse import PulseService
-from core.services.runs import RunsService
-from core.services.workers import WorkersService
 from core.session import Session, default_actor
 from core.workspace import Workspace, open_workspace
 
+if TYPE_CHECKING:
+    from core.services.approvals import ApprovalsService
+    from core.services.audit import AuditService
+    from core.services.endpoints import EndpointsService
+    from core.services.models import ModelsService
+    from core.services.pipelines import PipelinesService
+    from core.services.pulse import PulseService
+    from core.services.runs import RunsService
+    from core.services.workers import WorkersService
+
 
 class Ops:
-    """A workspace, opened by somebody. Close it when done."""
+    """A workspace, opened by somebody. Close it when done.
+
+    A service is imported and made when it is first used: a command pays for its own only.
+    """
 
     def __init__(self, workspace: Workspace, actor: str, read_only: bool) -> None:
         self.workspace = workspace
         self.actor = actor
         self.read_only = read_only
         self.session = Session(workspace, actor, read_only)
-        self.workers = WorkersService(self.session)
-        self.pipelines = PipelinesService(self.session)
-        self.runs = RunsService(self.session, self.workers)
-        self.models = ModelsService(self.session)
-        self.approvals = ApprovalsService(self.session, self.workers)
-        self.endpoints = EndpointsService(self.session, self.workers)
-        self.audit = AuditService(self.session)
-        self.pulse = PulseService(self.session, self.endpoints, self.workers)
+
+    @cached_property
+    def workers(self) -> WorkersService:
+        """Who executes runs."""
+        from core.services.workers import WorkersService
+
+        return WorkersService(self.session)
+
+    @cached_property
+    def pipelines(self) -> PipelinesService:
+        """What the files define."""
+        from core.services.pipelines import PipelinesService
+
+        return PipelinesService(self.session)
+
+    @cached_property
+    def runs(self) -> RunsService:
+        """Executions of pipelines."""
+        from core.services.runs import RunsService
+
+        return RunsService(self.session, self.workers)
+
+    @cached_property
+    def models(self) -> ModelsService:
+        """Registered models and their versions."""
+        from core.services.models import ModelsService
+
+        return ModelsService(self.session)
+
+    @cached_property
+    def approvals(self) -> ApprovalsService:
+        """What waits for a decision."""
+        from core.services.approvals import ApprovalsService
+
+        return ApprovalsService(self.session, self.workers)
+
+    @cached_property
+    def endpoints(self) -> EndpointsService:
+        """What is served."""
+        from core.services.endpoints import EndpointsService
+
+        return EndpointsService(self.session, self.workers)
+
+    @cached_property
+    def audit(self) -> AuditService:
+        """The journal."""
+        from core.services.audit import AuditService
+
+        return AuditService(self.session)
+
+    @cached_property
+    def pulse(self) -> PulseService:
+        """Everything at a glance."""
+        from core.services.pulse import PulseService
+
+        return PulseService(self.session, self.endpoints, self.workers)
 
     def version(self) -> int:
         """A number that changes whenever the state may have; equal means nothing did."""
