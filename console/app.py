@@ -1,0 +1,405 @@
+"""The Textual app: modes, polling, actions, messages. What is seen is in `screens`."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.events import Event, Key
+from textual.screen import Screen
+
+from core.errors import OpsdeckError
+from screens.actions import GLOBAL, Context
+from screens.background import Ask, Change, ChangeEnded, Changes, Head, Polled, Poller, PollFailed
+from screens.base import ModeScreen, bindings_of
+from screens.deck import HeaderState
+from screens.look import LOOK
+from screens.registry import MODES, REGISTRY
+from screens.styles import CSS, THEME
+
+if TYPE_CHECKING:
+    from core.ops import Ops
+
+MESSAGE_SECONDS = 12.0
+_CLASSES = {
+    "pulse": "PulseScreen",
+    "runs": "RunsScreen",
+    "models": "ModelsScreen",
+    "approvals": "ApprovalsScreen",
+    "deploys": "DeploysScreen",
+    "audit": "AuditScreen",
+}
+
+
+def _mode(name: str) -> Callable[[], Screen[Any]]:
+    """Makes the screen of a mode, its module imported when it is first shown."""
+
+    def make() -> Screen[Any]:
+        screen = getattr(import_module(f"screens.{name}"), _CLASSES[name])
+        return cast("Screen[Any]", screen())
+
+    return make
+
+
+class OpsdeckApp(App[None]):
+    """The console on one workspace. `clock` tells the time in epoch seconds."""
+
+    TITLE = "Opsdeck"
+    CSS = CSS
+    MODES: ClassVar = {name: _mode(name) for name in MODES}
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of(GLOBAL)
+    ENABLE_COMMAND_PALETTE = True
+    NOTIFICATION_TIMEOUT = 1
+    ESCAPE_TO_MINIMIZE = False
+    CLOSE_TIMEOUT = 0.5
+
+    def __init__(
+        self, ops: Ops, *, start_mode: str = "pulse", clock: Callable[[], float] = time.time
+    ) -> None:
+        mono = "NO_COLOR" in os.environ
+        LOOK.use(mono=mono)
+        super().__init__(ansi_color=True if mono else None)
+        if mono or "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ:
+            self.animation_level = "none"
+        self._ops = ops
+        self._start_mode = start_mode
+        self._clock = clock
+        self._poller = Poller(ops, self, clock)
+        self._changes = Changes(ops, self)
+        self._head = Head()
+        self._read_at: float | None = None
+        self._trouble = ""
+        self._message: tuple[tuple[str, str], ...] = ()
+        self._message_at = 0.0
+        self._bugs_told: set[str] = set()
+        self.log_path = ops.workspace.state_dir / "console.log"
+
+    # life
+
+    def on_mount(self) -> None:
+        self.register_theme(THEME)
+        if not LOOK.mono:
+            self.theme = THEME.name
+        self._poller.start()
+        self.app_suspend_signal.subscribe(self, lambda _app: self._poller.pause())
+        self.app_resume_signal.subscribe(self, lambda _app: self._poller.resume())
+        self.switch_mode(self._start_mode)
+        self.set_interval(1.0, self._tick)
+
+    def on_unmount(self) -> None:
+        self._poller.stop()
+
+    def _tick(self) -> None:
+        """Once a second: the age of the data, and a message that has been read."""
+        if self._message and self._clock() - self._message_at > MESSAGE_SECONDS:
+            self._message = ()
+        mode = self.mode_screen
+        if mode is not None:
+            mode.chrome()
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, Key) and getattr(self.screen, "deaf", _never)():
+            event.stop()  # a dialog ignores keys at first: key repeat has confirmed things
+            return
+        await super().on_event(event)
+
+    # what the screens use (screens.deck.Deck)
+
+    @property
+    def ops(self) -> Ops:
+        """The facade of the workspace."""
+        return self._ops
+
+    @property
+    def mode_screen(self) -> ModeScreen | None:
+        """The screen below all dialogs."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, ModeScreen):
+                return screen
+        return None
+
+    @property
+    def context(self) -> Context:
+        """The session, and what is selected on the screen in view."""
+        session = Context(
+            read_only=self._ops.read_only,
+            environment=self._ops.workspace.environment,
+            actor=self._ops.actor,
+        )
+        screen = self.mode_screen
+        return screen.selection(session) if screen is not None and screen.is_mounted else session
+
+    @property
+    def message(self) -> Sequence[tuple[str, str]]:
+        """What the message line says now."""
+        return self._message
+
+    def header(self) -> HeaderState:
+        """What the header shows."""
+        return HeaderState(
+            workspace=self._ops.workspace.name,
+            environment=self._ops.workspace.environment,
+            actor=self._ops.actor,
+            read_only=self._ops.read_only,
+            mode=self.current_mode,
+            now=self._clock(),
+            read_at=self._read_at,
+            head=self._head,
+            trouble=self._trouble,
+        )
+
+    def now(self) -> float:
+        """The time, epoch seconds."""
+        return self._clock()
+
+    def tell(self, text: str, style: str = "dim", command: str = "") -> None:
+        """Say something on the message line, with the equivalent command."""
+        said = [(text, style)]
+        if command:
+            said += [("   $ ", "faint"), (command, "dim")]
+        self._message, self._message_at = tuple(said), self._clock()
+        mode = self.mode_screen
+        if mode is not None:
+            mode.chrome()
+
+    def read(self, ask: Ask) -> None:
+        """Read this for the screen in view from now on."""
+        self._poller.ask(ask)
+
+    def poke(self) -> None:
+        """Read again at once."""
+        self._poller.poke()
+
+    def go(self, mode: str) -> None:
+        """Show a mode, at its first screen."""
+        if mode == self.current_mode:
+            while len(self.screen_stack) > 1:
+                self.pop_screen()
+        else:
+            self.switch_mode(mode)
+
+    def open_run(self, ref: str, *, pane: str = "") -> None:
+        """Show a run above what is in view."""
+        from screens.run import RunScreen
+
+        self.push_screen(RunScreen(ref, pane=pane))
+
+    # actions
+
+    def action_act(self, action_id: str) -> None:
+        """A key that holds everywhere."""
+        self.perform(action_id)
+
+    def perform(self, action_id: str) -> None:
+        """Do an action, or say why it can't be done."""
+        action = REGISTRY[action_id]
+        why_not = action.blocked(self.context)
+        if why_not is not None:
+            self.tell(f"▲ {why_not}", "warn")
+            return
+        screen = self.mode_screen
+        handler = screen.handler(action) if screen is not None else None
+        if handler is None and action_id.startswith("go."):
+            self.go(action_id.removeprefix("go."))
+            return
+        if handler is None:
+            handler = getattr(self, "do_" + action_id.replace(".", "_"))
+        handler()
+
+    def do_command(self) -> None:
+        """Open the command line."""
+        self.open_prompt(":")
+
+    def do_filter(self) -> None:
+        """Open the filter."""
+        screen = self.mode_screen
+        self.open_prompt("/", screen.filter_text if screen else "")
+
+    def do_help(self) -> None:
+        """Show all keys of this screen."""
+        from screens.dialogs.help import HelpScreen
+
+        screen = self.mode_screen
+        self.push_screen(HelpScreen(screen.scope if screen else GLOBAL, self.context))
+
+    def do_palette(self) -> None:
+        """Open the palette."""
+        self.action_command_palette()
+
+    def do_refresh(self) -> None:
+        """Read everything again now."""
+        self._poller.poke()
+        self.tell("reading again")
+
+    def do_copy(self) -> None:
+        """Copy what is selected by OSC 52."""
+        screen = self.mode_screen
+        text = screen.copyable() if screen else ""
+        if text:
+            self.copy_to_clipboard(text)
+            self.tell(f"copied {text}")
+        else:
+            self.tell("▲ nothing is selected to copy", "warn")
+
+    def do_back(self) -> None:
+        """Undo the filter, or go back; the first screen of a mode stays."""
+        screen = self.mode_screen
+        if screen is not None and not screen.back() and len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def do_quit(self) -> None:
+        """Go back, or quit from a mode's first screen."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+        else:
+            self.leave()
+
+    def do_suspend(self) -> None:
+        """To the shell."""
+        self.action_suspend_process()
+
+    def action_help_quit(self) -> None:
+        """Ctrl+c: nothing is stopped by it; say how to leave."""
+        self.tell("press q to go back or quit, ctrl+q to quit at once")
+
+    def leave(self) -> None:
+        """Quit; while a change is under way only on the second asking."""
+        busy = self._changes.under_way
+        if busy and self._message[:1] != ((_still(busy), "warn"),):
+            self.tell(_still(busy), "warn")
+            return
+        self.exit()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette: every action that can be done on this screen now."""
+        mode = self.mode_screen
+        scope, context = (mode.scope if mode else GLOBAL), self.context
+        for action in REGISTRY:
+            if action.scope in (scope, GLOBAL) and action.blocked(context) is None:
+                yield SystemCommand(
+                    f"{action.label}  ({action.keys})",
+                    action.help,
+                    lambda chosen=action.id: self.perform(chosen),
+                )
+
+    # typed
+
+    def open_prompt(self, mark: str, text: str = "") -> None:
+        """Open the command line (`:`) or the filter (`/`)."""
+        from screens.prompt import Prompt
+
+        screen = self.mode_screen
+        if screen is None:
+            return
+        if mark == "/":
+            screen.prompt(Prompt("/", text))
+            return
+        from screens.commands import Names, complete, read_names
+
+        names = Names()
+        prompt = Prompt(
+            ":", text, complete_with=lambda typed: complete(names, typed, read_only=self.read_only)
+        )
+
+        def known(found: Names) -> str:
+            nonlocal names
+            names = found
+            if prompt.is_mounted:
+                prompt.suggest()
+            return ""
+
+        screen.prompt(prompt)
+        self.change(
+            Change("names", "names for completion", read_names, known, failed=lambda _error: True)
+        )
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this session may change nothing."""
+        return self._ops.read_only
+
+    def command(self, text: str) -> None:
+        """Do what was typed after `:`."""
+        from screens.commands import run_command
+
+        try:
+            run_command(self, text)
+        except OpsdeckError as error:
+            self.tell(f"▲ {error.one_line()}", "warn")
+
+    # off the event loop
+
+    def change(self, change: Change) -> None:
+        """Make a change off the event loop, one at a time of each group."""
+        if not self._changes.start(change):
+            self.tell(f"▲ wait: {change.title} is still under way", "warn")
+        elif change.command:
+            self.tell(f"▶ {change.title}…", "run", change.command)
+
+    def on_change_ended(self, event: ChangeEnded) -> None:
+        change = event.change
+        self._changes.ended(change)
+        if event.error is None:
+            said = change.then(event.result)
+            if said:
+                self.tell(f"✓ {said}", "ok", change.command)
+            self._poller.poke()
+        elif change.failed is None or not change.failed(event.error):
+            self._trouble_with(change.title, event.error)
+
+    def on_polled(self, event: Polled) -> None:
+        self._poller.taken()
+        self._read_at, self._trouble = event.at, ""
+        if event.head is not None:
+            self._head = event.head
+        owner = event.ask.owner
+        if event.data is not None and owner.is_attached:
+            owner.show(event.data)
+        mode = self.mode_screen
+        if mode is not None:
+            mode.chrome()
+
+    def on_poll_failed(self, event: PollFailed) -> None:
+        if isinstance(event.error, OpsdeckError):
+            self._trouble = event.error.code
+            self.tell(f"✗ {event.error.one_line()}", "bad")
+            return
+        kind = f"{type(event.error).__name__}: {event.error}"
+        self._trouble = "a bug"
+        if kind not in self._bugs_told:
+            self._bugs_told.add(kind)
+            self._trouble_with("Reading", event.error)
+
+    def _trouble_with(self, title: str, error: Exception) -> None:
+        from screens.dialogs.notice import BugDialog, ErrorDialog
+
+        if isinstance(error, OpsdeckError):
+            self.tell(f"✗ {title}: {error.one_line()}", "bad")
+            self.push_screen(ErrorDialog(title.capitalize(), error))
+            return
+        write_trace(self.log_path, title, error)
+        self.push_screen(BugDialog(title.capitalize(), error, self.log_path))
+
+
+def _still(busy: Sequence[str]) -> str:
+    return f"▲ still under way: {', '.join(busy)}; q again quits all the same"
+
+
+def _never() -> bool:
+    return False
+
+
+def write_trace(path: Path, title: str, error: Exception) -> None:
+    """Append an error's trace to the console's log."""
+    trace = "".join(traceback.format_exception(error))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{datetime.now(UTC).isoformat()} {title}\n{trace}\n")

@@ -1,0 +1,89 @@
+"""What the screens use of the app, as a protocol: screens import nothing of the console."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from screens.actions import Context
+from screens.background import Ask, Change, Head
+
+if TYPE_CHECKING:
+    from core.ops import Ops
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderState:
+    """What the header shows. `read_at` is when the data were read; `None` before that."""
+
+    workspace: str
+    environment: str
+    actor: str
+    read_only: bool
+    mode: str
+    now: float
+    read_at: float | None
+    head: Head = field(default_factory=Head)
+    trouble: str = ""
+
+
+class Deck(Protocol):
+    """The app, as screens and dialogs see it."""
+
+    @property
+    def ops(self) -> Ops:
+        """The facade of the workspace."""
+
+    @property
+    def context(self) -> Context:
+        """The session, and what is selected on the screen in view."""
+
+    @property
+    def message(self) -> Sequence[tuple[str, str]]:
+        """What the message line says now; empty when there is nothing to say."""
+
+    def header(self) -> HeaderState:
+        """What the header shows."""
+
+    def now(self) -> float:
+        """The time, epoch seconds; frozen in tests."""
+
+    def tell(self, text: str, style: str = "dim", command: str = "") -> None:
+        """Say something on the message line, with the equivalent command."""
+
+    def change(self, change: Change) -> None:
+        """Make a change off the event loop."""
+
+    def read(self, ask: Ask) -> None:
+        """Read this for the screen in view from now on."""
+
+    def poke(self) -> None:
+        """Read again at once."""
+
+    def perform(self, action_id: str) -> None:
+        """Do an action, or say why not."""
+
+    def go(self, mode: str) -> None:
+        """Show a mode."""
+
+    def open_run(self, ref: str, *, pane: str = "") -> None:
+        """Show a run."""
+
+    def leave(self) -> None:
+        """Quit, unless a change is under way."""
+
+    def command(self, text: str) -> None:
+        """Do what was typed after `:`."""
+
+    def open_prompt(self, mark: str, text: str = "") -> None:
+        """Open the command line (`:`) or the filter (`/`)."""
+
+    def push_screen(self, screen: Any, callback: Callable[[Any], None] | None = None) -> Any:
+        """Put a dialog on top; `callback` gets its answer."""
+
+    def pop_screen(self) -> Any:
+        """Take the screen on top away."""
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy by OSC 52."""

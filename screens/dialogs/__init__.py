@@ -1,0 +1,1 @@
+"""What comes on top of a screen: questions, sheets, help, errors."""

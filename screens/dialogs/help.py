@@ -1,0 +1,88 @@
+"""All keys of a screen, from the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+
+from screens.actions import GLOBAL, Action, Context
+from screens.dialogs.base import Choice, Dialog
+from screens.moves import MOVES
+from screens.registry import REGISTRY
+from screens.widgets.lines import Line, Piece, fit
+from screens.widgets.sheet import Sheet
+
+
+def _rows(title: str, actions: Sequence[Action], context: Context) -> list[Line]:
+    rows: list[Line] = [[(title, "title")]]
+    for action in actions:
+        off = action.blocked(context)
+        rows.append(
+            [
+                (f"  {fit(action.keys, 9)}", "faint" if off else "key"),
+                (fit(action.label, 16), "faint" if off else "text"),
+                (action.help, "faint" if off else "dim"),
+            ]
+        )
+        if off:
+            rows.append([(" " * 11, "faint"), (f"↳ not now: {off}", "faint")])
+    return [*rows, []]
+
+
+def help_lines(scope: str, context: Context) -> list[Line]:
+    """The help of a screen: its own keys, where one can go, what holds everywhere."""
+    own = REGISTRY.of(scope)
+    lines: list[Line] = []
+    if own:
+        lines += _rows(f"This screen ({scope})", own, context)
+    general = [action for action in REGISTRY.of(GLOBAL) if not action.id.startswith("go.")]
+    modes = [action for action in REGISTRY.of(GLOBAL) if action.id.startswith("go.")]
+    lines += _rows("Everywhere", general, context)
+    moving: list[Line] = [[("Moving", "title")]]
+    for keys, what in MOVES:
+        moving.append([(f"  {fit(keys, 17)}", "key"), (what, "dim")])
+    lines += [*moving, []]
+    lines += _rows("Modes", modes, context)
+    return [*lines, *_commands()]
+
+
+def _commands() -> list[Line]:
+    pieces: list[tuple[str, str]] = [
+        (":pulse :runs :models …", "go to a mode"),
+        (":12", "open run 12"),
+        (":run NAME key=value …", "start a pipeline"),
+        (":cancel :resume :rerun RUN", "act on a run"),
+        (":approve :reject ID", "decide on a request"),
+        (":deploy MODEL VERSION ENDPOINT", "deploy a version"),
+        (":promote :abort :rollback ENDPOINT", "act on a deployment"),
+        (":q", "quit"),
+    ]
+    rows: list[Line] = [[("Commands", "title")]]
+    for command, what in pieces:
+        row: list[Piece] = [(f"  {fit(command, 36)}", "key"), (what, "dim")]
+        rows.append(row)
+    return rows
+
+
+class HelpScreen(Dialog[None]):
+    """The help, scrolling where it is longer than the screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,question_mark", "cancel", show=False)]
+    box_width = 92
+    focus_at = "#help"
+
+    def __init__(self, scope: str, context: Context) -> None:
+        super().__init__()
+        self._lines_to_show = help_lines(scope, context)
+
+    def compose(self) -> ComposeResult:
+        box = Vertical(id="box", classes="tall")
+        box.border_title = "Keys"
+        with box:
+            yield Sheet(self._lines_to_show, id="help")
+            with Horizontal(id="choices"):
+                yield Choice("Close", "esc", id="cancel")

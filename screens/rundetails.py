@@ -1,0 +1,151 @@
+"""A run in words: its headline, and the pane with parameters, outputs and lineage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.domain.run import Run, RunDetail
+from screens.glyphs import sign
+from screens.widgets.lines import Line, Piece
+from screens.words import duration, full_time, number, params, size
+
+
+def headline(run: Run | None, now: float) -> Line:
+    """Number, state, progress, parameters and who, on one line."""
+    if run is None:
+        return [(" reading…", "dim")]
+    status = sign(run.status)
+    word = "cancelling" if run.cancel_requested and not run.status.ended else status.word
+    end = run.ended_at if run.ended_at is not None else now
+    took = duration(None if run.started_at is None else end - run.started_at)
+    line: list[Piece] = [
+        (f" {run.label} ", "title"),
+        (f" {status.glyph} {word}", status.style),
+        (f"  {run.steps_done}/{run.steps_total} steps  {took}", "text"),
+        (f"  {params(run.params)}", "dim"),
+        (f"  by {run.requested_by}", "dim"),
+    ]
+    if run.message:
+        line.append((f"  {run.message}", "bad" if run.status == "failed" else "warn"))
+    return line
+
+
+def _pair(key: str, value: str, style: str = "text", indent: int = 16) -> Line:
+    return [(f"  {key.ljust(indent)} ", "dim"), (value, style)]
+
+
+def detail_lines(
+    detail: RunDetail, scores: Mapping[str, float], step_name: str | None, width: int
+) -> list[Line]:
+    """Run, parameters, results, the selected step, outputs of all steps, lineage."""
+    run = detail.run
+    lines: list[Line] = [[("RUN", "head")]]
+    lines += [
+        _pair("id", run.id),
+        _pair("asked for", f"{full_time(run.created_at)} by {run.requested_by}"),
+        _pair("reason", run.reason or "–"),
+    ]
+    if run.parent_run_id:
+        lines.append(_pair("repeats", f"{run.parent_run_id} from {run.from_step or 'the start'}"))
+    if run.generation > 1:
+        lines.append(_pair("resumed", f"{run.generation - 1} times"))
+    if not run.use_cache:
+        lines.append(_pair("cache", "refused"))
+    lines += [[], [("PARAMETERS", "head")]]
+    lines += [_pair(key, str(value)) for key, value in run.params.items()] or [_pair("none", "")]
+    if scores:
+        lines += [[], [("RESULTS", "head")]]
+        lines += [_pair(key, number(value), "bold") for key, value in sorted(scores.items())]
+    lines += _step_lines(detail, step_name)
+    lines += _output_lines(detail, width)
+    lines += [[], [("LINEAGE", "head")], *lineage_lines(_lineage(detail))]
+    return lines
+
+
+def _lineage(detail: RunDetail) -> Mapping[str, Any]:
+    run = detail.run
+    if detail.lineage:
+        return detail.lineage
+    return {"code": {"commit": run.git_commit, "dirty": run.git_dirty}} if run.git_commit else {}
+
+
+def _step_lines(detail: RunDetail, name: str | None) -> list[Line]:
+    step = next((step for step in detail.steps if step.step == name), None)
+    if step is None:
+        return []
+    status = sign(step.status)
+    lines: list[Line] = [[], [(f"STEP {step.step}", "head")]]
+    lines.append(_pair("state", status.text, status.style))
+    if step.message:
+        lines.append(_pair("message", step.message, "bad" if step.status == "failed" else "text"))
+    if step.started_at is not None:
+        lines.append(_pair("started", full_time(step.started_at)))
+    if step.seconds is not None:
+        lines.append(_pair("took", duration(step.seconds)))
+    if step.cpu_seconds is not None:
+        lines.append(_pair("cpu", duration(step.cpu_seconds)))
+    if step.max_rss_mb is not None:
+        lines.append(_pair("memory", f"{step.max_rss_mb:.0f} MB"))
+    if step.exit_code:
+        lines.append(_pair("exit", str(step.exit_code), "bad"))
+    if step.signal:
+        lines.append(_pair("signal", str(step.signal), "bad"))
+    if step.cached_from:
+        lines.append(_pair("taken from", step.cached_from))
+    if step.needs:
+        lines.append(_pair("needs", ", ".join(step.needs)))
+    return lines
+
+
+def _output_lines(detail: RunDetail, width: int) -> list[Line]:
+    lines: list[Line] = [[], [("OUTPUTS", "head")]]
+    for step in detail.steps:
+        for output in step.outputs:
+            lines.append(
+                [
+                    (f"  {step.step + '.' + output.name:<24} ", "text"),
+                    (f"{output.kind:<7} {size(output.size):>9}  ", "dim"),
+                    (output.digest[:12], "accent"),
+                    (f"  {output.path}", "faint"),
+                ]
+            )
+    return lines if len(lines) > 2 else [*lines, _pair("none yet", "")]
+
+
+def lineage_lines(lineage: Mapping[str, Any]) -> list[Line]:
+    """Code, data, parameters and environment of a lineage, whichever are known."""
+    lines: list[Line] = []
+    code = lineage.get("code")
+    if isinstance(code, Mapping):
+        commit = str(code.get("commit") or "")
+        lines.append(_pair("commit", commit[:12] or str(code.get("status", "unknown")), "accent"))
+        if code.get("branch"):
+            lines.append(_pair("branch", str(code["branch"])))
+        if code.get("dirty"):
+            diff = str(code.get("diff_sha256") or "")[:12]
+            lines.append(_pair("working tree", f"▲ changed on top of the commit {diff}", "warn"))
+        elif commit:
+            lines.append(_pair("working tree", "✓ clean", "ok"))
+    elif code:
+        lines.append(_pair("commit", str(code)[:12], "accent"))
+    for key, value in lineage.items():
+        if key != "code":
+            lines += _plain(key, value)
+    return lines or [_pair("not recorded", "")]
+
+
+def _plain(key: str, value: object, deep: int = 0) -> list[Line]:
+    if isinstance(value, Mapping):
+        if deep:
+            return [_pair(key, params({str(k): _short(v) for k, v in value.items()}))]
+        return [line for k, v in value.items() for line in _plain(f"{key}.{k}", v, deep + 1)]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_pair(key, ", ".join(_short(item) for item in value))]
+    return [_pair(key, _short(value))]
+
+
+def _short(value: object) -> str:
+    """A value on a line; a hash by its first twelve characters."""
+    text = number(value)
+    return text[:12] if len(text) >= 40 and text.isalnum() else text

@@ -1,0 +1,99 @@
+"""What the screen of a run reads: the run, its metrics as they grow, its log as it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from core.domain.run import LogLine, RunDetail
+from core.errors import OpsdeckError
+from screens.widgets.chart import Series
+
+if TYPE_CHECKING:
+    from core.ops import Ops
+
+PAGES_A_READING = 20
+"""Pages of a thousand log lines read at once; the next reading goes on from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run, its metrics, and the lines of its log that came since the last reading."""
+
+    reader: RunReader
+    detail: RunDetail
+    series: tuple[Series, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
+    lines: tuple[LogLine, ...] = ()
+    more: bool = False
+    trouble: str = ""
+
+
+class RunReader:
+    """Reads one run again and again, from where it was; used by the polling thread alone.
+
+    `step`: the log of this step only.
+    """
+
+    def __init__(self, ref: str, step: str | None = None) -> None:
+        self.ref = ref
+        self.step = step
+        self._cursor = ""
+        self._seen: dict[str, tuple[list[float], list[float]]] = {}
+
+    def __call__(self, ops: Ops) -> RunView:
+        """Read what is new. Metrics that can't be read don't hide the run."""
+        detail = ops.runs.get(self.ref)
+        trouble = ""
+        try:
+            self._metrics(ops)
+        except OpsdeckError as error:
+            trouble = error.one_line()
+        lines, more = self._log(ops)
+        return RunView(
+            reader=self,
+            detail=detail,
+            series=tuple(
+                Series(key, tuple(steps), tuple(values))
+                for key, (steps, values) in sorted(self._seen.items())
+                if len(steps) > 1
+            ),
+            scores={
+                key: values[0] for key, (steps, values) in self._seen.items() if len(steps) == 1
+            },
+            lines=lines,
+            more=more,
+            trouble=trouble,
+        )
+
+    def _metrics(self, ops: Ops) -> None:
+        after = {key: int(steps[-1]) for key, (steps, _) in self._seen.items() if steps}
+        for one in ops.runs.metrics(self.ref, after):
+            steps, values = self._seen.setdefault(one.key, ([], []))
+            last = steps[-1] if steps else None
+            for step, value in zip(one.steps, one.values, strict=True):
+                if last is None or step > last:
+                    steps.append(float(step))
+                    values.append(value)
+
+    def _log(self, ops: Ops) -> tuple[tuple[LogLine, ...], bool]:
+        lines: list[LogLine] = []
+        for _ in range(PAGES_A_READING):
+            page = ops.runs.logs(self.ref, self.step, cursor=self._cursor)
+            lines.extend(page.lines)
+            self._cursor = page.cursor
+            if page.complete or len(page.lines) < 1000:
+                return tuple(lines), False
+        return tuple(lines), True
+
+
+def grouped(series: Sequence[Series]) -> list[tuple[str, list[Series]]]:
+    """Series that belong on one chart: those whose names end in the same word.
+
+    `train_loss` and `valid_loss` make the chart `loss`; the largest group comes first.
+    """
+    groups: dict[str, list[Series]] = {}
+    for one in series:
+        groups.setdefault(one.name.replace("/", "_").rpartition("_")[2], []).append(one)
+    return sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))

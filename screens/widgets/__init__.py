@@ -1,0 +1,1 @@
+"""What the screens are built of; every module stands for itself, imported where used."""
