@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from console.output import iso
 from screens.glyphs import sign
-from screens.words import age, duration, number, span
+from screens.words import age, number, span
+from screens.words import duration as _duration
 
 __all__ = ["Cell", "duration", "harmless", "number", "pairs", "state", "when"]
 
@@ -39,6 +40,11 @@ def state(word: str, *, terminal: bool) -> Cell:
         return Cell(word)
     shown = sign(word)
     return Cell(shown.text, _COLOURS.get(shown.style, ""))
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time: `820ms`, `4.2s`, `1m03s`; `-` for none."""
+    return "-" if seconds is None else _duration(seconds)
 
 
 def when(at: float | None, *, terminal: bool) -> str:
