@@ -7,7 +7,6 @@ that follow. `…` stands for any text in a line; a line of `…` alone for any 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -107,15 +106,8 @@ class Shell:
 
 def end_processes(workspace: Path) -> None:
     """Stop what a workspace has left running."""
-    opsdeck = [sys.executable, "-m", "console.main", "-w", str(workspace), "--json"]
-    subprocess.run([*opsdeck, "worker", "--stop"], capture_output=True, timeout=60, check=True)
-    listed = subprocess.run([*opsdeck, "endpoints", "list"], capture_output=True, timeout=60)
-    from core.serving.control import EndpointControl
-
-    for endpoint in json.loads(listed.stdout)["endpoints"]:
-        control = EndpointControl(workspace / ".opsdeck" / "endpoints" / endpoint["name"])
-        if control.info() is not None:
-            control.stop()
+    stop = [sys.executable, "-m", "console.main", "-w", str(workspace), "stop"]
+    subprocess.run(stop, capture_output=True, timeout=60, check=True)
 
 
 @pytest.fixture
