@@ -16,6 +16,7 @@ COMMANDS = {
     "init": ("console.commands.init", "Make a workspace."),
     "demo": ("console.commands.demo", "Make the example workspace and play the whole loop."),
     "doctor": ("console.commands.doctor", "Check that everything needed is there and works."),
+    "stop": ("console.commands.stop", "End the workspace's worker and endpoint processes."),
     "worker": ("console.commands.worker", "Execute runs and deployments of a workspace."),
     "pipelines": ("console.commands.pipelines", "List, show and validate pipelines."),
     "runs": ("console.commands.runs", "Start, list, show, cancel, resume and rerun runs."),

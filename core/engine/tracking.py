@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-from pathlib import Path
 from typing import Any
 
 from core.engine.warm import WarmServer
@@ -45,9 +44,8 @@ class LazyTracker:
                 self._tracker.close(timeout=1.0)
 
     def _fork(self) -> tuple[int, int, int]:
-        tmp = self._workspace.state_dir / "tmp"
-        tmp.mkdir(parents=True, exist_ok=True)
-        request = tmp / f"tracker-{short_id()}.json"
+        # It stays: the forked process reads it in its own time.
+        request = self._workspace.state_dir / "tracker.json"
         request.write_text(json.dumps({"kind": "service", "script": str(TRACKER_SCRIPT)}))
         answers_read, answers_write = os.pipe()
         requests_read, requests_write = os.pipe()
@@ -56,7 +54,7 @@ class LazyTracker:
         )
         try:
             process = self._warm.start(
-                request.stem, request, (answers_write, log, requests_read), lambda: None
+                f"tracker-{short_id()}", request, (answers_write, log, requests_read), lambda: None
             )
         except BaseException:
             os.close(answers_read)
@@ -65,5 +63,4 @@ class LazyTracker:
         finally:
             for fd in (answers_write, requests_read, log):
                 os.close(fd)
-            Path(request).unlink(missing_ok=True)
         return answers_read, requests_write, process.pid

@@ -27,6 +27,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,8 @@ class Server:
         try:
             self._become_child(fds)
             status = _run(request, fds[2])
+        except BaseException:
+            traceback.print_exc()  # into the step's log, or the worker's
         finally:
             os._exit(status)
 

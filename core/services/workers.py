@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import time
 
@@ -50,6 +52,27 @@ class WorkersService:
                     f"look into {self._session.workspace.state_dir / 'worker.log'}",
                 )
             time.sleep(0.1)
+
+    def stop(self, timeout: float = 10.0) -> int:
+        """End this host's workers; what they execute is taken up by the next one.
+
+        Returns how many were ended. Raises `WorkerUnavailable` when one does not leave.
+        """
+        self._session.refuse_when_read_only("stopping a worker")
+        mine = [w for w in self.list() if w.host == socket.gethostname() and _lives(w)]
+        for worker in mine:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGTERM)
+        deadline = time.monotonic() + timeout
+        for worker in mine:
+            while process_start_time(worker.pid) is not None:
+                if time.monotonic() > deadline:
+                    raise WorkerUnavailable(
+                        f"worker {worker.pid} did not leave within {timeout:g} s",
+                        f"end it with: kill -9 {worker.pid}",
+                    )
+                time.sleep(0.05)
+        return len(mine)
 
 
 def _lives(worker: Worker) -> bool:
