@@ -7,6 +7,7 @@ endpoint at once; the supervisor puts changes of the routing table in order.
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import json
 import os
@@ -19,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core.errors import BadInput, EndpointUnavailable, NotFound, RequestFailed, WrongState
+from core.errors import BadInput, DiskFull, EndpointUnavailable, NotFound, RequestFailed, WrongState
 from core.serving import wire
 from core.serving.folder import EndpointFolder, is_alive
 from core.serving.records import (
@@ -221,24 +222,32 @@ def _start_supervisor(folder: EndpointFolder, name: str, port: int, deadline: fl
     """
     if not 0 <= port <= 65535:
         raise BadInput(f"Port {port} is not between 0 and 65535")
-    folder.root.mkdir(parents=True, exist_ok=True)
+    try:
+        # Only for its owner: the capture holds what people sent.
+        folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log = folder.supervisor_log.open("ab")
+    except OSError as error:
+        raise (DiskFull if error.errno == errno.ENOSPC else EndpointUnavailable)(
+            f"The folder of endpoint {name} cannot be used: {error.strerror} at {folder.root}",
+            "make room there, or let us write there",
+        ) from None
     read_end, write_end = os.pipe()
     try:
-        with folder.supervisor_log.open("ab") as log:
-            command = [sys.executable, "-P", "-m", "core.serving.supervisor"]
-            command += ["--dir", str(folder.root), "--name", name, "--port", str(port)]
-            command += ["--ready-fd", str(write_end)]
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(write_end,),
-                start_new_session=True,
-                cwd="/",
-            )
+        command = [sys.executable, "-P", "-m", "core.serving.supervisor"]
+        command += ["--dir", str(folder.root), "--name", name, "--port", str(port)]
+        command += ["--ready-fd", str(write_end)]
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(write_end,),
+            start_new_session=True,
+            cwd="/",
+        )
     finally:
         os.close(write_end)
+        log.close()
     try:
         line = _read_report(read_end, deadline)
     finally:

@@ -163,6 +163,7 @@ def main(name: str, root: Path, listener: socket.socket, end: socket.socket) -> 
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
+    sys.setswitchinterval(0.001)  # a model that loads in a thread must not slow the loop down
     warnings.filterwarnings("ignore", message="X does not have valid feature names")
 
     async def run() -> None:

@@ -22,7 +22,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
-from core.errors import EndpointUnavailable, OpsdeckError, PortTaken, WrongState
+from core.errors import DiskFull, EndpointUnavailable, OpsdeckError, PortTaken, WrongState
 from core.serving import wire
 from core.serving.desired import Desired
 from core.serving.desk import Desk
@@ -56,10 +56,10 @@ class Supervisor:
         spawner = Spawner(name, folder.root, output)
         self._keeper = Keeper(spawner, listener, desired, self._save)
 
-    async def run(self, ready_fd: int) -> None:
+    async def run(self, ready: ReadyPipe) -> None:
         """Serve until told to stop."""
         url = f"http://{HOST}:{self._port}"
-        self._save()
+        self._folder.write(self._record())  # without it nobody could find us: raises OSError
         desk = Desk(self._name, url, self._keeper, self._gone.set)
         control = await desk.open(self._socket_path)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._terminate)
@@ -68,7 +68,7 @@ class Supervisor:
         watching = asyncio.ensure_future(watch(HOST, self._port, self._keeper))
         settled = asyncio.ensure_future(self._keeper.settled.wait())
         await asyncio.wait([settled, keeping], return_when=asyncio.FIRST_COMPLETED)
-        _report(ready_fd, wire.success({"port": self._port}))
+        ready.report(wire.success({"port": self._port}))
         await self._gone.wait()
         if keeping.done():
             keeping.result()  # raises what ended it
@@ -93,9 +93,15 @@ class Supervisor:
     def _save(self) -> None:
         """Write `endpoint.json`. A full disk must not stop a rollback: the next change tries
         again, and the log says that it failed."""
+        try:
+            self._folder.write(self._record())
+        except OSError as error:
+            log.error("endpoint.json was not written: %s", error)
+
+    def _record(self) -> dict[str, Any]:
         keeper = self._keeper
         server = keeper.server
-        data: dict[str, Any] = {
+        return {
             "name": self._name,
             "host": HOST,
             "port": self._port,
@@ -108,10 +114,6 @@ class Supervisor:
             "updated_at": time.time(),
             **keeper.desired.to_json(),
         }
-        try:
-            self._folder.write(data)
-        except OSError as error:
-            log.error("endpoint.json was not written: %s", error)
 
 
 def bind(folder: EndpointFolder, port: int) -> socket.socket:
@@ -161,16 +163,23 @@ def _rotated(name: str, file: Path, layout: str) -> logging.Logger:
     return logger
 
 
-def _report(ready_fd: int, message: dict[str, Any]) -> None:
-    """Tell who started us how it went; they may have gone."""
-    if ready_fd < 0:
-        return
-    with contextlib.suppress(OSError):
-        os.write(ready_fd, json.dumps(message).encode() + b"\n")
-    os.close(ready_fd)
+class ReadyPipe:
+    """Tells who started us how it went, once; they may have gone."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def report(self, message: dict[str, Any]) -> None:
+        """Write the line and close; nothing the second time, or when nobody waits."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.write(descriptor, json.dumps(message).encode() + b"\n")
+            os.close(descriptor)
 
 
-def _run(folder: EndpointFolder, name: str, port: int, ready_fd: int) -> int:
+def _run(folder: EndpointFolder, name: str, port: int, ready: ReadyPipe) -> int:
+    """Supervise; the exit status. What fails on the way is logged and reported."""
     try:
         lock = folder.acquire()
         if lock is None:
@@ -179,22 +188,31 @@ def _run(folder: EndpointFolder, name: str, port: int, ready_fd: int) -> int:
                 "talk to that one",
             )
         listener = bind(folder, port)
-    except OpsdeckError as error:
-        log.error("%s", error.one_line())
-        _report(ready_fd, wire.failure(error))
-        if ready_fd < 0:
-            sys.stderr.write(error.one_line() + "\n")
-        return error.exit_status
 
-    async def run() -> None:
-        await Supervisor(folder, name, listener).run(ready_fd)
+        async def run() -> None:
+            await Supervisor(folder, name, listener).run(ready)
 
-    try:
         asyncio.run(run())
-    except Exception:
+    except OpsdeckError as error:
+        return _failed(error, ready)
+    except OSError as error:
         log.exception("the supervisor failed")
-        return 1
+        where = error.filename or folder.root
+        text = f"Endpoint {name} cannot run: {error.strerror or error} at {where}"
+        kind = DiskFull if error.errno == errno.ENOSPC else EndpointUnavailable
+        return _failed(kind(text, "mend that and start it again"), ready)
+    except Exception as error:
+        log.exception("the supervisor failed")
+        text = f"The supervisor of endpoint {name} failed: {type(error).__name__}"
+        return _failed(EndpointUnavailable(text, f"look into {folder.supervisor_log}"), ready)
     return 0
+
+
+def _failed(error: OpsdeckError, ready: ReadyPipe) -> int:
+    log.error("%s", error.one_line())
+    ready.report(wire.failure(error))
+    sys.stderr.write(error.one_line() + "\n")
+    return error.exit_status
 
 
 def main() -> None:
@@ -206,7 +224,7 @@ def main() -> None:
     parser.add_argument("--ready-fd", type=int, default=-1)
     args = parser.parse_args()
     folder = EndpointFolder(args.dir)
-    folder.root.mkdir(parents=True, exist_ok=True)
+    folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     if args.ready_fd >= 0 and os.fork():
         os._exit(0)  # whoever started us has nothing to wait for
     if args.ready_fd >= 0:
@@ -215,7 +233,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.raiseExceptions = False  # a full disk must not fill stderr
     _rotated("", folder.supervisor_log, "%(asctime)s %(levelname)s %(message)s")
-    sys.exit(_run(folder, args.name, args.port, args.ready_fd))
+    sys.exit(_run(folder, args.name, args.port, ReadyPipe(args.ready_fd)))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,9 +15,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from core.errors import (
+    DiskFull,
     EndpointUnavailable,
     ModelUnusable,
     NotFound,
@@ -271,6 +274,55 @@ def test_a_crash_loop_without_a_good_table_fails_and_can_be_rolled_back(
     assert control.status().state is EndpointState.SERVING
 
 
+def test_a_model_that_has_gone_is_named_and_the_endpoint_still_answers(
+    start: Callable[..., EndpointControl], models: dict[str, Path], tmp_path: Path
+) -> None:
+    control = start()
+    place = tmp_path / "model"
+    shutil.copytree(models["one"], place)
+    control.load(1, place, "one", 1)
+    control.set_table({1: 100})
+    control.stop()
+    shutil.rmtree(place)
+    assert control.ensure_running("bike").state is EndpointState.FAILED
+    assert str(place) in control.status().last_error
+    assert control.invoke(BODY).status == 503
+    shutil.copytree(models["one"], place)
+    control.set_table({1: 100}, "it is back")
+    assert control.invoke(BODY).status == 200
+
+
+def test_terminating_the_supervisor_is_an_orderly_stop(
+    start: Callable[..., EndpointControl],
+) -> None:
+    control = start()
+    info = running(control)
+    assert info.pid is not None and info.server_pid is not None
+    os.kill(info.pid, signal.SIGTERM)
+    until(lambda: running(control).state is EndpointState.STOPPED)
+    until(lambda: started(info.pid or 0) is None and started(info.server_pid or 0) is None)
+
+
+def test_without_its_warm_process_a_server_is_still_replaced(endpoint: EndpointControl) -> None:
+    supervisor = psutil.Process(running(endpoint).pid)
+    (warm,) = [child for child in supervisor.children() if "core.serving.warm" in child.cmdline()]
+    warm.kill()
+    assert endpoint.invoke(BODY).status == 200, "the server does not need it"
+    kill_server(endpoint)
+    assert endpoint.invoke(BODY).revision == 1
+    assert endpoint.status().warm
+
+
+def test_nothing_is_left_behind(start: Callable[..., EndpointControl]) -> None:
+    control = start()
+    supervisor = psutil.Process(running(control).pid)
+    family = [supervisor, *supervisor.children(recursive=True)]
+    assert len(family) == 3
+    control.stop()
+    psutil.wait_procs(family, timeout=5)
+    assert [process for process in family if started(process.pid) is not None] == []
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MB of our own."""
@@ -305,6 +357,7 @@ def test_a_full_disk_fails_no_request_and_no_rollback(
     filler.unlink()
     assert control.invoke(BODY).status == 200
     until(lambda: control.status().capture.written > 0)
+    filler.unlink(missing_ok=True)
     control.set_table({1: 100}, "room again")
     assert json.loads(control.folder.file.read_text())["reason"] == "room again"
     control.stop()
@@ -320,3 +373,12 @@ def test_invoking_what_does_not_answer(start: Callable[..., EndpointControl]) ->
             control.invoke(BODY, timeout=0.3)
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def test_a_disk_that_is_full_from_the_start_is_named(small_disk: Path) -> None:
+    with contextlib.suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as stream:
+        while stream.write(b"x" * 4096):
+            pass
+    control = EndpointControl(small_disk / "bike")
+    with pytest.raises(DiskFull, match="No space left"):
+        control.ensure_running("bike")

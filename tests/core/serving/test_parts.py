@@ -312,3 +312,35 @@ def test_the_client_is_light() -> None:
     loaded = set(done.stdout.split())
     heavy = {"numpy", "pandas", "mlflow", "uvicorn", "starlette", "orjson", "asyncio", "httpx"}
     assert not loaded & heavy
+
+
+async def test_too_many_at_once_are_shed_with_a_429_and_ping_still_answers(tmp_path: Path) -> None:
+    import httpx
+
+    from core.serving.app import build
+    from core.serving.service import Loaded, Service
+
+    service = Service("bike", tmp_path, max_body=100, max_in_flight=2)
+    service.loaded[1] = Loaded(Batcher(Halves(0.05)), report(1))
+    service.swap([Variant(1, 100)])
+    transport = httpx.ASGITransport(build(service))
+    async with httpx.AsyncClient(transport=transport, base_url="http://bike") as client:
+
+        async def ask(number: int) -> httpx.Response:
+            return await client.post("/invocations", content=str(number))
+
+        replies = await asyncio.gather(*(ask(2 * number) for number in range(5)))
+        statuses = [reply.status_code for reply in replies]
+        assert statuses == [200, 200, 429, 429, 429]
+        assert replies[2].headers["retry-after"] == "1"
+        assert replies[2].json()["error"]["code"] == "overloaded"
+        assert (await client.get("/ping")).status_code == 200
+        assert (await ask(4)).json() == {"predictions": 2}
+        assert (await client.post("/invocations", content="9" * 101)).status_code == 413
+        failed = await ask(3)
+        assert (failed.status_code, failed.json()["error"]["code"]) == (500, "internal")
+    assert service.stats().shed == 3
+    assert service.in_flight == service.epoch.in_flight == 0
+    assert service.epoch.failed == 1
+    service.capture.close()
+    service.loaded[1].batcher.close()
