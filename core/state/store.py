@@ -21,7 +21,7 @@ from core.domain.journal import GENESIS, entry_hash
 from core.errors import DiskFull, StateCorrupt, StateVersion
 from core.state import schema
 
-_JOURNAL_LOCK = 0x0D5DECC  # PostgreSQL advisory lock: one writer of the chain at a time
+_WRITER_LOCK = 0x0D5DECC  # PostgreSQL advisory lock: one writer at a time, as on SQLite
 
 
 class Transaction:
@@ -47,8 +47,6 @@ class Transaction:
 
     def journal(self, action: str, subject: str, **detail: Any) -> int:
         """Append an entry to the chain; returns its number."""
-        if self.connection.dialect.name == "postgresql":
-            self.connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_JOURNAL_LOCK)))
         last = self.connection.execute(
             sa.select(schema.journal.c.seq, schema.journal.c.hash)
             .order_by(schema.journal.c.seq.desc())
@@ -91,10 +89,15 @@ class Store:
     def transaction(self, actor: str) -> Iterator[Transaction]:
         """A transaction that commits at the end of the block, or rolls back whole.
 
-        Raises `DiskFull` and `StateCorrupt` in place of the driver's errors.
+        One at a time, from the start, on either database: what a transaction has checked
+        still holds when it commits, and the journal has no forks. Raises `DiskFull` and
+        `StateCorrupt` in place of the driver's errors.
         """
         try:
             with self.engine.begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    # First of all: a row lock taken before it could wait for its own waiter.
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITER_LOCK)))
                 yield Transaction(connection, actor)
         except sa.exc.DBAPIError as error:
             raise _plain(self.url, error) from error
