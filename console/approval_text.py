@@ -63,14 +63,38 @@ def approval_text(session: Session, approval: Approval) -> str:
         ("approvals", rule),
         ("evidence", approval.evidence_hash),
     ]
-    parts = [block(session, facts)]
-    parts += _metrics(session, approval.evidence)
-    for key, value in approval.evidence.items():
-        if key not in ("metrics", "champion") and value:
-            parts += [heading(session, key), block(session, flat(value))]
+    parts = [block(session, facts), *_metrics(session, approval.evidence)]
+    documents = approval.evidence.get("documents")
+    sections = dict(documents) if isinstance(documents, Mapping) else {}
+    sections |= {k: v for k, v in approval.evidence.items() if k not in _SHOWN_ABOVE}
+    for key, value in sections.items():
+        if value and not _repeats(value, approval.evidence.get("metrics")):
+            parts.append(f"{heading(session, key)}\n{_section(session, value)}")
     if approval.decisions:
-        parts += [heading(session, "decisions"), _decisions(session, approval)]
+        parts.append(f"{heading(session, 'decisions')}\n{_decisions(session, approval)}")
     return "\n\n".join(parts)
+
+
+_SHOWN_ABOVE = ("model", "version", "environment", "metrics", "champion", "documents")
+
+
+def _repeats(value: object, metrics: object) -> bool:
+    """Whether a document says what the table of metrics has said already."""
+    if not isinstance(value, Mapping) or not isinstance(metrics, Mapping) or not metrics:
+        return False
+    return all(value.get(key) == shown for key, shown in metrics.items())
+
+
+def _section(session: Session, value: object) -> str:
+    """One part of the evidence: a list of like records as a table, anything else flat."""
+    if isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
+        keys = list(dict.fromkeys(key for item in value for key in item))
+        numeric = {k for k in keys if all(isinstance(i.get(k), (int, float)) for i in value)}
+        columns = [
+            Column(key.replace("_", " "), key in numeric, key not in numeric) for key in keys
+        ]
+        return table(session, columns, [[_shown(item, key) for key in keys] for item in value])
+    return block(session, flat(value))
 
 
 def _metrics(session: Session, evidence: Mapping[str, Any]) -> list[str]:
