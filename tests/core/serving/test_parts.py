@@ -100,6 +100,7 @@ async def test_a_client_that_left_stops_nobody() -> None:
     batcher.close()
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(1e-5, 30), min_size=1, max_size=200))
 def test_percentiles_are_within_four_percent(seconds: list[float]) -> None:
     traffic = RevisionTraffic(1)

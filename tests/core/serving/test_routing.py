@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput
@@ -29,6 +29,7 @@ def tables(draw: st.DrawFn) -> RoutingTable:
     )
 
 
+@settings(deadline=None)
 @given(tables(), st.floats(0, 1, exclude_max=True))
 def test_every_point_has_an_owner_with_some_weight(table: RoutingTable, point: float) -> None:
     owner = table.pick(point)
@@ -36,6 +37,7 @@ def test_every_point_has_an_owner_with_some_weight(table: RoutingTable, point: f
     assert {variant.revision: variant.weight for variant in table.variants}[owner] > 0
 
 
+@settings(deadline=None)
 @given(tables())
 def test_shares_follow_the_weights(table: RoutingTable) -> None:
     count = 2000
@@ -46,6 +48,7 @@ def test_shares_follow_the_weights(table: RoutingTable) -> None:
         )
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1), st.lists(st.floats(0, 100), min_size=2))
 def test_as_the_canary_grows_a_session_moves_to_it_once_and_never_back(
     session: str, weights: list[float]
@@ -63,6 +66,7 @@ def test_sessions_spread_evenly_and_differently_for_each_endpoint() -> None:
     assert both / 4000 == pytest.approx(0.04, abs=0.02)
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_a_session_stands_still(session: str, salt: str) -> None:
     point = session_point(session, salt)

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.serving.schema import Column, ModelSchema
@@ -27,6 +27,7 @@ cells = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.intege
 rows = st.lists(st.tuples(st.integers(-(2**50), 2**50), cells, cells), min_size=1, max_size=8)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(SHAPES), values)
 def test_any_json_is_a_table_or_a_refusal(shape: str, value: object) -> None:
     body = json.dumps({shape: value}).encode()
@@ -36,6 +37,7 @@ def test_any_json_is_a_table_or_a_refusal(shape: str, value: object) -> None:
         assert refusal.message and "\n" not in refusal.message.replace(repr(value), "")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(["application/json", "text/csv"]))
 def test_any_bytes_are_a_table_or_a_refusal(body: bytes, kind: str) -> None:
     try:
@@ -44,6 +46,7 @@ def test_any_bytes_are_a_table_or_a_refusal(body: bytes, kind: str) -> None:
         assert refusal.status == 400
 
 
+@settings(deadline=None)
 @given(rows)
 def test_every_shape_reads_the_same_matrix(data: list[tuple[int, object, object]]) -> None:
     names = ["a", "b", "c"]
