@@ -87,7 +87,7 @@ class Shell:
         """What the command prints; `$?` stays what it was for the next one."""
         process = self._process
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(f"{command} </dev/null\n_s=$?; printf '{END}\\n'; (exit $_s)\n")
+        process.stdin.write(f"{{ {command}\n}} </dev/null\n_s=$?; printf '{END}\\n'; (exit $_s)\n")
         process.stdin.flush()
         printed = ""
         for line in process.stdout:
