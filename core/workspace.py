@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ CONFIG_NAME = "opsdeck.yaml"
 STATE_NAME = ".opsdeck"
 _KEYS = ("name", "environment", "database", "tracking", "worker", "me")
 _WORKER_KEYS = ("slots",)
+_NAME_ONE = "name an existing workspace with -w PATH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,18 @@ def find_root(start: Path | None = None) -> Path:
 
     Raises `NotAWorkspace` when there is none.
     """
-    here = (start or Path.cwd()).expanduser().resolve()
-    if not here.exists():
-        raise NotAWorkspace(f"{here}: no such folder", "name an existing workspace with -w PATH")
-    for folder in (here, *here.parents):
-        if (folder / CONFIG_NAME).is_file():
-            return folder
+    try:
+        here = (start or Path.cwd()).expanduser().resolve()
+        if not here.exists():
+            raise NotAWorkspace(f"{here}: no such folder", _NAME_ONE)
+        for folder in (here, *here.parents):
+            if (folder / CONFIG_NAME).is_file():
+                return folder
+    except OSError as error:  # too long, not ours to read, or the present folder is gone
+        where = start or "the present folder"
+        raise NotAWorkspace(f"{where}: {error.strerror}", _NAME_ONE) from error
+    except (RuntimeError, ValueError) as error:  # ~nobody, a loop of links, a zero byte
+        raise NotAWorkspace(f"{str(start)!r}: {error}", _NAME_ONE) from error
     raise NotAWorkspace(
         f"{here}: no {CONFIG_NAME} here or above",
         "make a workspace with: opsdeck init PATH, or name one with -w PATH",
@@ -84,19 +92,26 @@ def open_workspace(start: Path | None = None) -> Workspace:
     root = find_root(start)
     path = root / CONFIG_NAME
     config = _read(path)
-    worker = config.get("worker") or {}
+    worker = config.get("worker")
+    worker = {} if worker is None else worker
     if not isinstance(worker, dict):
         raise ConfigInvalid(f"{path}: worker: must be a mapping", "for example: worker: {slots: 2}")
     _refuse_unknown(path, worker, _WORKER_KEYS, "worker.")
     state = root / STATE_NAME
+    tracking = _text(path, config, "tracking")
+    if tracking is None and "?" in str(state):
+        raise ConfigInvalid(
+            f"{root}: a path with ? cannot be part of the address of MLflow's store",
+            "rename the folder, or set tracking: in opsdeck.yaml",
+        )
     return Workspace(
         root=root,
-        name=_text(path, config, "name", root.name),
-        environment=_text(path, config, "environment", "local"),
-        database_url=_text(path, config, "database", f"sqlite:///{state / 'state.db'}"),
-        tracking_uri=_text(path, config, "tracking", f"sqlite:///{state / 'mlflow.db'}"),
+        name=_text(path, config, "name") or root.name,
+        environment=_text(path, config, "environment") or "local",
+        database_url=_database(path, config) or f"sqlite:///{state / 'state.db'}",
+        tracking_uri=tracking or f"sqlite:///{state / 'mlflow.db'}",
         slots=_slots(path, worker),
-        me=config.get("me"),
+        me=_text(path, config, "me"),
     )
 
 
@@ -109,6 +124,8 @@ def _read(path: Path) -> Mapping[str, Any]:
         raise ConfigInvalid(f"{path}: not UTF-8 text", "save the file as UTF-8") from error
     except OSError as error:
         raise ConfigInvalid(f"{path}: cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise ConfigInvalid(f"{path}: nested too deeply", "mend the YAML") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}" if mark else ""
@@ -130,11 +147,30 @@ def _refuse_unknown(path: Path, given: Mapping[str, Any], known: tuple[str, ...]
             raise ConfigInvalid(f"{path}: unknown key {at}{key}", hint)
 
 
-def _text(path: Path, config: Mapping[str, Any], key: str, default: str) -> str:
-    value = config.get(key, default)
+def _text(path: Path, config: Mapping[str, Any], key: str) -> str | None:
+    """A text of the file with its environment variables put in; `None` where it has none."""
+    if key not in config:
+        return None
+    value = config[key]
     if not isinstance(value, str) or not value.strip():
-        raise ConfigInvalid(f"{path}: {key}: must be text, not {value!r}")
+        raise ConfigInvalid(f"{path}: {key}: must be text, not {value!r}", "or leave the key out")
     return os.path.expandvars(value)
+
+
+def _database(path: Path, config: Mapping[str, Any]) -> str | None:
+    """The database's URL; a relative SQLite path is relative to the workspace, not to whoever
+    opens it: console and worker must mean the same file."""
+    url = _text(path, config, "database")
+    if url is None or re.match(r"postgresql(\+psycopg)?://", url):
+        return url
+    file = url.removeprefix("sqlite:///")
+    if file == url or not file:
+        scheme = url.split(":")[0]  # the rest may hold a password
+        raise ConfigInvalid(
+            f"{path}: database: unknown kind {scheme!r}",
+            "use postgresql://USER@HOST/NAME or sqlite:///FILE",
+        )
+    return f"sqlite:///{path.parent / file}"
 
 
 def _slots(path: Path, worker: Mapping[str, Any]) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.domain.journal import GENESIS, entry_hash
-from core.errors import DiskFull, StateCorrupt, StateVersion
+from core.errors import DiskFull, StateCorrupt
 from core.state import schema
 
 _WRITER_LOCK = 0x0D5DECC  # PostgreSQL advisory lock: one writer at a time, as on SQLite
@@ -113,7 +113,7 @@ class Store:
             except OSError as error:
                 if error.errno == errno.ENOSPC:
                     raise DiskFull(f"{folder}: no room on the disk", "free some space") from error
-                raise StateVersion(f"{folder}: {error.strerror}", "is it writable?") from error
+                raise StateCorrupt(f"{folder}: {error.strerror}", "is it writable?") from error
         with self._lock:
             try:
                 upgrade(self.engine)
@@ -128,9 +128,11 @@ class Store:
 def make_engine(database_url: str) -> sa.Engine:
     """An engine with what each database needs: WAL and IMMEDIATE on SQLite."""
     if not database_url.startswith("sqlite"):
-        url = database_url.replace("postgresql://", "postgresql+psycopg://", 1)
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=20)
-    engine = sa.create_engine(database_url, connect_args={"timeout": 30})
+        psycopg_url = database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+        return sa.create_engine(psycopg_url, pool_pre_ping=True, pool_size=5, max_overflow=20)
+    # Not parsed: a folder's name may hold a question mark.
+    url = sa.URL.create("sqlite", database=database_url.removeprefix("sqlite:///"))
+    engine = sa.create_engine(url, connect_args={"timeout": 30})
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -158,7 +160,9 @@ def prepare_sqlite(connection: sqlite3.Connection) -> None:
 def _plain(url: str, error: sa.exc.DBAPIError) -> Exception:
     """The driver's error as one of ours, in one line."""
     text = str(error.orig).splitlines()[0] if error.orig else str(error)
-    where = url.split("@")[-1].removeprefix("sqlite:///")
+    where = url.removeprefix("sqlite:///")
+    if where == url:  # what is before the @ or behind the ? may hold a password
+        where = url.split("@")[-1].split("?")[0]
     if "disk is full" in text or "No space left" in text or "disk I/O error" in text:
         return DiskFull(f"{where}: no room on the disk", "free some space and try again")
     return StateCorrupt(f"{where}: {text}", "see: opsdeck doctor")

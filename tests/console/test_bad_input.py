@@ -106,7 +106,7 @@ ANY_WORKSPACE = [
     (["init", "new", "--example", "nope"], "E120", 3, "examples: bike-demand"),
     (["init", "hello.py/x"], "E100", 2, "name a folder that you may write"),
     (["init", "n" * 300], "E303", 4, "File name too long"),
-    (["-w", "n" * 300, "runs", "list"], "E303", 4, "File name too long"),
+    (["-w", "n" * 300, "runs", "list"], "E101", 2, "File name too long"),
     (["-w", "/nonexistent", "runs", "list"], "E101", 2, "no such folder"),
     (["-w", "/", "runs", "list"], "E101", 2, "opsdeck init PATH"),
     (["runs", "list", "-w", "/"], "E101", 2, "opsdeck init PATH"),
