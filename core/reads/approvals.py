@@ -8,7 +8,7 @@ from typing import Any
 
 from core.domain.gate import Approval, ApprovalStatus, Decision, Verdict
 from core.errors import NotFound
-from core.state.reading import Reader
+from core.state.reading import Reader, by_id
 
 _SELECT = (
     "SELECT a.*, r.number AS run_number, r.pipeline AS pipeline"
@@ -30,13 +30,10 @@ def list_approvals(
 
 def find_approval(reader: Reader, ref: str) -> Approval:
     """The request with this id, or whose id begins so; raises `NotFound`."""
-    wanted = ref.strip()
-    rows = reader.rows(
-        f"{_SELECT} WHERE a.id >= :low AND a.id < :high LIMIT 2", low=wanted, high=wanted + "~"
-    )
-    if not rows or not wanted:
+    rows = by_id(reader, _SELECT, "a.id", ref.strip())
+    if not rows:
         raise NotFound(f"approval {ref}: no such request", "see: opsdeck approvals list --all")
-    if len(rows) > 1 and rows[0]["id"] != wanted:
+    if len(rows) > 1:
         raise NotFound(f"approval {ref}: more than one request begins so", "give more of its id")
     return _with_decisions(reader, rows[0])
 

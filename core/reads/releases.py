@@ -38,7 +38,7 @@ def list_deployments(reader: Reader, endpoint: str, limit: int = 20) -> tuple[De
     """Deployments of an endpoint, newest first, with their events."""
     rows = reader.rows(
         "SELECT * FROM deployments WHERE endpoint = :endpoint"
-        " ORDER BY created_at DESC, revision DESC LIMIT :limit",
+        " ORDER BY revision DESC LIMIT :limit",  # clocks may disagree; revisions only rise
         endpoint=endpoint,
         limit=limit,
     )

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.domain.run import OutputRef, Run, RunStatus, StepRun, StepStatus
-from core.errors import NotFound
-from core.state.reading import Reader
+from core.errors import BadInput, NotFound
+from core.state.reading import ESCAPED, Reader, by_id, containing
+
+MAX_WORDS = 40
+"""SQLite refuses a condition that is nested too deeply."""
 
 _RUN_COLUMNS = (
     "r.id, r.number, r.pipeline, r.status, r.params, r.created_at, r.started_at, r.ended_at,"
@@ -71,14 +74,10 @@ def find_run(reader: Reader, ref: str) -> Run:
             f"SELECT {_RUN_COLUMNS} FROM runs r WHERE r.number = :number", number=int(wanted)
         )
     else:
-        rows = reader.rows(
-            f"SELECT {_RUN_COLUMNS} FROM runs r WHERE r.id >= :low AND r.id < :high LIMIT 2",
-            low=wanted,
-            high=wanted + "~",
-        )
-        if len(rows) > 1 and rows[0]["id"] != wanted:
+        rows = by_id(reader, f"SELECT {_RUN_COLUMNS} FROM runs r", "r.id", wanted)
+        if len(rows) > 1:
             raise NotFound(f"run {ref}: more than one run begins so", "give more of its id")
-    if not rows or not wanted:
+    if not rows:
         raise NotFound(f"run {ref}: no such run", "see: opsdeck runs list")
     return run_of(rows[0])
 
@@ -164,12 +163,16 @@ def _filters(pipeline: str | None, status: str | None, search: str) -> tuple[str
     if status:
         parts.append("r.status = :status")
         params["status"] = status
-    for index, word in enumerate(search.lower().split()):
+    words = search.lower().split()
+    if len(words) > MAX_WORDS:
+        raise BadInput(f"search: {len(words)} words", f"search for at most {MAX_WORDS}")
+    for index, word in enumerate(words):
         key = f"w_{chr(97 + index % 26)}{chr(97 + index // 26)}"
-        params[key] = f"%{word}%"
+        params[key] = containing(word)
+        like = f"LIKE :{key} {ESCAPED}"
         parts.append(
-            f"(lower(r.pipeline) LIKE :{key} OR r.status LIKE :{key}"
-            f" OR lower(r.params) LIKE :{key} OR lower(r.requested_by) LIKE :{key}"
-            f" OR ('#' || CAST(r.number AS TEXT)) LIKE :{key} OR r.id LIKE :{key})"
+            f"(lower(r.pipeline) {like} OR r.status {like}"
+            f" OR lower(r.params) {like} OR lower(r.requested_by) {like}"
+            f" OR ('#' || CAST(r.number AS TEXT)) {like} OR r.id {like})"
         )
     return (" WHERE " + " AND ".join(parts) if parts else ""), params

@@ -41,6 +41,28 @@ def open_reader(database_url: str) -> Reader:
     return PostgresReader(re.sub(r"^postgresql\+\w+:", "postgresql:", database_url))
 
 
+ESCAPED = "ESCAPE '!'"
+"""Behind every LIKE whose pattern `containing` made."""
+
+
+def containing(text: str) -> str:
+    """The LIKE pattern of what contains this text, taken literally."""
+    return "%" + re.sub(r"([!%_])", r"!\1", text) + "%"
+
+
+def by_id(reader: Reader, select: str, column: str, ref: str) -> list[Row]:
+    """The row with this id; else those whose id begins so, two at most.
+
+    The beginning is compared letter by letter: in PostgreSQL's usual collations no range
+    of texts has it.
+    """
+    if not ref:
+        return []
+    exact = reader.rows(f"{select} WHERE {column} = :id", id=ref)
+    begin = f"substr({column}, 1, {len(ref)}) = :id"
+    return exact or reader.rows(f"{select} WHERE {begin} LIMIT 2", id=ref)
+
+
 class SqliteReader:
     """Reads an SQLite file; a missing file or a missing table reads as empty."""
 
@@ -132,7 +154,7 @@ class PostgresReader:
         except psycopg.errors.UndefinedTable:
             return []
         except psycopg.Error as error:
-            self._local = threading.local()
+            self._drop()
             raise StateCorrupt(
                 f"state database: {str(error).splitlines()[0]}", "is PostgreSQL reachable?"
             ) from error
@@ -152,6 +174,16 @@ class PostgresReader:
                 connection.close()
             self._open.clear()
         self._local = threading.local()
+
+    def _drop(self) -> None:
+        """Close this thread's connection, which may be dead; the next read opens another."""
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            self._local.connection = None
+            connection.close()
+            with self._lock:
+                if connection in self._open:
+                    self._open.remove(connection)
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
