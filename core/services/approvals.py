@@ -35,6 +35,7 @@ class ApprovalsService:
 
     def reject(self, ref: str, comment: str, *, evidence_hash: str | None = None) -> Approval:
         """Reject, with a comment that says why; raises as `approve` does, and `BadInput`."""
+        self._session.refuse_when_read_only("approvals reject")
         if not comment.strip():
             raise BadInput("a rejection needs a comment", "say why, with --comment")
         return self._decide(ref, Verdict.REJECT, comment, evidence_hash)
@@ -44,6 +45,7 @@ class ApprovalsService:
 
         from core.state import schema
 
+        self._session.refuse_when_read_only(f"approvals {verdict}")
         found = self.get(ref)
         table = schema.approvals
         with self._session.change(f"approvals {verdict}") as tx:

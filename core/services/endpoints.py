@@ -36,8 +36,9 @@ class EndpointsService:
         return self._live(_releases.find_endpoint(self._session.reader, name))
 
     def control(self, name: str) -> EndpointControl:
-        """The client of an endpoint's processes."""
-        return EndpointControl(self._session.workspace.endpoints_dir / name)
+        """The client of an endpoint's processes, which can change them; raises `ReadOnly`."""
+        self._session.refuse_when_read_only("endpoints control")
+        return self._control(name)
 
     def deploy(
         self,
@@ -46,6 +47,7 @@ class EndpointsService:
         version: str,
         *,
         strategy: Sequence[Mapping[str, Any]] | None = None,
+        port: int = 0,
         reason: str = "",
     ) -> Deployment:
         """Ask for a deployment of a model version (number or alias) by a strategy.
@@ -54,6 +56,7 @@ class EndpointsService:
         """
         from core.releases import rows
 
+        self._session.refuse_when_read_only("endpoints deploy")
         check_name(name)
         found = _models.find_version(self._session.reader, model, version)
         steps: tuple[StrategyStep, ...] = (
@@ -68,6 +71,7 @@ class EndpointsService:
                 model=model,
                 version=found.version,
                 strategy=steps,
+                port=port,
                 reason=reason,
             )
             tx.outbox("deployment.start", deployment_id)
@@ -93,12 +97,14 @@ class EndpointsService:
     def abort(self, name: str, reason: str = "") -> Deployment:
         """End the open deployment at once, with all traffic on the stable version.
 
-        Raises `WrongState` when nothing is being deployed or there is no stable version.
+        Raises `WrongState` when nothing is being deployed. A first deployment has no stable
+        version to go back to: it ends all the same.
         """
         from core.releases.abort import abort_deployment
 
         self._session.refuse_when_read_only("endpoints abort")
         deployment_id = abort_deployment(self._session, name, reason)
+        self._workers.wake()
         return _releases.find_deployment(self._session.reader, deployment_id)
 
     def preview_rollback(self, name: str, to_version: int | None = None) -> RollbackPreview:
@@ -106,8 +112,9 @@ class EndpointsService:
         endpoint = self.get(name)
         target = rollback_target(endpoint, to_version)
         moves: tuple[str, ...] = ()
-        if target.deployment is None:
-            moves = (f"champion: v{target.bad.version} → v{target.good.version}",)
+        stable = next((r for r in endpoint.revisions if r.state == "stable"), None)
+        if stable is not None and stable.revision != target.good.revision:
+            moves = (f"champion: v{stable.version} → v{target.good.version}",)
         return RollbackPreview(
             endpoint=name,
             environment=self._session.workspace.environment,
@@ -145,7 +152,10 @@ class EndpointsService:
     ) -> InvokeReply:
         """Send one request; raises `NotFound`, `EndpointUnavailable`, `RequestFailed`."""
         _releases.find_endpoint(self._session.reader, name)
-        return self.control(name).invoke(body, content_type, headers)
+        return self._control(name).invoke(body, content_type, headers)
+
+    def _control(self, name: str) -> EndpointControl:
+        return EndpointControl(self._session.workspace.endpoints_dir / name)
 
     def _open(self, tx: Any, name: str) -> Mapping[str, Any]:
         from core.releases import rows
@@ -157,7 +167,7 @@ class EndpointsService:
         return deployment
 
     def _live(self, endpoint: Endpoint) -> Endpoint:
-        control = self.control(endpoint.name)
+        control = self._control(endpoint.name)
         try:
             info = control.info()
             if info is None or not info.alive:

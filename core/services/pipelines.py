@@ -37,7 +37,9 @@ class PipelinesService:
 
         found = self.list()
         if name is not None:
-            found = [item for item in found if name in (item.name, item.path, PurePath(item.path).name)]
+            found = [
+                item for item in found if name in (item.name, item.path, PurePath(item.path).name)
+            ]
             if not found:
                 raise NotFound(f"pipeline {name}: no such pipeline", "see: opsdeck pipelines list")
         return [problem for item in found for problem in item.problems]

@@ -115,6 +115,7 @@ class RunsService:
 
         from core.state import schema
 
+        self._session.refuse_when_read_only("runs cancel")
         run = _runs.find_run(self._session.reader, ref)
         with self._session.change("runs cancel") as tx:
             row = tx.row(sa.select(schema.runs).where(schema.runs.c.id == run.id))
@@ -141,6 +142,7 @@ class RunsService:
 
         from core.state import schema
 
+        self._session.refuse_when_read_only("runs resume")
         run = _runs.find_run(self._session.reader, ref)
         kept = [s.value for s in StepStatus if s.ended_well]
         with self._session.change("runs resume") as tx:
@@ -242,7 +244,7 @@ class RunsService:
                     number=number,
                     pipeline=spec.name,
                     status=RunStatus.QUEUED,
-                    params=json.dumps(params, sort_keys=True),
+                    params=json.dumps(params, sort_keys=True, ensure_ascii=False),
                     spec=json.dumps(spec_to_json(spec)),
                     created_at=tx.now,
                     requested_by=self._session.actor,

@@ -30,7 +30,11 @@ class WorkersService:
         return any(_lives(worker) for worker in self.list())
 
     def wake(self) -> None:
-        """Start a worker in the background where the workspace is embedded and none lives."""
+        """Start a worker in the background where the workspace is embedded and none lives.
+
+        Raises `ReadOnly`, and `WorkerUnavailable` where it cannot be started.
+        """
+        self._session.refuse_when_read_only("starting a worker")
         if self._session.workspace.embedded and not self.alive():
             start_worker(self._session.workspace)
 
