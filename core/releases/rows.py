@@ -33,6 +33,7 @@ def create_deployment(
     model: str,
     version: int,
     strategy: Sequence[StrategyStep],
+    port: int = 0,
     reason: str = "",
     run_id: str | None = None,
     step: str | None = None,
@@ -46,7 +47,7 @@ def create_deployment(
     found = tx.row(sa.select(table).where(table.c.id == deployment_id))
     if found is not None:
         return found
-    _ensure_endpoint(tx, endpoint)
+    _ensure_endpoint(tx, endpoint, port)
     active = open_deployment(tx, endpoint)
     if active is not None:
         raise WrongState(
@@ -158,46 +159,52 @@ def record_weight(tx: Transaction, deployment: Row, weight: float, message: str)
 def finish_deployment(tx: Transaction, deployment: Row) -> list[int]:
     """The canary becomes stable, the stable revision previous; aliases follow.
 
-    Returns the revisions that need not stay loaded any longer.
+    The same version brought again is nothing to go back to: then what was previous stays
+    so. Returns the revisions that need not stay loaded any longer.
     """
-    endpoint, revisions = deployment["endpoint"], schema.revisions
-    retired = [
-        row["revision"]
-        for row in tx.rows(
-            sa.select(revisions.c.revision).where(
-                revisions.c.endpoint == endpoint, revisions.c.state == "previous"
-            )
-        )
-    ]
-    for revision in retired:
-        _set_revision(tx, endpoint, revision, state="retired", weight=0.0)
-    old = deployment["from_revision"]
+    endpoint, old = deployment["endpoint"], deployment["from_revision"]
+    behind = _in_state(tx, endpoint, "previous")
+    before = behind[0]["revision"] if behind else None
+    leaving = {row["revision"] for row in behind}
     if old is not None:
-        _set_revision(tx, endpoint, old, state="previous", weight=0.0)
+        leaving.add(old)
+        row = _revision(tx, endpoint, old)
+        if not _same_version(row, deployment):
+            before = old
+    for revision in leaving:
+        state = "previous" if revision == before else "retired"
+        _set_revision(tx, endpoint, revision, state=state, weight=0.0)
     _set_revision(tx, endpoint, deployment["revision"], state="stable", weight=100.0)
-    set_production_aliases(tx, endpoint, deployment["revision"], old)
+    set_production_aliases(tx, endpoint, deployment["revision"], before)
     end_deployment(tx, deployment, DeploymentStatus.SUCCEEDED, "in production")
-    return retired
+    return sorted(leaving - {before})
 
 
 def set_production_aliases(
     tx: Transaction, endpoint: str, champion: int, previous: int | None
 ) -> None:
-    """Point `champion` and `previous` at the versions of these revisions; asks to mirror it."""
+    """Point `champion` and `previous` at the versions of these revisions; asks to mirror it.
+
+    A model that this endpoint served before keeps its `champion` only where another
+    endpoint still has that version in production.
+    """
     now = _revision(tx, endpoint, champion)
     before = _revision(tx, endpoint, previous) if previous is not None else None
     set_alias(tx, now["model"], "champion", now["version"])
-    if before is not None and (before["model"], before["version"]) != (
-        now["model"],
-        now["version"],
-    ):
-        set_alias(tx, before["model"], "previous", before["version"])
-    else:
+    if before is None or before["model"] != now["model"]:
         drop_alias(tx, now["model"], "previous")
-    candidate = _alias(tx, now["model"], "candidate")
-    if candidate == now["version"]:
+    if before is not None:
+        set_alias(tx, before["model"], "previous", before["version"])
+    if _alias(tx, now["model"], "candidate") == now["version"]:
         drop_alias(tx, now["model"], "candidate")
-    tx.outbox("mirror", now["model"])
+    table = schema.revisions
+    served = sa.select(table.c.model).where(table.c.endpoint == endpoint).distinct()
+    for model in sorted(row["model"] for row in tx.rows(served)):
+        if not _in_production(tx, model, _alias(tx, model, "champion")):
+            drop_alias(tx, model, "champion")
+        if _alias(tx, model, "previous") == _alias(tx, model, "champion"):
+            drop_alias(tx, model, "previous")
+        tx.outbox("mirror", model)
 
 
 def set_alias(tx: Transaction, model: str, alias: str, version: int) -> None:
@@ -258,18 +265,19 @@ def withdraw_canary(
 
 def return_to(tx: Transaction, endpoint: str, bad: int, good: int) -> None:
     """After a rollback of a finished deployment: `good` is stable again, `bad` never again."""
-    table = schema.revisions
     _set_revision(tx, endpoint, bad, state="rolled_back", weight=0.0)
     _set_revision(tx, endpoint, good, state="stable", weight=100.0)
-    earlier = tx.row(
-        sa.select(table)
-        .where(
-            table.c.endpoint == endpoint,
-            table.c.revision < good,
-            table.c.state.in_(["previous", "retired"]),
-        )
-        .order_by(table.c.revision.desc())
-        .limit(1)
+    stable = _revision(tx, endpoint, good)
+    # What was passed over on the way back is not what to go back to next.
+    for row in _in_state(tx, endpoint, "previous"):
+        _set_revision(tx, endpoint, row["revision"], state="retired")
+    earlier = next(
+        (
+            row
+            for row in _in_state(tx, endpoint, "retired")
+            if row["revision"] < good and not _same_version(row, stable)
+        ),
+        None,
     )
     if earlier is not None:
         _set_revision(tx, endpoint, earlier["revision"], state="previous")
@@ -295,20 +303,40 @@ def set_address(tx: Transaction, endpoint: str, host: str, port: int) -> None:
     )
 
 
-def _ensure_endpoint(tx: Transaction, name: str) -> None:
+def _ensure_endpoint(tx: Transaction, name: str, port: int) -> None:
+    """Make the endpoint's row, the first time; its address stays what it is then."""
     table = schema.endpoints
-    if tx.row(sa.select(table.c.name).where(table.c.name == name)) is None:
-        tx.execute(
-            table.insert().values(
-                name=name,
-                status="creating",
-                host="127.0.0.1",
-                port=0,
-                created_at=tx.now,
-                updated_at=tx.now,
+    found = tx.row(sa.select(table).where(table.c.name == name))
+    if found is not None:
+        if port not in (0, found["port"]) and found["port"]:
+            raise WrongState(
+                f"endpoint {name} answers on port {found['port']}, not {port}",
+                "leave the port out, or deploy to another endpoint",
             )
+        return
+    tx.execute(
+        table.insert().values(
+            name=name,
+            status="creating",
+            host="127.0.0.1",
+            port=port,
+            created_at=tx.now,
+            updated_at=tx.now,
         )
-        tx.journal("endpoint.create", f"endpoint/{name}")
+    )
+    tx.journal("endpoint.create", f"endpoint/{name}", port=port)
+
+
+def port_of(tx: Transaction, endpoint: str) -> int:
+    """The port that the endpoint was given, or once had; 0 for any."""
+    table = schema.endpoints
+    row = tx.row(sa.select(table.c.port).where(table.c.name == endpoint))
+    return 0 if row is None else int(row["port"])
+
+
+def set_message(tx: Transaction, endpoint: str, message: str) -> None:
+    """Say beside an endpoint what keeps it from serving; "" when nothing does."""
+    _touch_endpoint(tx, endpoint, message=message)
 
 
 def _touch_endpoint(tx: Transaction, name: str, **values: Any) -> None:
@@ -331,6 +359,29 @@ def _set_revision(tx: Transaction, endpoint: str, revision: int, **values: Any) 
         .where(table.c.endpoint == endpoint, table.c.revision == revision)
         .values(**values)
     )
+
+
+def _in_state(tx: Transaction, endpoint: str, state: str) -> list[Row]:
+    """The endpoint's revisions in this state, newest first."""
+    table = schema.revisions
+    return tx.rows(
+        sa.select(table)
+        .where(table.c.endpoint == endpoint, table.c.state == state)
+        .order_by(table.c.revision.desc())
+    )
+
+
+def _same_version(one: Row, other: Row) -> bool:
+    return (one["model"], one["version"]) == (other["model"], other["version"])
+
+
+def _in_production(tx: Transaction, model: str, version: int | None) -> bool:
+    """Whether a version is some endpoint's stable one."""
+    table = schema.revisions
+    found = sa.select(table.c.revision).where(
+        table.c.model == model, table.c.version == version, table.c.state == "stable"
+    )
+    return tx.row(found.limit(1)) is not None
 
 
 def _revision(tx: Transaction, endpoint: str, revision: int) -> Row:
