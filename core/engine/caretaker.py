@@ -11,8 +11,8 @@ from pathlib import Path
 from core.engine import durable
 from core.engine.context import SYSTEM, Engine
 from core.errors import OpsdeckError
-from core.releases.lock import release_lock
-from core.releases.rollback import Intent, record_rollback, unfinished_intents
+from core.releases import rows
+from core.releases.rollback import Intent, finish_rollback, unfinished_intents
 from core.serving.control import EndpointControl
 from core.state import schema
 
@@ -48,19 +48,23 @@ class Caretaker:
 
     def _keep_endpoints_up(self) -> None:
         """Start the supervisor of an endpoint that should serve and whose supervisor died."""
-        rows = self._engine.session.reader.rows(
-            "SELECT name FROM endpoints WHERE status IN ('in_service', 'updating')"
+        wanted = self._engine.session.reader.rows(
+            "SELECT name, message FROM endpoints WHERE status IN ('in_service', 'updating')"
         )
-        for row in rows:
+        for row in wanted:
             control = EndpointControl(self._engine.workspace.endpoints_dir / row["name"])
             info = control.info()
             if info is not None and not info.alive:
                 try:
                     control.ensure_running(row["name"])
                 except OpsdeckError as error:
-                    log.warning("endpoint %s: %s", row["name"], error.one_line())
+                    if row["message"] != error.one_line():
+                        log.warning("endpoint %s: %s", row["name"], error.one_line())
+                        with self._engine.store.transaction(SYSTEM) as tx:
+                            rows.set_message(tx, row["name"], error.one_line())
                     continue
                 with self._engine.store.transaction(SYSTEM) as tx:
+                    rows.set_message(tx, row["name"], "")
                     tx.journal("endpoint.restart", f"endpoint/{row['name']}")
 
     def _finish_rollbacks(self) -> None:
@@ -70,22 +74,10 @@ class Caretaker:
                 self._finish_rollback(path, intent)
 
     def _finish_rollback(self, path: Path, intent: Intent) -> None:
-        with release_lock(path.parent):
-            if not path.exists():
-                return
-            try:
-                report = EndpointControl(path.parent).rollback(intent.good, intent.reason)
-            except OpsdeckError as error:
-                log.warning("rollback of %s: %s", intent.endpoint, error.one_line())
-                return
-            record_rollback(
-                self._engine.session,
-                intent,
-                requests_failed=report.requests_failed,
-                in_flight=report.in_flight_at_swap,
-                milliseconds=report.milliseconds_to_swap,
-            )
-            path.unlink(missing_ok=True)
+        try:
+            finish_rollback(self._engine.session, path, intent)
+        except OpsdeckError as error:
+            log.warning("rollback of %s: %s", intent.endpoint, error.one_line())
 
     def _forget_old(self) -> None:
         """Rows that nobody needs any more, and what dead executions left in tmp/."""

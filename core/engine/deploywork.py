@@ -54,6 +54,7 @@ def create_for_step(engine: Engine, run_id: str, name: str, generation: int) -> 
                 model=version["name"],
                 version=version["version"],
                 strategy=parse_strategy(options["strategy"]),
+                port=int(options.get("port") or 0),
                 reason=f"run #{run['number']}",
                 run_id=run_id,
                 step=name,
@@ -101,9 +102,10 @@ def load_version(engine: Engine, deployment_id: str) -> str:
         if _ended(deployment):
             return str(deployment["status"])
         rows.set_progress(tx, deployment, DeploymentStatus.LOADING, message="loading the model")
+        port = rows.port_of(tx, deployment["endpoint"])
     try:
         control = _control(engine, deployment["endpoint"])
-        info = control.ensure_running(deployment["endpoint"])
+        info = control.ensure_running(deployment["endpoint"], port)
         loaded = {report.revision for report in control.status().loaded}
         wanted = [deployment["revision"], deployment["from_revision"]]
         for number in [n for n in wanted if n is not None and n not in loaded]:
@@ -180,11 +182,17 @@ def state_of(engine: Engine, deployment_id: str) -> str:
 def finish(engine: Engine, deployment_id: str) -> str:
     """The new version is in production: aliases, receipts of state, old revisions unloaded."""
     with engine.store.transaction(SYSTEM) as tx:
+        endpoint = _deployment(tx, deployment_id)["endpoint"]
+    # Under the lock: whoever aborts it moves the traffic before the rows.
+    with (
+        release_lock(engine.workspace.endpoints_dir / endpoint, timeout=60.0),
+        engine.store.transaction(SYSTEM) as tx,
+    ):
         deployment = _deployment(tx, deployment_id)
         if _ended(deployment):
             return str(deployment["status"])
         retired = rows.finish_deployment(tx, deployment)
-    control = _control(engine, deployment["endpoint"])
+    control = _control(engine, endpoint)
     try:
         loaded = {report.revision for report in control.status().loaded}
         for revision in retired:

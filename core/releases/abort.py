@@ -15,9 +15,9 @@ def abort_deployment(session: Session, name: str, reason: str) -> str:
     from core.releases import rows
 
     directory = session.workspace.endpoints_dir / name
-    endpoint = _releases.find_endpoint(session.reader, name)
+    _releases.find_endpoint(session.reader, name)  # before a folder is made for its lock
     with release_lock(directory):
-        deployment = endpoint.deployment
+        deployment = _releases.find_endpoint(session.reader, name).deployment
         if deployment is None or deployment.status in DEPLOYMENT_ENDED:
             raise WrongState(f"endpoint {name}: nothing is being deployed")
         control = EndpointControl(directory)

@@ -19,7 +19,7 @@ def release_lock(directory: Path, timeout: float = 10.0) -> Iterator[None]:
     The lock is the kernel's and goes with the process that holds it. Raises `WrongState`
     after `timeout` seconds.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold what people send
     handle = os.open(directory / "release.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + timeout
     try:

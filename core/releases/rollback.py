@@ -20,7 +20,7 @@ from core.domain.release import (
     Receipt,
     Revision,
 )
-from core.errors import EndpointUnavailable, NotFound, WrongState
+from core.errors import EndpointUnavailable, NotFound, OpsdeckError, WrongState
 from core.ids import new_id, short_id
 from core.reads import models as _models
 from core.reads import releases as _releases
@@ -82,7 +82,9 @@ def rollback_target(endpoint: Endpoint, to_version: int | None) -> Target:
 def roll_back(session: Session, name: str, to_version: int | None, reason: str) -> Receipt:
     """Swap the routing at once, then record it; returns the receipt.
 
-    Raises what `rollback_target` raises, and `EndpointUnavailable`; then nothing moved.
+    Raises what `rollback_target` raises; then nothing moved. Raises `EndpointUnavailable`
+    where the endpoint cannot be started (nothing moved) or does not answer: a worker then
+    finishes the rollback.
     """
     directory = session.workspace.endpoints_dir / name
     endpoint = _releases.find_endpoint(session.reader, name)
@@ -105,8 +107,13 @@ def roll_back(session: Session, name: str, to_version: int | None, reason: str) 
         path = intent.write(directory)
         try:
             report = control.rollback(target.good.revision, reason)
-        except BaseException:
-            path.unlink(missing_ok=True)
+        except EndpointUnavailable as error:
+            # It may have swapped before it fell silent: the intent stays, a worker finishes it.
+            raise EndpointUnavailable(
+                error.message, "a worker will finish the rollback as soon as it answers"
+            ) from error
+        except OpsdeckError:
+            path.unlink(missing_ok=True)  # refused: nothing moved
             raise
         receipt = record_rollback(
             session,
@@ -164,6 +171,32 @@ def unfinished_intents(endpoints_dir: Path) -> Iterator[tuple[Path, Intent]]:
     """Intents whose author has not taken them away."""
     for path in sorted(endpoints_dir.glob("*/rollback-*.json")):
         yield path, Intent(**json.loads(path.read_text()))
+
+
+def finish_rollback(session: Session, path: Path, intent: Intent) -> Receipt | None:
+    """Complete a rollback whose author died between the swap and the record.
+
+    `None`, with nothing moved, where it has been recorded or overtaken since: what it meant
+    to take away no longer serves. Raises what `roll_back` raises; the intent stays then.
+    """
+    with release_lock(path.parent):
+        if not path.exists():
+            return None
+        endpoint = _releases.find_endpoint(session.reader, intent.endpoint)
+        receipt = None
+        if _revision(endpoint, intent.bad).state in ("stable", "canary"):
+            control = EndpointControl(path.parent)
+            load_if_needed(session, control, _revision(endpoint, intent.good))
+            report = control.rollback(intent.good, intent.reason)
+            receipt = record_rollback(
+                session,
+                intent,
+                requests_failed=report.requests_failed,
+                in_flight=report.in_flight_at_swap,
+                milliseconds=report.milliseconds_to_swap,
+            )
+        path.unlink(missing_ok=True)
+    return receipt
 
 
 def record_rollback(
