@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from core.serving.shapes import BadRequest, Table, cell
 
 Matrix = npt.NDArray[np.float64]
+Columns = dict[str, Any]  # a NumPy array, or a list of text, for each column's name
 
 _WHOLE = {"integer": 2**31, "long": 2**63}
 _NUMBERS = {"double", "integer", "long"}
@@ -101,16 +103,30 @@ class ModelSchema:
                     raise _wrong(self.columns[index], number, value)
         return matrix
 
-    def frame(self, table: Table) -> Any:
-        """The rows as a DataFrame with the signature's types. Raises `BadRequest`."""
-        import pandas as pd
-
+    def split(self, table: Table) -> Columns:
+        """The rows as columns with the signature's types. Raises `BadRequest`."""
         cells = self.cells(table)
-        data: dict[str, Any] = {}
-        for index, column in enumerate(self.columns):
-            values = [row[index] for row in cells]
-            data[column.name] = _series(column, values)
-        return pd.DataFrame(data)
+        return {
+            column.name: _series(column, [row[index] for row in cells])
+            for index, column in enumerate(self.columns)
+        }
+
+
+def frame(parts: Sequence[Columns]) -> Any:
+    """One DataFrame of the rows of several requests (one concat a column: pandas' own takes
+    a tenth of a millisecond a request)."""
+    import pandas as pd
+
+    if len(parts) == 1:
+        return pd.DataFrame(parts[0])
+    data: dict[str, Any] = {}
+    for name, first in parts[0].items():
+        columns = [part[name] for part in parts]
+        if isinstance(first, list):
+            data[name] = [value for column in columns for value in column]
+        else:
+            data[name] = np.concatenate(columns)
+    return pd.DataFrame(data)
 
 
 def _series(column: Column, values: list[Any]) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.serving.schema import Column, ModelSchema
+from core.serving.schema import Column, ModelSchema, frame
 from core.serving.shapes import BadRequest, Table, read_table
 
 SCHEMA = ModelSchema((Column("a", "long"), Column("b", "double"), Column("c", "double", False)))
@@ -82,10 +82,11 @@ def test_text_stays_text_in_a_csv() -> None:
     schema = ModelSchema(
         (Column("code", "string"), Column("on", "boolean"), Column("n", "integer"))
     )
-    frame = schema.frame(read_table(b"n,on,code\n7,true,007\n8,False,\n", "text/csv"))
-    assert frame["code"].tolist()[0] == "007"
-    assert frame["on"].tolist() == [True, False]
-    assert frame["n"].dtype == np.int32
+    part = schema.split(read_table(b"n,on,code\n7,true,007\n8,False,\n", "text/csv"))
+    both = frame([part, part])
+    assert both["code"].tolist()[0] == both["code"].tolist()[2] == "007"
+    assert both["on"].tolist() == [True, False] * 2
+    assert both["n"].dtype == np.int32
 
 
 def test_numbers_beyond_a_column_are_refused() -> None:
