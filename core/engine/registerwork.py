@@ -19,7 +19,7 @@ from core.state import schema
 from core.state.store import Transaction
 
 
-def register_step(engine: Engine, run_id: str, name: str) -> str:
+def register_step(engine: Engine, run_id: str, name: str, attempt: int) -> str:
     """Register the version once, whatever dies in between; returns the step run's state."""
     with engine.store.transaction(SYSTEM) as tx:
         run, row = runstate.load_run(tx, run_id), runstate.load_step(tx, run_id, name)
@@ -34,7 +34,7 @@ def register_step(engine: Engine, run_id: str, name: str) -> str:
             run_id,
             name,
             status=StepStatus.RUNNING,
-            attempt=1,
+            attempt=attempt,
             started_at=tx.now,
             worker_id=engine.worker_id,
         )
@@ -43,8 +43,12 @@ def register_step(engine: Engine, run_id: str, name: str) -> str:
         return _register(engine, plan, plan.step(name), lineage)
     except OpsdeckError as error:
         engine.hold_if_stopping()
+        message = error.one_line()
         with engine.store.transaction(SYSTEM) as tx:
-            runstate.end_step(tx, run_id, name, StepStatus.FAILED, message=error.one_line())
+            if attempt < row["max_attempts"]:
+                runstate.set_step(tx, run_id, name, status=StepStatus.RETRYING, message=message)
+                return StepStatus.RETRYING
+            runstate.end_step(tx, run_id, name, StepStatus.FAILED, message=message)
         return StepStatus.FAILED
 
 

@@ -85,7 +85,9 @@ def _start_node(run_id: str, generation: int, node: dict[str, Any]) -> Any:
     kind, name = node["kind"], node["name"]
     with SetWorkflowID(step_workflow_id(run_id, generation, name)):
         if kind == "register":
-            return DBOS.start_workflow(register_workflow, run_id, name)
+            return DBOS.start_workflow(
+                register_workflow, run_id, name, node["attempts"], node["backoff"]
+            )
         if kind == "gate":
             return DBOS.start_workflow(gate_workflow, run_id, name, generation)
         if kind == "deploy":
@@ -181,9 +183,20 @@ def _guarded(run_id: str, name: str, work: Callable[[], str]) -> str:
 @DBOS.workflow(name="step")
 def step_workflow(run_id: str, name: str, attempts: int, backoff: float) -> str:
     """A function, script or notebook: attempts with doubling pauses in between."""
+    return _attempts(_attempt, run_id, name, attempts, backoff)
+
+
+def _attempts(
+    attempt_step: Callable[[str, str, int], str],
+    run_id: str,
+    name: str,
+    attempts: int,
+    backoff: float,
+) -> str:
+    """Attempt after attempt, as long as one ends in `retrying`."""
     status: str = StepStatus.FAILED
     for attempt in range(1, attempts + 1):
-        status = _attempt(run_id, name, attempt)
+        status = attempt_step(run_id, name, attempt)
         if status != StepStatus.RETRYING:
             return status
         DBOS.recv("control", timeout_seconds=min(MAX_BACKOFF, backoff * 2 ** (attempt - 1)))
@@ -198,14 +211,16 @@ def _attempt(run_id: str, name: str, attempt: int) -> str:
 
 
 @DBOS.workflow(name="register")
-def register_workflow(run_id: str, name: str) -> str:
+def register_workflow(run_id: str, name: str, attempts: int, backoff: float) -> str:
     """Register the model version."""
-    return _register(run_id, name)
+    return _attempts(_register, run_id, name, attempts, backoff)
 
 
 @DBOS.step(name="register")
-def _register(run_id: str, name: str) -> str:
-    return str(_guarded(run_id, name, lambda: registerwork.register_step(engine(), run_id, name)))
+def _register(run_id: str, name: str, attempt: int) -> str:
+    return str(
+        _guarded(run_id, name, lambda: registerwork.register_step(engine(), run_id, name, attempt))
+    )
 
 
 # --- gates -------------------------------------------------------------------------------

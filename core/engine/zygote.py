@@ -115,7 +115,7 @@ class Server:
         try:
             self._become_child(fds)
             status = _run(request, fds[2])
-        except BaseException:
+        except BaseException:  # noqa: BLE001
             traceback.print_exc()  # into the step's log, or the worker's
         finally:
             os._exit(status)

@@ -111,6 +111,7 @@ GATE: Mapping[str, Key] = {
 DEPLOY: Mapping[str, Key] = {
     "endpoint": Key("name", "Name of the endpoint; the model's name by default."),
     "strategy": Key("node", "A list of `set_weight: percent` and `pause: duration`."),
+    "port": Key("whole", "Port of a new endpoint; a free one by default.", least=1, most=65535),
     "register": Key("name", "The register step whose version is deployed, if there are several."),
 }
 
@@ -120,9 +121,9 @@ STAGE: Mapping[str, Key] = {
 }
 
 _BUILT_IN_COMMON: Mapping[str, tuple[str, ...]] = {
-    "register": ("after", "retries", "backoff", "timeout"),
+    "register": ("after", "retries", "backoff"),
     "gate": ("after",),  # it waits for people: `expires` is its limit, a retry means nothing
-    "deploy": ("after", "timeout"),
+    "deploy": ("after",),
 }
 BUILT_IN: Mapping[str, Mapping[str, Key]] = {
     "register": REGISTER,
