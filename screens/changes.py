@@ -70,6 +70,7 @@ def cancel_run(deck: Deck, run: Run) -> None:
         consequence="Its running steps are killed with everything they started; an open"
         " approval request becomes void. It can be resumed later.",
         yes="Cancel the run",
+        no="Keep it",
         command=command,
         danger=True,
     )

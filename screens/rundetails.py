@@ -31,7 +31,7 @@ def headline(run: Run | None, now: float) -> Line:
     return line
 
 
-def _pair(key: str, value: str, style: str = "text", indent: int = 16) -> Line:
+def _pair(key: str, value: str, style: str = "text", indent: int = 18) -> Line:
     return [(f"  {key.ljust(indent)} ", "dim"), (value, style)]
 
 

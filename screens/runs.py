@@ -76,12 +76,12 @@ def parsed(text: str) -> RunsQuery:
 
 COLUMNS = (
     Column("#", 6, align="right"),
-    Column("PIPELINE", 12, grow=3),
+    Column("PIPELINE", 11, grow=2),
     Column("STATUS", 11),
-    Column("PARAMS", 12, grow=5),
+    Column("PARAMS", 12, grow=8),
     Column("STEPS", 5, grow=2, drop=1),
     Column("STARTED", 11),
-    Column("TOOK", 7, align="right"),
+    Column("TOOK", 6, align="right"),
     Column("BY", 8, grow=1, drop=2),
 )
 

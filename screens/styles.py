@@ -41,12 +41,13 @@ RowTable, Sheet, LogView {{ scrollbar-size-vertical: 1; background: $background;
   border-title-style: bold; height: 1fr; }}
 .pane:focus {{ border-top: solid {INK["accent"]}; border-title-color: {INK["accent"]}; }}
 Dialog {{ align: center middle; background: {INK["background"]} 60%; }}
-#box {{ width: 90%; height: auto; max-height: 90%; padding: 1 2; background: $panel;
+#box {{ width: 90%; height: auto; max-height: 100%; padding: 1 2; background: $panel;
   border: round {INK["accent"]}; border-title-color: {INK["accent"]}; border-title-style: bold; }}
 #box.danger {{ border: round {INK["bad"]}; border-title-color: {INK["bad"]}; }}
+Dialog.-low #box {{ padding: 0 2; }}
 #box.tall {{ height: 90%; }}
-#box Sheet {{ background: $panel; height: 1fr; }}
+#box Sheet {{ background: $panel; height: 1fr; scrollbar-background: $panel; }}
 #choices {{ height: 1; margin-top: 1; width: 100%; }}
-#box Input {{ background: {INK["background"]}; margin-bottom: 1; padding: 0 1; }}
-Toast {{ display: none; }}
+#box Input {{ background: {INK["background"]}; padding: 0 1; }}
+Toast, SearchIcon {{ display: none; }}
 """

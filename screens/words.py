@@ -71,13 +71,20 @@ def number(value: Any) -> str:
         return str(value)
     if not math.isfinite(value):
         return str(value)
-    if value == 0:
-        return "0"
+    if value == int(value) and abs(value) < 1e6:
+        return str(int(value))
     magnitude = abs(value)
     if magnitude >= 1e7 or magnitude < 1e-4:
         return f"{value:.3g}"
     digits = max(0, 4 - math.floor(math.log10(magnitude)) - 1) if magnitude >= 1 else 4
     return f"{value:.{digits}f}"
+
+
+def short(value: float) -> str:
+    """A measured number in three digits: `41.3`, `8.1`, `1,204`."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if 0 < abs(value) < 0.95 else f"{value:.1f}".removesuffix(".0")
 
 
 def percent(share: float) -> str:

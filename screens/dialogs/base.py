@@ -53,6 +53,11 @@ class Choice(Widget, can_focus=True):
         self._danger = danger
         self.styles.width = len(word) + len(key) + 7
 
+    def rename(self, word: str) -> None:
+        """Say something else."""
+        self._word = word
+        self.refresh()
+
     def render_line(self, y: int) -> Strip:
         on = self.has_focus
         colour = "bad" if self._danger else "text"
@@ -78,6 +83,7 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
     AUTO_FOCUS = ""
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012 - as Textual has it
     heading: str = ""
     danger: bool = False
     box_width: int = 72

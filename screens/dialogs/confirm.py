@@ -28,6 +28,7 @@ class Question:
     target: Sequence[tuple[str, str]]
     consequence: str
     yes: str
+    no: str = "Cancel"
     command: str = ""
     danger: bool = False
     typed: str = ""
@@ -80,7 +81,7 @@ class Confirm(Dialog[Signed]):
         return question_lines(self.question, width)
 
     def choices(self) -> ComposeResult:
-        yield Choice("Cancel", "esc", id="cancel")
+        yield Choice(self.question.no, "esc", id="cancel")
         yield Choice(self.question.yes, "y", danger=self.question.danger, id="yes")
 
     def action_yes(self) -> None:
@@ -100,7 +101,10 @@ class Field(Input):
 class Sign(Dialog[Signed]):
     """Asks for what has to be typed; yes is refused, with the reason, until it is there."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "yes", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "yes", show=False),
+        Binding("tab", "next", show=False),
+    ]
 
     def __init__(self, question: Question) -> None:
         super().__init__()
@@ -108,6 +112,7 @@ class Sign(Dialog[Signed]):
         self.heading = question.title
         self.danger = question.danger
         self._wrong = ""
+        self._hint = "tab goes to the fields, ^s signs"
 
     def lines(self, width: int) -> Sequence[Line]:
         return [*question_lines(self.question, width), []]
@@ -124,10 +129,10 @@ class Sign(Dialog[Signed]):
             needed = "" if asked.comment_needed else "  (may stay empty)"
             yield Page(lambda _w: [[(asked.comment, "dim"), (needed, "faint")]])
             yield Field(id="comment", compact=True)
-        yield Page(lambda _w: [[(self._wrong, "bad")]], id="wrong")
+        yield Page(self._told, id="wrong")
 
     def choices(self) -> ComposeResult:
-        yield Choice("Cancel", "esc", id="cancel")
+        yield Choice(self.question.no, "esc", id="cancel")
         yield Choice(self.question.yes, "^s", danger=self.question.danger, id="yes")
 
     def on_mount(self) -> None:
@@ -142,6 +147,17 @@ class Sign(Dialog[Signed]):
             self.set_focus(fields[place + 1])
         else:
             self.set_focus(self.query_one("#yes"))
+
+    def _told(self, _width: int) -> Sequence[Line]:
+        return [[(f"▲ {self._wrong}", "bad") if self._wrong else (self._hint, "faint")]]
+
+    def action_next(self) -> None:
+        """Key: from Cancel to the first field, else to what comes next."""
+        first = self.query(Field).first()
+        if self.focused is self.query_one("#cancel"):
+            self.set_focus(first)
+        else:
+            self.focus_next()
 
     def missing(self) -> str:
         """What is missing or wrong; "" where nothing is."""
@@ -158,7 +174,7 @@ class Sign(Dialog[Signed]):
     def action_yes(self) -> None:
         """Key: do it, if all has been typed."""
         self._wrong = self.missing()
-        self.query_one("#wrong", Page).put(lambda _w: [[(self._wrong, "bad")]])
+        self.query_one("#wrong", Page).put(self._told)
         if self._wrong:
             field = "#typed" if self._wrong.startswith("type ") else "#comment"
             self.set_focus(self.query_one(field))

@@ -15,7 +15,7 @@ from screens.dialogs.base import Choice, Dialog, facts, paragraph
 from screens.dialogs.confirm import badge
 from screens.widgets.lines import Line, Piece
 from screens.widgets.page import Page
-from screens.words import full_time, number, percent
+from screens.words import full_time, percent, short
 
 if TYPE_CHECKING:
     from core.domain.release import Receipt
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def preview_lines(preview: RollbackPreview, command: str, width: int) -> list[Line]:
     """Environment, from → to, traffic, aliases, consequence."""
     traffic = ", ".join(f"rev {revision}: {percent(share)}" for revision, share in preview.weights)
-    rate = f"  at {number(preview.requests_per_second)} requests/s"
+    rate = f" at {short(preview.requests_per_second)} requests/s"
     ready = "loaded, answers at once" if preview.loaded else "not loaded: it is loaded first"
     pairs: list[tuple[str, str | Sequence[Piece]]] = [
         ("environment", [badge(preview.environment)]),
@@ -52,7 +52,7 @@ def receipt_lines(receipt: Receipt, width: int) -> list[Line]:
     """What a rollback did: who, why, from, to, requests failed, milliseconds."""
     failed = receipt.requests_failed
     return [
-        [("✓ rolled back", "ok"), (f" in {number(receipt.milliseconds)} ms", "bold")],
+        [("✓ rolled back", "ok"), (f" in {short(receipt.milliseconds)} ms", "bold")],
         [],
         *facts(
             [
@@ -156,7 +156,7 @@ class RollbackSheet(Dialog[None]):
         if self.is_attached:
             self._only_close()
         return (
-            f"rolled back to v{receipt.to_version} in {number(receipt.milliseconds)} ms,"
+            f"rolled back to v{receipt.to_version} in {short(receipt.milliseconds)} ms,"
             f" {receipt.requests_failed} requests failed"
         )
 
@@ -168,6 +168,7 @@ class RollbackSheet(Dialog[None]):
             box.border_title = f"Rolled back {self.endpoint}"
             box.remove_class("danger")
         self.query_one("#yes").display = False
+        self.query_one("#cancel", Choice).rename("Close")
 
     def _draw(self) -> None:
         if self.is_attached:

@@ -43,7 +43,10 @@ class Column:
 
 
 class RowTable(ScrollView, can_focus=True):
-    """The table. `cells` turns a row into cells, `key` into what identifies it."""
+    """The table. `cells` turns a row into cells, `key` into what identifies it.
+
+    `pane`: one of several lists on the screen, its selection is shown while it has the focus.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = TABLE_BINDINGS
     DEFAULT_CSS = "RowTable { scrollbar-size-horizontal: 0; overflow-x: hidden; }"
@@ -78,6 +81,7 @@ class RowTable(ScrollView, can_focus=True):
         *,
         empty: str = "nothing here yet",
         header: bool = True,
+        pane: bool = False,
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
@@ -86,6 +90,7 @@ class RowTable(ScrollView, can_focus=True):
         self._cells = cells
         self._key = key
         self._header = header
+        self._pane = pane
         self.empty = empty
         self.total = 0
         self.offset_of_window = 0
@@ -257,7 +262,7 @@ class RowTable(ScrollView, can_focus=True):
         def needed() -> int:
             return sum(self._columns[i].width for i in shown) + len(shown) - 1
 
-        room = width - 2
+        room = width - 3  # the mark before, a column of air behind
         while needed() > room:
             droppable = [i for i in shown if self._columns[i].drop]
             if not droppable:
@@ -282,7 +287,7 @@ class RowTable(ScrollView, can_focus=True):
             text = self.empty if index == 0 and self._loaded else ""
             return strip(self, [(f"  {text}", "faint")], width)
         row = self._row(index)
-        here = index == self.cursor
+        here = index == self.cursor and (self.has_focus or not self._pane)
         if row is None:
             return strip(self, [("▌ " if here else "  ", "mark"), ("·", "faint")], width)
         line: list[Piece] = [("▌ " if here else "  ", "mark")]

@@ -1,0 +1,214 @@
+"""Endpoints and what is being deployed to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.widget import Widget
+
+from core.errors import NotFound
+from screens import changes
+from screens.actions import Context
+from screens.background import Ask
+from screens.base import ModeScreen
+from screens.glyphs import sign
+from screens.rollout import endpoint_lines, next_action
+from screens.widgets.lines import Line
+from screens.widgets.sheet import Sheet
+from screens.widgets.table import Cell, Column, RowTable
+from screens.words import percent, plural, short
+
+if TYPE_CHECKING:
+    from core.domain.release import Endpoint
+    from core.ops import Ops
+
+
+@dataclass(frozen=True, slots=True)
+class DeploysView:
+    """All endpoints, and the selected one with its history."""
+
+    rows: tuple[Endpoint, ...]
+    detail: Endpoint | None
+
+
+def read_deploys(name: str | None, ops: Ops) -> DeploysView:
+    """Read the endpoints (off the event loop); asks their supervisors."""
+    rows = tuple(ops.endpoints.list())
+    wanted = name or (rows[0].name if rows else None)
+    if wanted is None:
+        return DeploysView(rows, None)
+    try:
+        return DeploysView(rows, ops.endpoints.get(wanted))
+    except NotFound:
+        return DeploysView(rows, None)
+
+
+COLUMNS = (
+    Column("ENDPOINT", 14, grow=2),
+    Column("STATE", 12),
+    Column("SERVES", 12, grow=1),
+    Column("RPS", 7, align="right"),
+    Column("ERRORS", 7, align="right"),
+    Column("P99", 8, align="right"),
+    Column("NEXT", 12, grow=4, drop=1),
+)
+
+
+def endpoint_cells(endpoint: Endpoint, now: float) -> Sequence[Cell]:
+    """An endpoint as a row."""
+    status = sign(endpoint.status)
+    share = 100 * endpoint.errors / endpoint.requests if endpoint.requests else 0.0
+    upcoming: Line = next_action(endpoint.deployment, now) if endpoint.deployment else []
+    quiet = not endpoint.supervisor_pid
+    return (
+        (endpoint.name, "bold"),
+        (status.text, status.style),
+        serving(endpoint),
+        ("–" if quiet else short(endpoint.rps), "dim" if quiet else "text"),
+        ("–" if quiet else percent(share), "bad" if endpoint.errors else "dim"),
+        ("–" if endpoint.p99_ms is None else f"{short(endpoint.p99_ms)} ms", "dim"),
+        list(upcoming) or [("–", "faint")],
+    )
+
+
+def serving(endpoint: Endpoint) -> Line:
+    """Which versions take requests: `v2 90 % v3 10 %`."""
+    pieces: list[tuple[str, str]] = []
+    for revision in sorted(endpoint.revisions, key=lambda r: -r.weight):
+        if revision.weight > 0:
+            pieces.append((f"{' ' * bool(pieces)}v{revision.version}", "bold"))
+            if revision.weight < 100:
+                pieces.append((f" {percent(revision.weight)}", "dim"))
+    return pieces or [("nothing", "faint")]
+
+
+class DeploysScreen(ModeScreen):
+    """The endpoints above, the selected one's tree, ladder and events beneath."""
+
+    scope = "deploys"
+    CSS = """
+    DeploysScreen #list { height: auto; max-height: 30%; min-height: 2; }
+    DeploysScreen #tree { height: 1fr; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: tuple[Endpoint, ...] = ()
+        self._detail: Endpoint | None = None
+
+    def body(self) -> ComposeResult:
+        yield RowTable(
+            COLUMNS,
+            lambda endpoint: endpoint_cells(endpoint, self.deck.now()),
+            lambda endpoint: endpoint.name,
+            empty="no endpoint yet: approve a version, or deploy one from Models",
+            id="list",
+        )
+        yield Sheet(id="tree", classes="pane")
+
+    @property
+    def table(self) -> RowTable:
+        """The list."""
+        return self.query_one("#list", RowTable)
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The selected endpoint, with its history where it has been read."""
+        row: Endpoint | None = self.table.selected
+        if row is not None and self._detail is not None and self._detail.name == row.name:
+            return self._detail
+        return row
+
+    def first_focus(self) -> Widget | None:
+        return self.table
+
+    def ask(self) -> Ask:
+        return Ask(self, partial(read_deploys, self.table.selected_key), live=True)
+
+    def show(self, data: DeploysView) -> None:
+        self._rows, self._detail = data.rows, data.detail
+        self._list()
+
+    def _list(self) -> None:
+        words = self.filter_text.lower().split()
+        rows = [row for row in self._rows if all(word in row.name.lower() for word in words)]
+        self.table.put(rows)
+        self._tree()
+
+    def _tree(self) -> None:
+        endpoint = self.endpoint
+        sheet = self.query_one("#tree", Sheet)
+        if endpoint is None:
+            sheet.put(lambda _width: [])
+            return
+        now = self.deck.now()
+        sheet.put(lambda width: endpoint_lines(endpoint, now, width))
+
+    def on_row_table_moved(self, _event: RowTable.Moved) -> None:
+        self.deck.read(self.ask())
+        self._tree()
+        self.chrome()
+
+    def on_row_table_chosen(self, _event: RowTable.Chosen) -> None:
+        self.set_focus(self.query_one("#tree"))
+
+    def filtered(self, text: str) -> None:
+        self.filter_text = text
+        self._list()
+        self.chrome()
+
+    def back(self) -> bool:
+        if super().back():
+            return True
+        if self.focused is not self.table:
+            self.set_focus(self.table)
+            return True
+        return False
+
+    def selection(self, session: Context) -> Context:
+        return replace(session, endpoint=self.endpoint)
+
+    def copyable(self) -> str:
+        return self.endpoint.name if self.endpoint is not None else ""
+
+    def status(self) -> Sequence[tuple[str, str]]:
+        return [*self.filter_status(), (plural(len(self._rows), "endpoint"), "faint")]
+
+    # actions
+
+    def do_deploys_rollback(self) -> None:
+        """Open the rollback sheet: then `y` rolls back."""
+        from screens.dialogs.rollback import RollbackSheet
+        from screens.registry import REGISTRY
+
+        if self.endpoint is not None:
+            command = REGISTRY["deploys.rollback"].command_line(self.deck.context)
+            self.deck.push_screen(RollbackSheet(self.endpoint.name, command))
+
+    def do_deploys_promote(self) -> None:
+        """On to the next step."""
+        if self.endpoint is not None:
+            changes.promote(self.deck, self.endpoint, full=False)
+
+    def do_deploys_full(self) -> None:
+        """All traffic to the new version."""
+        if self.endpoint is not None:
+            changes.promote(self.deck, self.endpoint, full=True)
+
+    def do_deploys_abort(self) -> None:
+        """All traffic back to the stable version."""
+        if self.endpoint is not None:
+            changes.abort(self.deck, self.endpoint)
+
+    def do_deploys_url(self) -> None:
+        """Copy the endpoint's address."""
+        endpoint = self.endpoint
+        if endpoint is None or not endpoint.url:
+            self.deck.tell("▲ the endpoint has no address yet", "warn")
+            return
+        self.deck.copy_to_clipboard(endpoint.url)
+        self.deck.tell(f"copied {endpoint.url}")

@@ -1,0 +1,152 @@
+"""Is anything wrong, and does anything wait for a person? Pure functions over a pulse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from core.domain.pulse import Pulse
+from core.domain.release import Endpoint
+from screens.widgets.lines import Line, Piece
+from screens.words import plural
+
+WRONG, WAITS = "wrong", "waits"
+_BROKEN = ("degraded", "failed", "down", "lost", "restarting")
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """One thing that is wrong, or that waits for a person.
+
+    `opens` is the mode that shows it, or `run` with the run's number in `ref`.
+    """
+
+    key: str
+    kind: str
+    text: str
+    detail: str
+    at: float
+    opens: str
+    ref: str = ""
+
+
+def concerns(pulse: Pulse) -> list[Concern]:
+    """Everything that somebody should look at: what is wrong first, then what waits."""
+    found = [*_workers(pulse), *_endpoints(pulse), *_runs(pulse), *_waiting(pulse)]
+    return sorted(found, key=lambda concern: (concern.kind != WRONG, -concern.at))
+
+
+def _workers(pulse: Pulse) -> Iterator[Concern]:
+    if any(worker.alive for worker in pulse.workers):
+        return
+    held = sum(pulse.counts.get(status, 0) for status in ("queued", "running"))
+    if held:
+        yield Concern(
+            key="workers",
+            kind=WRONG,
+            text="no worker is alive",
+            detail=f"{plural(held, 'run')} stand still; start one with: opsdeck worker",
+            at=pulse.read_at,
+            opens="runs",
+        )
+
+
+def _endpoints(pulse: Pulse) -> Iterator[Concern]:
+    for endpoint in pulse.endpoints:
+        if endpoint.status in _BROKEN:
+            yield Concern(
+                key=f"endpoint/{endpoint.name}",
+                kind=WRONG,
+                text=f"endpoint {endpoint.name} is {endpoint.status}",
+                detail=endpoint.message or "its server does not answer",
+                at=endpoint.updated_at,
+                opens="deploys",
+                ref=endpoint.name,
+            )
+        elif endpoint.errors and endpoint.requests:
+            share = 100 * endpoint.errors / endpoint.requests
+            yield Concern(
+                key=f"errors/{endpoint.name}",
+                kind=WRONG,
+                text=f"endpoint {endpoint.name} fails {share:.2g} % of its requests",
+                detail=f"{endpoint.errors:,} of {endpoint.requests:,} since its server started",
+                at=pulse.read_at,
+                opens="deploys",
+                ref=endpoint.name,
+            )
+
+
+def _runs(pulse: Pulse) -> Iterator[Concern]:
+    """Failed runs of the last day that no later run of the same pipeline has made good."""
+    good: set[str] = set()
+    for run in pulse.recent:  # newest first
+        if run.status == "succeeded":
+            good.add(run.pipeline)
+        day_old = pulse.read_at - (run.ended_at or run.created_at) > 86_400.0
+        if run.status == "failed" and run.pipeline not in good and not day_old:
+            yield Concern(
+                key=f"run/{run.number}",
+                kind=WRONG,
+                text=f"{run.label} failed",
+                detail=run.message,
+                at=run.ended_at or run.created_at,
+                opens="run",
+                ref=str(run.number),
+            )
+
+
+def _waiting(pulse: Pulse) -> Iterator[Concern]:
+    for approval in pulse.approvals:
+        yield Concern(
+            key=f"approval/{approval.id}",
+            kind=WAITS,
+            text=f"{approval.model} v{approval.version} waits for approval",
+            detail=f"to {approval.environment}, asked by {approval.requested_by}",
+            at=approval.opened_at,
+            opens="approvals",
+            ref=approval.id,
+        )
+    for endpoint in pulse.endpoints:
+        deployment = endpoint.deployment
+        if deployment is not None and not deployment.status.ended and _held(endpoint):
+            yield Concern(
+                key=f"deployment/{deployment.id}",
+                kind=WAITS,
+                text=f"{endpoint.name} v{deployment.version} waits to be promoted",
+                detail=f"paused at {deployment.set_weight:g} %",
+                at=deployment.created_at,
+                opens="deploys",
+                ref=endpoint.name,
+            )
+
+
+def _held(endpoint: Endpoint) -> bool:
+    deployment = endpoint.deployment
+    if deployment is None or deployment.step_index >= len(deployment.strategy):
+        return False
+    step = deployment.strategy[deployment.step_index]
+    return step.kind == "pause" and step.seconds is None
+
+
+def verdict(pulse: Pulse | None) -> Line:
+    """The answer on one line."""
+    if pulse is None:
+        return [(" reading…", "dim")]
+    found = concerns(pulse)
+    wrong = sum(concern.kind == WRONG for concern in found)
+    waits = len(found) - wrong
+    line: list[Piece] = []
+    if wrong:
+        line.append((f" ✗ {plural(wrong, 'thing')} {'is' if wrong == 1 else 'are'} wrong", "bad"))
+    else:
+        line.append((" ✓ nothing is wrong", "ok"))
+    if waits:
+        line.append((f"   ◆ {waits} {'waits' if waits == 1 else 'wait'} for a person", "wait"))
+    counts = pulse.counts
+    parts = [
+        f"{counts[status]:,} {status}"
+        for status in ("running", "queued", "waiting", "succeeded", "failed", "cancelled")
+        if counts.get(status)
+    ]
+    line.append((f"   runs of the last day: {', '.join(parts) or 'none'}", "dim"))
+    return line

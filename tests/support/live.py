@@ -1,0 +1,80 @@
+"""Services that answer as if endpoints ran: the traffic of the seeded canary, a rollback.
+
+Only what needs a running endpoint is replaced; everything else is the real service.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from core.domain.release import Endpoint, Receipt
+from core.ops import Ops
+from core.services.endpoints import EndpointsService
+
+STATS = {
+    1: {"requests": 0, "errors": 0, "rps": 0.0, "p50_ms": None, "p99_ms": None},
+    2: {"requests": 214_332, "errors": 0, "rps": 37.1, "p50_ms": 2.1, "p99_ms": 7.6},
+    3: {"requests": 391, "errors": 0, "rps": 4.2, "p50_ms": 2.3, "p99_ms": 8.1},
+}
+ACTUAL = {1: 0.0, 2: 90.2, 3: 9.8}
+
+
+class LiveEndpoints(EndpointsService):
+    """The endpoints of the state, each with a supervisor that answers."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.rolled_back: list[tuple[str, int | None, str]] = []
+        self.error: Exception | None = None
+
+    def _live(self, endpoint: Endpoint) -> Endpoint:
+        return replace(
+            endpoint,
+            supervisor_pid=4400,
+            server_pid=4402,
+            revisions=tuple(
+                replace(r, actual_weight=ACTUAL.get(r.revision, 0.0)) for r in endpoint.revisions
+            ),
+            requests=214_723,
+            rps=41.3,
+            p50_ms=2.1,
+            p99_ms=8.1,
+            stats=STATS,
+        )
+
+    def rollback(self, name: str, to_version: int | None = None, reason: str = "") -> Receipt:
+        """Note that it was asked for, and answer with a receipt (or raise `error`)."""
+        if self.error is not None:
+            raise self.error
+        self._session.refuse_when_read_only("endpoints rollback")
+        self.rolled_back.append((name, to_version, reason))
+        return Receipt(
+            id="01krc00000000002",
+            endpoint=name,
+            actor=self._session.actor,
+            reason=reason,
+            from_model=name,
+            from_version=3,
+            to_model=name,
+            to_version=2,
+            requests_failed=0,
+            in_flight=2,
+            milliseconds=38.4,
+            at=self._session_now(),
+            deployment_id="01kd0000000000d3",
+        )
+
+    @staticmethod
+    def _session_now() -> float:
+        import time
+
+        return time.time()
+
+
+def with_live_endpoints(ops: Ops) -> LiveEndpoints:
+    """Give `ops` endpoints that answer; returns the service to look at afterwards."""
+    live = LiveEndpoints(ops.session, ops.workers)
+    ops.endpoints = live
+    ops.pulse = type(ops.pulse)(ops.session, live, ops.workers)
+    return live
