@@ -24,6 +24,15 @@ from core.state.store import Transaction
 _TABLE = schema.approvals
 MAX_DOCUMENT = 64 << 10
 CHAMPION_PREFIX = "champion_"
+_CODE_KEYS = (
+    "status",
+    "commit",
+    "branch",
+    "dirty",
+    "diff_sha256",
+    "untracked_count",
+    "environment_sha256",
+)
 
 
 def open_gate(engine: Engine, run_id: str, name: str, workflow_id: str) -> str:
@@ -173,16 +182,9 @@ def _evidence(
         "data": lineage["data"],
         "params": lineage["params"],
         "lineage": {
-            key: lineage["code"].get(key)
-            for key in (
-                "status",
-                "commit",
-                "branch",
-                "dirty",
-                "diff_sha256",
-                "untracked_count",
-                "environment_sha256",
-            )
+            "code_sha256": lineage["code_sha256"],
+            "data_sha256": lineage["data_sha256"],
+            **{key: lineage["code"].get(key) for key in _CODE_KEYS},
         },
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -14,9 +15,11 @@ from core.engine import runstate
 from core.engine.context import SYSTEM, Engine
 from core.engine.plan import Plan, load_plan
 from core.errors import OpsdeckError
+from core.pipelines import code_fingerprint
 from core.releases import rows
 from core.state import schema
 from core.state.store import Transaction
+from core.workspace import Workspace
 
 
 def register_step(engine: Engine, run_id: str, name: str, attempt: int) -> str:
@@ -38,7 +41,7 @@ def register_step(engine: Engine, run_id: str, name: str, attempt: int) -> str:
             started_at=tx.now,
             worker_id=engine.worker_id,
         )
-        lineage = _lineage(tx, plan, run)
+        lineage = _lineage(tx, plan, run, engine.workspace)
     try:
         return _register(engine, plan, plan.step(name), lineage)
     except OpsdeckError as error:
@@ -67,6 +70,7 @@ def _register(engine: Engine, plan: Plan, step: StepSpec, lineage: Mapping[str, 
             "opsdeck.run": f"{plan.spec.name} #{plan.run['number']}",
             "opsdeck.git_commit": str(lineage["code"].get("commit", "")),
             "opsdeck.git_dirty": str(lineage["code"].get("dirty", "")).lower(),
+            "opsdeck.code_sha256": str(lineage["code_sha256"]),
             "opsdeck.data_sha256": str(lineage["data_sha256"]),
             "opsdeck.environment_sha256": str(lineage["code"].get("environment_sha256", "")),
             "opsdeck.model_sha256": model.digest,
@@ -142,28 +146,38 @@ def _metrics(engine: Engine, plan: Plan, step: StepSpec) -> dict[str, Any]:
     }
 
 
-def _lineage(tx: Transaction, plan: Plan, run: Mapping[str, Any]) -> dict[str, Any]:
-    """Code, data, parameters, seed and environment of a version, each with its hash."""
-    outputs = plan.outputs
+def _lineage(
+    tx: Transaction, plan: Plan, run: Mapping[str, Any], workspace: Workspace
+) -> dict[str, Any]:
+    """Code, data, parameters, seed and environment of a version, each with its hash.
+
+    `data_sha256` is over every table that the run's steps put out, `code_sha256` over the
+    source of every step of the user's.
+    """
     data = {
         f"{step}.{name}": ref.digest
-        for step, refs in outputs.items()
+        for step, refs in plan.outputs.items()
         for name, ref in refs.items()
         if ref.kind == "frame"
     }
-    keys = {
-        row["step"]: row["cache_key"]
-        for row in runstate.load_steps(tx, run["id"])
-        if row["cache_key"]
+    code = {
+        step.name: code_fingerprint(workspace.root, step) for step in plan.spec.steps if step.target
     }
-    first = next((digest for digest in data.values()), "")
+    steps = runstate.load_steps(tx, run["id"])
     return {
         "code": json.loads(run["lineage"]),
-        "data": data,
-        "data_sha256": first,
+        "code_sha256": _combined(code),
+        "data": dict(sorted(data.items())),
+        "data_sha256": _combined(data),
         "params": dict(plan.params),
         "seed": plan.params.get("seed"),
-        "step_keys": keys,
+        "step_keys": {row["step"]: row["cache_key"] for row in steps if row["cache_key"]},
         "run": run["number"],
         "pipeline": plan.spec.name,
     }
+
+
+def _combined(hashes: Mapping[str, str]) -> str:
+    """One hash over named hashes."""
+    text = "".join(f"{name} {digest}\n" for name, digest in sorted(hashes.items()))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -173,8 +173,11 @@ def _guarded(run_id: str, name: str, work: Callable[[], str]) -> str:
         return work()
     except Exception as error:
         engine().hold_if_stopping()
-        log.exception("step %s of run %s", name, run_id)
-        message = f"internal error, see worker.log: {type(error).__name__}: {error}"
+        if isinstance(error, OpsdeckError):
+            message = error.one_line()
+        else:
+            log.exception("step %s of run %s", name, run_id)
+            message = f"internal error, see worker.log: {type(error).__name__}: {error}"
         with engine().store.transaction(SYSTEM) as tx:
             runstate.end_step(tx, run_id, name, StepStatus.FAILED, message=message[:500])
         return StepStatus.FAILED
