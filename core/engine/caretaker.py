@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from core.engine import durable
+from core.engine import deploywork, durable
 from core.engine.context import SYSTEM, Engine
 from core.errors import OpsdeckError
 from core.releases import rows
@@ -54,6 +54,8 @@ class Caretaker:
         for row in wanted:
             control = EndpointControl(self._engine.workspace.endpoints_dir / row["name"])
             info = control.info()
+            if info is not None and info.alive:
+                self._heed_crash_loop(row["name"], control)
             if info is not None and not info.alive:
                 try:
                     control.ensure_running(row["name"])
@@ -66,6 +68,24 @@ class Caretaker:
                 with self._engine.store.transaction(SYSTEM) as tx:
                     rows.set_message(tx, row["name"], "")
                     tx.journal("endpoint.restart", f"endpoint/{row['name']}")
+
+    def _heed_crash_loop(self, name: str, control: EndpointControl) -> None:
+        """End a deployment whose version keeps crashing the server: its supervisor has put
+        the last good routing back by itself."""
+        reader = self._engine.session.reader
+        deployments = reader.rows(
+            "SELECT id, version FROM deployments WHERE endpoint = :name"
+            " AND status IN ('progressing', 'paused')",
+            name=name,
+        )
+        if deployments and control.status().pinned:
+            message = f"v{deployments[0]['version']} kept crashing the server: last good put back"
+            deploywork.fail(self._engine, deployments[0]["id"], message)
+            durable.send_control(
+                f"deployment:{deployments[0]['id']}",
+                {"command": "failed"},
+                f"pinned-{deployments[0]['id']}",
+            )
 
     def _finish_rollbacks(self) -> None:
         """Write the receipt of a rollback whose author died between swap and record."""
