@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from core.domain.worker import DEAD_AFTER_SECONDS, HEARTBEAT_SECONDS
 from core.engine import durable
 from core.engine.context import SYSTEM, Engine
-from core.engine.launch import process_start_time
+from core.processes import started
 from core.state import schema
 from core.state.store import Transaction
 
@@ -29,7 +29,7 @@ _TABLE = schema.workers
 
 def new_worker_id() -> str:
     """Host, process id and start time: no two workers ever share one."""
-    return f"{socket.gethostname()}-{os.getpid()}-{process_start_time(os.getpid()) or 0}"
+    return f"{socket.gethostname()}-{os.getpid()}-{started(os.getpid()) or 0}"
 
 
 class Heartbeat:
@@ -128,5 +128,5 @@ def _dead(row: Mapping[str, Any], now: float) -> bool:
         return True
     if row["host"] != socket.gethostname():
         return False
-    begun = process_start_time(row["pid"])
+    begun = started(row["pid"])
     return begun is None or not str(row["id"]).endswith(f"-{begun}")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from core.errors import WorkerUnavailable
 from core.workspace import Workspace
@@ -37,12 +35,3 @@ def start_worker(workspace: Workspace) -> int:
     except OSError as error:
         raise WorkerUnavailable(f"the worker cannot be started: {error.strerror}") from error
     return child.pid
-
-
-def process_start_time(pid: int) -> int | None:
-    """When a process began, in clock ticks since boot; `None` when it is gone or a zombie."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        if fields[0] != "Z":
-            return int(fields[19])
-    return None

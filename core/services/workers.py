@@ -9,8 +9,9 @@ import socket
 import time
 
 from core.domain.worker import Worker
-from core.engine.launch import process_start_time, start_worker
+from core.engine.launch import start_worker
 from core.errors import WorkerUnavailable
+from core.processes import started
 from core.reads.workers import list_workers
 from core.session import Session
 
@@ -69,7 +70,7 @@ class WorkersService:
                 os.kill(worker.pid, signal.SIGTERM)
         deadline = time.monotonic() + timeout
         for worker in mine:
-            while process_start_time(worker.pid) is not None:
+            while started(worker.pid) is not None:
                 if time.monotonic() > deadline:
                     raise WorkerUnavailable(
                         f"worker {worker.pid} did not leave within {timeout:g} s",
@@ -84,5 +85,5 @@ def _lives(worker: Worker) -> bool:
         return False
     if worker.host != socket.gethostname():
         return True
-    begun = process_start_time(worker.pid)
+    begun = started(worker.pid)
     return begun is not None and worker.id.endswith(f"-{begun}") and worker.pid != os.getpid()

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, DiskFull, EndpointUnavailable, NotFound, RequestFailed, WrongState
+from core.processes import is_alive
 from core.serving import wire
-from core.serving.folder import EndpointFolder, is_alive
+from core.serving.folder import EndpointFolder
 from core.serving.records import (
     CaptureStatus,
     EndpointInfo,

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import EndpointUnavailable
+from core.processes import is_alive, started
 from core.serving.channel import Channel
-from core.serving.folder import is_alive, started
 
 log = logging.getLogger(__name__)
 

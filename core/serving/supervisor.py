@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import DiskFull, EndpointUnavailable, OpsdeckError, PortTaken, WrongState
+from core.processes import is_alive, started
 from core.serving import wire
 from core.serving.desired import Desired
 from core.serving.desk import Desk
-from core.serving.folder import EndpointFolder, is_alive, started
+from core.serving.folder import EndpointFolder
 from core.serving.health import watch
 from core.serving.keeper import Keeper
 from core.serving.records import EndpointState

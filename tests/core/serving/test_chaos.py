@@ -28,8 +28,8 @@ from core.errors import (
     RequestFailed,
     WrongState,
 )
+from core.processes import started
 from core.serving import EndpointControl, EndpointInfo, EndpointState
-from core.serving.folder import started
 
 pytestmark = pytest.mark.slow
 

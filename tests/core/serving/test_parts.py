@@ -24,11 +24,12 @@ from core.errors import (
     StateCorrupt,
     WrongState,
 )
+from core.processes import is_alive, started
 from core.serving import EndpointControl, EndpointStatus, Flavour, LoadReport, Parity, Variant, wire
 from core.serving.batch import Batcher
 from core.serving.capture import Capture, Captured
 from core.serving.desired import CrashCount, Desired
-from core.serving.folder import EndpointFolder, is_alive, started
+from core.serving.folder import EndpointFolder
 from core.serving.routing import RoutingTable
 from core.serving.traffic import RevisionTraffic, percentile_ms, prometheus
 
