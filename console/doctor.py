@@ -46,6 +46,7 @@ def workspace_checks(ops: Ops) -> Iterator[Check]:
         ("journal", _journal),
         ("disk", _disk),
         ("worker", _worker),
+        ("warm server", _warm_server),
         ("tracking", _tracking),
         ("endpoints", _endpoints),
         ("telemetry", _telemetry),
@@ -153,6 +154,33 @@ def _worker(ops: Ops) -> Check:
     return Check("worker", OK, f"{len(living)} alive: {names}")
 
 
+def _warm_server(ops: Ops) -> Check:
+    """Whether each worker of this machine has its server that steps are forked from."""
+    import socket
+
+    import psutil
+
+    here = socket.gethostname()
+    cold: list[str] = []
+    warm = 0
+    for worker in ops.workers.list():
+        if not worker.alive or worker.host != here:
+            continue
+        try:
+            children = psutil.Process(worker.pid).children()
+            commands = [" ".join(child.cmdline()) for child in children]
+        except psutil.Error:
+            continue  # it ended meanwhile, or belongs to somebody else
+        if any("zygote" in command for command in commands):
+            warm += 1
+        else:
+            cold.append(str(worker.pid))
+    if cold:
+        hint = f"see: {ops.workspace.state_dir / 'warm-server.log'}"
+        return Check("warm server", WARNING, f"worker {', '.join(cold)} has none", hint)
+    return Check("warm server", OK, f"{warm} running" if warm else "comes with the worker")
+
+
 def _tracking(ops: Ops) -> Check:
     from core.tracking import open_reader
 
@@ -213,9 +241,9 @@ def _git(ops: Ops) -> Check:
             check=False,
             env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
         )
-    except FileNotFoundError:
+    except OSError as error:
         hint = "install git, so that runs know the code they ran"
-        return Check("git", WARNING, "not installed", hint)
+        return Check("git", WARNING, f"cannot be started: {error.strerror}", hint)
     except subprocess.TimeoutExpired:
         return Check("git", WARNING, "does not answer within 10 s", "try: git status")
     if found.returncode:

@@ -48,9 +48,9 @@ class Terminal:
         """Read until `text` was printed."""
         deadline = time.monotonic() + PATIENCE
         while text not in self.seen:
-            assert time.monotonic() < deadline, f"{text!r} did not come: {self.seen!r}"
+            assert time.monotonic() < deadline, f"{text!r} did not come: {self.seen[-2000:]!r}"
             if not self._read():
-                raise AssertionError(f"ended without {text!r}: {self.seen!r}")
+                raise AssertionError(f"ended without {text!r}: {self.seen[-2000:]!r}")
 
     def type(self, text: str) -> None:
         """Send key presses."""
@@ -64,7 +64,7 @@ class Terminal:
 
     def _read(self) -> bool:
         ready, _, _ = select.select([self._parent], [], [], PATIENCE)
-        assert ready, f"nothing more came: {self.seen!r}"
+        assert ready, f"nothing more came: {self.seen[-2000:]!r}"
         try:
             data = os.read(self._parent, 65536)
         except OSError:  # the other side is closed
@@ -232,3 +232,14 @@ def test_completion_knows_nouns_and_verbs(seeded: Path) -> None:
             },
         )
         assert wanted in done.stdout.split(",")[-1]
+
+
+def test_without_a_command_the_console_opens(terminal: Open) -> None:
+    shown = terminal("--read-only", LINES="24")
+    shown.until("READ-ONLY")
+    shown.until("waits for approval")
+    begun = time.monotonic()
+    shown.type("q")
+    assert shown.end() == 0
+    assert time.monotonic() - begun < 10
+    assert "Traceback" not in shown.seen
