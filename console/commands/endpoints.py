@@ -65,6 +65,9 @@ def split_steps(steps: tuple[str, ...]) -> list[dict[str, Any]] | None:
 @click.option("--model", required=True, help="The registered model.")
 @click.option("--version", required=True, help="A version number, an alias, or latest.")
 @click.option("--step", "steps", multiple=True, metavar="STEP", help="A step of the strategy.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="Port of a new endpoint (default: a free one)."
+)
 @click.option("-m", "--reason", default="", help="Why; for production it must be given.")
 @click.option("--confirm", metavar="MODEL", help="The model's name, where production asks for it.")
 @click.option("--wait", is_flag=True, help="Wait until it ends, or pauses until promoted.")
@@ -76,6 +79,7 @@ def deploy(
     model: str,
     version: str,
     steps: tuple[str, ...],
+    port: int | None,
     reason: str,
     confirm: str | None,
     wait: bool,
@@ -97,7 +101,9 @@ def deploy(
             raise BadInput("a deployment to production needs a reason", "add -m 'why'")
         consequence = f"{found.name} version {found.version} goes to {PRODUCTION} at {name}"
         confirm_model(session, found.name, confirm, consequence)
-    made = ops.endpoints.deploy(name, model, version, strategy=strategy, reason=reason)
+    made = ops.endpoints.deploy(
+        name, model, version, strategy=strategy, port=port or 0, reason=reason
+    )
     report_deployment(session, made, "asked for", wait=wait, timeout=timeout)
 
 

@@ -206,12 +206,21 @@ class RunsService:
         """
         run = _runs.find_run(self._session.reader, ref)
         deadline = None if timeout is None else time.monotonic() + timeout
-        while not run.status.ended and (through_gates or run.status is not RunStatus.WAITING):
+        while not run.status.ended and (through_gates or not self._waits_for_somebody(run)):
             if deadline is not None and time.monotonic() >= deadline:
                 break
             time.sleep(POLL_SECONDS)
             run = _runs.find_run(self._session.reader, run.id)
         return run
+
+    def _waits_for_somebody(self, run: Run) -> bool:
+        """Whether a decision is still open: right after one, the run has yet to move on."""
+        return run.status is RunStatus.WAITING and bool(
+            self._session.reader.rows(
+                "SELECT id FROM approvals WHERE run_id = :run AND status = 'open' LIMIT 1",
+                run=run.id,
+            )
+        )
 
     def _insert(
         self,
