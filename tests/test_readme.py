@@ -77,7 +77,7 @@ class Shell:
             env={
                 **os.environ,
                 "PATH": path,
-                "OPSDECK_ACTOR": "ada",
+                "OPSDECK_ACTOR": "you",
                 "MLFLOW_DISABLE_TELEMETRY": "true",
                 "DO_NOT_TRACK": "true",
             },
