@@ -69,8 +69,6 @@ class SqliteReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._local = threading.local()
-        self._open: list[sqlite3.Connection] = []
-        self._lock = threading.Lock()
 
     def rows(self, sql: str, **params: Any) -> list[Row]:
         """All rows of a query; raises `StateCorrupt` where the file is not a database."""
@@ -98,12 +96,14 @@ class SqliteReader:
             raise self._broken(error) from error
 
     def close(self) -> None:
-        """Close the connections of all threads."""
-        with self._lock:
-            for connection in self._open:
-                connection.close()
-            self._open.clear()
+        """Close this thread's connection; those of other threads close when these end.
+
+        Closing one while another thread reads from it ends the process (tried).
+        """
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         self._local = threading.local()
+        if connection is not None:
+            connection.close()
 
     def _connection(self) -> sqlite3.Connection | None:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -116,15 +116,12 @@ class SqliteReader:
                 f"{self._path.absolute().as_uri()}?mode=ro",
                 uri=True,
                 timeout=5,
-                check_same_thread=False,  # close() runs in another thread
                 isolation_level=None,
             )
         except sqlite3.OperationalError as error:
             raise self._broken(error) from error
         connection.row_factory = sqlite3.Row
         self._local.connection = connection
-        with self._lock:
-            self._open.append(connection)
         return connection
 
     def _broken(self, error: sqlite3.Error) -> StateCorrupt:
