@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from console.main import run
 from core.domain.journal import GENESIS, ChainReport, entry_hash
+from core.errors import OpsdeckError
 from core.reads import journal
 from core.state.reading import Reader, open_reader
 from core.state.store import Store
@@ -239,14 +240,14 @@ def test_threads_and_processes_at_once_never_fork_the_chain(database_url: str) -
     ]
     store = Store(database_url)
     store.migrate()
-    faults: list[Exception] = []
+    faults: list[OpsdeckError] = []
 
     def write(actor: str) -> None:
         try:
             for number in range(30):
                 with store.transaction(actor) as tx:
                     tx.journal("test.write", "run/1", n=number)
-        except Exception as error:
+        except OpsdeckError as error:
             faults.append(error)
 
     threads = [threading.Thread(target=write, args=(f"thread-{n}",)) for n in range(3)]

@@ -1,0 +1,142 @@
+"""A read-only session changes nothing: every method of every service is tried.
+
+A method is a read only where it stands in `READS`; any other, and so every new one, has to
+refuse. The reads are called too, and must leave the state as it is.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any
+
+import pytest
+
+from core.errors import NotFound, OpsdeckError, ReadOnly
+from core.ops import Ops
+from core.state.migrations import upgrade
+from core.state.schema import metadata
+from tests.support.opened import OpenAs, raw
+
+READS = {
+    "approvals.get",
+    "approvals.list",
+    "audit.count",
+    "audit.list",
+    "audit.verify",
+    "endpoints.get",
+    "endpoints.invoke",  # asks what is served; what it does not do is change it
+    "endpoints.list",
+    "endpoints.preview_rollback",
+    "models.get",
+    "models.list",
+    "models.versions",
+    "pipelines.list",
+    "pipelines.show",
+    "pipelines.validate",
+    "pulse.snapshot",
+    "runs.count",
+    "runs.get",
+    "runs.list",
+    "runs.logs",
+    "runs.metrics",
+    "runs.wait",
+    "workers.alive",
+    "workers.list",
+}
+
+
+def methods(ops: Ops) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Every public method of every service, by its name in the facade."""
+    for service, kind in vars(type(ops)).items():
+        if isinstance(kind, cached_property):
+            for name, _ in inspect.getmembers(type(getattr(ops, service)), inspect.isfunction):
+                if not name.startswith("_"):
+                    yield f"{service}.{name}", getattr(getattr(ops, service), name)
+
+
+def plausible(method: Callable[..., Any]) -> dict[str, Any]:
+    """Arguments for every parameter that must be given."""
+    values: dict[str, Any] = {"body": b"{}", "params": {}, "pipeline": "chain"}
+    return {
+        name: values.get(name, "1")
+        for name, parameter in inspect.signature(method).parameters.items()
+        if parameter.default is parameter.empty
+    }
+
+
+def state(ops: Ops) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table."""
+    url = ops.workspace.database_url
+    return {name: sorted(raw(url, f"SELECT * FROM {name}"), key=repr) for name in metadata.tables}
+
+
+@pytest.fixture
+def reading(ops: Ops, open_as: OpenAs) -> Ops:
+    """A read-only session on a workspace with a run."""
+    ops.runs.start("chain", {})
+    return open_as("eve", read_only=True)
+
+
+def test_the_list_names_methods_that_exist(reading: Ops) -> None:
+    names = {name for name, _ in methods(reading)}
+    assert names >= READS
+    assert names - READS >= {
+        "approvals.approve",
+        "approvals.reject",
+        "endpoints.abort",
+        "endpoints.control",
+        "endpoints.deploy",
+        "endpoints.promote",
+        "endpoints.rollback",
+        "runs.cancel",
+        "runs.rerun",
+        "runs.resume",
+        "runs.start",
+        "workers.ensure",
+        "workers.stop",
+        "workers.wake",
+    }
+
+
+def test_every_change_is_refused_before_anything_else(reading: Ops, woken: list[Any]) -> None:
+    before = state(reading)
+    woken.clear()
+    for name, method in methods(reading):
+        if name not in READS:
+            with pytest.raises(ReadOnly, match="this session is read-only"):
+                method(**plausible(method))
+                pytest.fail(f"{name} changes something, or belongs into READS")
+    assert state(reading) == before
+    assert not woken, "no worker was started"
+
+
+def test_every_read_leaves_the_state_as_it_is(reading: Ops, woken: list[Any]) -> None:
+    before = state(reading)
+    woken.clear()
+    for name, method in methods(reading):
+        if name in READS:
+            arguments = plausible(method) | ({"timeout": 0.01} if name == "runs.wait" else {})
+            try:
+                method(**arguments)
+            except NotFound:
+                pass  # there is no such model or endpoint
+            except OpsdeckError as error:
+                pytest.fail(f"{name}: {error.one_line()}")
+    assert state(reading) == before
+    assert not woken
+    assert not list(reading.workspace.root.glob(".opsdeck/endpoints/*"))
+
+
+def test_the_session_itself_gives_no_transaction(reading: Ops) -> None:
+    with pytest.raises(ReadOnly, match="anything"), reading.session.change("anything"):
+        pytest.fail("it may not come to this")
+
+
+def test_a_read_only_session_makes_no_schema(open_as: OpenAs, monkeypatch: Any) -> None:
+    monkeypatch.setattr("core.state.migrations.upgrade", lambda *_: pytest.fail(str(upgrade)))
+    ops = open_as("eve", read_only=True)
+    assert ops.runs.list() == ()
+    with pytest.raises(ReadOnly):
+        ops.runs.start("chain", {})
