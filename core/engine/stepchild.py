@@ -82,9 +82,22 @@ def _prepare(request: Request) -> None:
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         numpy.random.seed(request["seed"] % 2**32)
+    threads = _threads(request)
     limits = sys.modules.get("threadpoolctl")
-    if limits is not None:
-        limits.threadpool_limits(int(os.environ.get("OMP_NUM_THREADS") or request["threads"]))
+    if limits is not None and threads != 1:  # the warm server was started with one
+        limits.threadpool_limits(threads)
+
+
+def _threads(request: Request) -> int:
+    """How many threads the libraries may use: what the pipeline says, else the worker's share.
+
+    The warm server's own variables say 1 and are not the user's.
+    """
+    given = str(request["env"].get("OMP_NUM_THREADS", "")).partition(",")[0]
+    threads = int(given) if given.isdigit() and int(given) else int(request["threads"])
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(request["env"].get(name, threads))
+    return threads
 
 
 # --- running -----------------------------------------------------------------------------
