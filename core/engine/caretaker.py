@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.engine import deploywork, durable
 from core.engine.context import SYSTEM, Engine
+from core.engine.heartbeat import DONE
 from core.errors import OpsdeckError
 from core.releases import rows
 from core.releases.rollback import Intent, finish_rollback, unfinished_intents
@@ -40,6 +41,7 @@ class Caretaker:
             try:
                 self._keep_endpoints_up()
                 self._finish_rollbacks()
+                self._sweep()
                 if time.monotonic() >= next_housekeeping:
                     next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
                     self._forget_old()
@@ -107,11 +109,24 @@ class Caretaker:
             workers = schema.workers
             tx.execute(
                 workers.delete().where(
-                    workers.c.heartbeat_at < now - DAY_SECONDS, workers.c.reaped == 1
+                    workers.c.heartbeat_at < now - DAY_SECONDS, workers.c.reaped == DONE
                 )
             )
         while durable.forget_old():
             pass
-        for leftover in (self._engine.workspace.state_dir / "tmp").glob("*"):
-            if now - leftover.stat().st_mtime > DAY_SECONDS:
+
+    def _sweep(self) -> None:
+        """Take away what dead executions left in tmp/; those of living workers stay."""
+        folder = self._engine.workspace.state_dir / "tmp"
+        if not folder.is_dir():
+            return
+        found = list(folder.iterdir())  # before the rows: a newer folder may have a newer row
+        if not found:
+            return
+        rows = self._engine.session.reader.rows(
+            "SELECT execution_id FROM step_runs WHERE status = 'running'"
+        )
+        running = {row["execution_id"] for row in rows}
+        for leftover in found:
+            if leftover.name not in running:
                 shutil.rmtree(leftover, ignore_errors=True)

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus, StrategyStep
 from core.domain.run import StepStatus
 from core.engine import runstate
-from core.engine.context import SYSTEM, Engine
+from core.engine.context import STATE_AWAY, SYSTEM, Engine
 from core.engine.plan import load_plan
 from core.engine.registerwork import registered_version
 from core.errors import OpsdeckError, StepFailed
@@ -70,6 +70,8 @@ def create_for_step(engine: Engine, run_id: str, name: str, generation: int) -> 
             )
             runstate.refresh_run(tx, run_id)
         return {"deployment": deployment_id}
+    except STATE_AWAY:
+        raise
     except OpsdeckError as error:
         with engine.store.transaction(SYSTEM) as tx:
             runstate.end_step(tx, run_id, name, StepStatus.FAILED, message=error.one_line())
@@ -121,6 +123,8 @@ def load_version(engine: Engine, deployment_id: str) -> str:
                 )
         with engine.store.transaction(SYSTEM) as tx:
             rows.set_address(tx, deployment["endpoint"], info.host, info.port)
+    except STATE_AWAY:
+        raise
     except OpsdeckError as error:
         engine.hold_if_stopping()
         return fail(engine, deployment_id, error.one_line())
@@ -135,14 +139,19 @@ def apply_weight(engine: Engine, deployment_id: str, index: int, weight: float) 
         with release_lock(engine.workspace.endpoints_dir / endpoint):
             with engine.store.transaction(SYSTEM) as tx:
                 deployment = _deployment(tx, deployment_id)
+                cancelled = _run_cancelled(tx, deployment)
             if _ended(deployment):
                 return str(deployment["status"])
+            if cancelled:
+                return "cancelled"
             control = _control(engine, endpoint)
             control.ensure_running(endpoint)
             control.set_table(_table(deployment, weight), f"deployment {deployment_id}")
             with engine.store.transaction(SYSTEM) as tx:
                 rows.set_progress(tx, deployment, DeploymentStatus.PROGRESSING, step_index=index)
                 rows.record_weight(tx, deployment, weight, f"{weight:g} % of the traffic")
+    except STATE_AWAY:
+        raise
     except OpsdeckError as error:
         engine.hold_if_stopping()
         return fail(engine, deployment_id, error.one_line())
@@ -173,8 +182,7 @@ def state_of(engine: Engine, deployment_id: str) -> str:
     """The deployment's state now, and `cancelled` where its run was."""
     with engine.store.transaction(SYSTEM) as tx:
         deployment = _deployment(tx, deployment_id)
-        run_id = None if _ended(deployment) else deployment["run_id"]
-        if run_id is not None and runstate.load_run(tx, run_id)["cancel_requested"]:
+        if not _ended(deployment) and _run_cancelled(tx, deployment):
             return "cancelled"
         return str(deployment["status"])
 
@@ -263,6 +271,11 @@ def _of_step(tx: Transaction, run_id: str, name: str) -> Mapping[str, Any]:
     )
     assert row is not None, (run_id, name)
     return row
+
+
+def _run_cancelled(tx: Transaction, deployment: Mapping[str, Any]) -> bool:
+    run_id = deployment["run_id"]
+    return run_id is not None and bool(runstate.load_run(tx, run_id)["cancel_requested"])
 
 
 def _ended(deployment: Mapping[str, Any]) -> bool:

@@ -13,11 +13,13 @@ import sqlalchemy as sa
 
 from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus
 from core.domain.run import RunStatus, StepStatus
-from core.engine import durable, workflows
-from core.engine.context import SYSTEM, Engine
+from core.engine import durable, runstate, workflows
+from core.engine.context import AWAY_SECONDS, STATE_AWAY, SYSTEM, Engine
+from core.engine.mirror import mirror_model
 from core.state import schema
 
 POLL_SECONDS = 0.1
+SLOW_POLL_SECONDS = 0.5
 RETRY_SECONDS = 15.0
 _SLOW = frozenset({"mirror", "tracking.end"})
 _MLFLOW_STATUS = {"succeeded": "FINISHED", "cancelled": "KILLED"}
@@ -40,23 +42,52 @@ class Dispatcher:
             thread.start()
 
     def _loop(self, slow: bool) -> None:
-        reader = self._engine.session.reader
-        while not self._engine.stopping.wait(POLL_SECONDS):
+        while not self._engine.stopping.is_set():
+            if slow:
+                self._engine.stopping.wait(SLOW_POLL_SECONDS)
+            else:
+                self._engine.poke.wait(POLL_SECONDS)
+                self._engine.poke.clear()
             try:
                 if not slow:
                     self._watch_cancelled()
-                rows = reader.rows(
-                    "SELECT id, kind, target, payload FROM outbox WHERE done_at IS NULL"
-                    " AND (taken_at IS NULL OR taken_at < :stale) ORDER BY id LIMIT 50",
-                    stale=time.time() - RETRY_SECONDS,
-                )
-                for row in rows:
-                    if (row["kind"] in _SLOW) is slow:
-                        self._take(row)
-            except Exception:
+                for row in self._messages(slow):
+                    self._take(row)
+                if not slow:
+                    self._start_steps()
+            except STATE_AWAY as error:
                 # The database may be away, or the disk full, for a while: keep at it.
+                log.warning("dispatcher: %s", error.one_line())
+                self._engine.stopping.wait(AWAY_SECONDS)
+            except Exception:
                 log.exception("dispatcher")
-                self._engine.stopping.wait(1.0)
+                self._engine.stopping.wait(AWAY_SECONDS)
+
+    def _messages(self, slow: bool) -> list[Mapping[str, Any]]:
+        """What is to be done, oldest first; steps that wait for a slot are not among it."""
+        rows = self._engine.session.reader.rows(
+            "SELECT id, kind, target, payload FROM outbox WHERE done_at IS NULL"
+            " AND kind <> 'step.start' AND (taken_at IS NULL OR taken_at < :stale)"
+            " ORDER BY id LIMIT 50",
+            stale=time.time() - RETRY_SECONDS,
+        )
+        return [row for row in rows if (row["kind"] in _SLOW) is slow]
+
+    def _start_steps(self) -> None:
+        """Take up as many waiting steps, of all runs in order, as there are free slots."""
+        if not self._engine.slots.free:
+            return
+        rows = self._engine.session.reader.rows(
+            "SELECT id, kind, target, payload FROM outbox WHERE done_at IS NULL"
+            " AND kind = 'step.start' AND (taken_at IS NULL OR taken_at < :stale)"
+            " ORDER BY id LIMIT 16",
+            stale=time.time() - RETRY_SECONDS,
+        )
+        for row in rows:
+            asked = json.loads(row["payload"])
+            if not self._engine.slots.promise(f"{asked['run']}:{asked['step']}"):
+                return
+            self._take(row)
 
     def _watch_cancelled(self) -> None:
         rows = self._engine.session.reader.rows(
@@ -67,6 +98,26 @@ class Dispatcher:
 
     def _take(self, row: Mapping[str, Any]) -> None:
         """Claim a message, do it, mark it done; one that fails is tried again later."""
+        table = schema.outbox
+        # Started twice is started once, and on an embedded workspace nobody else starts any.
+        alone = row["kind"] == "step.start" and self._engine.workspace.embedded
+        if not alone and not self._claim(row):
+            return
+        error: str | None = None
+        try:
+            self._do(row["kind"], row["target"], json.loads(row["payload"]), row["id"])
+        except Exception as failure:
+            error = f"{type(failure).__name__}: {failure}"[:500]
+            log.exception("outbox %s %s", row["kind"], row["target"])
+        with self._engine.store.transaction(SYSTEM) as tx:
+            tx.execute(
+                table.update()
+                .where(table.c.id == row["id"])
+                .values(done_at=None if error else time.time(), taken_at=time.time(), error=error)
+            )
+
+    def _claim(self, row: Mapping[str, Any]) -> bool:
+        """Whether this worker, and no other, is to do it."""
         table, now = schema.outbox, time.time()
         with self._engine.store.transaction(SYSTEM) as tx:
             claimed = tx.execute(
@@ -78,32 +129,27 @@ class Dispatcher:
                 )
                 .values(taken_by=self._engine.worker_id, taken_at=now)
             )
-            if claimed.rowcount != 1:
-                return
-        error: str | None = None
-        try:
-            self._do(row["kind"], row["target"], json.loads(row["payload"]), row["id"])
-        except Exception as failure:
-            error = f"{type(failure).__name__}: {failure}"[:500]
-            log.exception("outbox %s %s", row["kind"], row["target"])
-        with self._engine.store.transaction(SYSTEM) as tx:
-            tx.execute(
-                table.update()
-                .where(table.c.id == row["id"])
-                .values(done_at=None if error else time.time(), error=error)
-            )
+            return claimed.rowcount == 1
 
     def _do(self, kind: str, target: str, payload: Mapping[str, Any], message: int) -> None:
         if kind == "run.start":
             durable.start_run(target, payload["generation"])
         elif kind == "run.cancel":
             self._cancel(target, message)
+        elif kind == "step.start":
+            durable.start_step(
+                payload["run"],
+                payload["generation"],
+                payload["step"],
+                payload["attempts"],
+                payload["backoff"],
+            )
         elif kind == "control":
             durable.send_control(target, dict(payload), f"outbox-{message}")
         elif kind == "deployment.start":
             durable.start_deployment(target)
         elif kind == "mirror":
-            workflows.mirror_model(target)
+            mirror_model(self._engine, target)
         elif kind == "tracking.end":
             self._end_tracking(payload)
         else:
@@ -112,11 +158,26 @@ class Dispatcher:
     def _cancel(self, run_id: str, message: int) -> None:
         """Wake everything of the run that waits; what executes sees it by itself."""
         self._watch_cancelled()
-        steps, deployments = schema.step_runs, schema.deployments
+        steps, deployments, outbox = schema.step_runs, schema.deployments, schema.outbox
         with self._engine.store.transaction(SYSTEM) as tx:
             run = tx.row(sa.select(schema.runs).where(schema.runs.c.id == run_id))
             if run is None or RunStatus(run["status"]).ended:
                 return
+            tx.execute(
+                outbox.update()
+                .where(
+                    outbox.c.kind == "step.start",
+                    outbox.c.target.like(f"{run_id}:%"),
+                    outbox.c.done_at.is_(None),
+                )
+                .values(done_at=tx.now)
+            )
+            for row in runstate.load_steps(tx, run_id):
+                # Those that wait for a slot: nobody else will end them before they get one.
+                if row["status"] == StepStatus.QUEUED and row["kind"] in runstate.PROCESS_KINDS:
+                    runstate.end_step(
+                        tx, run_id, row["step"], StepStatus.CANCELLED, message="cancelled"
+                    )
             names = [
                 row["step"]
                 for row in tx.rows(sa.select(steps).where(steps.c.run_id == run_id))
@@ -127,6 +188,7 @@ class Dispatcher:
                 for row in tx.rows(sa.select(deployments).where(deployments.c.run_id == run_id))
                 if DeploymentStatus(row["status"]) not in DEPLOYMENT_ENDED
             ]
+        self._engine.bell.ring(run_id)
         targets = [workflows.step_workflow_id(run_id, run["generation"], name) for name in names]
         targets += [f"deployment:{deployment}" for deployment in open_ones]
         for target in targets:

@@ -52,6 +52,8 @@ class Outcome:
     reason: str = ""
     stopped: str = ""
     pid: int = 0
+    note: str = ""
+    """Something that went wrong beside it, when it ended well: the log could not be written."""
 
     @property
     def ok(self) -> bool:
@@ -78,17 +80,23 @@ class Execution:
     def run(self, on_start: Callable[[int], None]) -> Outcome:
         """Execute to the end; `on_start` gets the process id. Raises `WorkerUnavailable`."""
         order = self._order
-        shutil.rmtree(order.work_dir, ignore_errors=True)
-        order.work_dir.mkdir(parents=True)
-        request = order.work_dir / "request.json"
-        request.write_text(json.dumps(order.request))
         log = LogWriter(order.log, order.attempt)
         ends = {name: os.pipe() for name in ("out", "err", "events")}
+        process: StepProcess | None = None
         try:
+            order.work_dir.mkdir(parents=True)
+            request = order.work_dir / "request.json"
+            request.write_text(json.dumps(order.request))
             process = self._start(request, ends)
             on_start(process.pid)
             self._watch(process, {name: pair[0] for name, pair in ends.items()}, log)
             return self._outcome(process, log)
+        except BaseException:
+            # Nobody watches it any more, and nobody will take what it made.
+            if process is not None:
+                process.kill()
+            shutil.rmtree(order.work_dir, ignore_errors=True)
+            raise
         finally:
             log.close()
             for pair in ends.values():
@@ -153,7 +161,11 @@ class Execution:
     def _take_events(self, data: bytes) -> None:
         *lines, self._events = (self._events + data).split(b"\n")
         for line in lines:
-            event = json.loads(line)
+            try:
+                event = json.loads(line)
+            except ValueError:  # the user's code has found the pipe: not ours, not to be trusted
+                self._error = "it wrote into the pipe that belongs to Opsdeck"
+                continue
             if event["event"] == "output":
                 self._outputs.append({k: event[k] for k in ("name", "kind", "path")})
             elif event["event"] == "error":
@@ -173,7 +185,7 @@ class Execution:
             process.kill(signal.SIGKILL)
 
     def _check_memory(self, process: StepProcess, log: LogWriter) -> None:
-        used = group_memory_mb(process.pid)
+        used = tree_memory_mb(process.pid)
         limit = self._order.memory_mb
         if limit is not None and used > limit:
             self._stop_note = f"it uses {used:,.0f} MiB of memory, {limit:,} MiB are allowed"
@@ -185,10 +197,9 @@ class Execution:
         assert process.exit is not None
         outcome = Outcome(process.exit, self._outputs, stopped=self._stopped, pid=process.pid)
         outcome.reason = self._reason(process.exit)
-        if not outcome.reason and log.failed:
-            outcome.reason = log.failed
         if outcome.reason:
             log.say(outcome.reason)
+        outcome.note = log.failed
         return outcome
 
     def _reason(self, exit_: Exit) -> str:
@@ -211,16 +222,18 @@ class Execution:
         return "" if self._done else "left before it had finished"
 
 
-def group_memory_mb(session: int) -> float:
-    """Resident memory of every process in a session, in MiB, pages they share counted once
+def tree_memory_mb(leader: int) -> float:
+    """Resident memory of a process and all below it, in MiB, pages they share counted once
     (of each process's shared pages those of the leader only)."""
     total = 0
-    for entry in Path("/proc").glob("[0-9]*"):
+    waiting = [leader]
+    while waiting:
+        pid = waiting.pop()
         with contextlib.suppress(OSError, ValueError, IndexError):
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session:
-                resident, shared = (entry / "statm").read_text().split()[1:3]
-                total += int(resident) - (0 if int(entry.name) == session else int(shared))
+            resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[1:3]
+            total += int(resident) - (0 if pid == leader else int(shared))
+            for children in Path(f"/proc/{pid}/task").glob("*/children"):
+                waiting += map(int, children.read_text().split())
     return total * _PAGE / (1 << 20)
 
 

@@ -12,7 +12,7 @@ from core.domain.gate import ApprovalStatus, evidence_hash
 from core.domain.pipeline import StepSpec
 from core.domain.run import StepStatus
 from core.engine import runstate
-from core.engine.context import SYSTEM, Engine
+from core.engine.context import STATE_AWAY, SYSTEM, Engine
 from core.engine.plan import Plan, load_plan
 from core.engine.registerwork import registered_version
 from core.errors import OpsdeckError, StepFailed
@@ -60,6 +60,8 @@ def open_gate(engine: Engine, run_id: str, name: str, workflow_id: str) -> str:
             )
             runstate.refresh_run(tx, run_id)
         return StepStatus.WAITING
+    except STATE_AWAY:
+        raise
     except OpsdeckError as error:
         with engine.store.transaction(SYSTEM) as tx:
             runstate.end_step(tx, run_id, name, StepStatus.FAILED, message=error.one_line())

@@ -19,12 +19,16 @@ import sqlalchemy as sa
 from core.domain.worker import DEAD_AFTER_SECONDS, HEARTBEAT_SECONDS
 from core.engine import durable
 from core.engine.context import SYSTEM, Engine
+from core.engine.warm import kill_below_warm_server
 from core.processes import started
 from core.state import schema
 from core.state.store import Transaction
 
 log = logging.getLogger("opsdeck.worker")
 _TABLE = schema.workers
+FENCED, DONE = 1, 2
+"""Of `workers.reaped`: it may no longer write; its work has been taken over. Whoever dies in
+between leaves the rest to the next one."""
 
 
 def new_worker_id() -> str:
@@ -35,8 +39,9 @@ def new_worker_id() -> str:
 class Heartbeat:
     """Writes this worker's row each second and looks after the others'."""
 
-    def __init__(self, engine: Engine, on_fenced: Callable[[], None]) -> None:
+    def __init__(self, engine: Engine, slots: int, on_fenced: Callable[[], None]) -> None:
         self._engine = engine
+        self._slots = slots
         self._on_fenced = on_fenced
         self._thread = threading.Thread(target=self._loop, name="heartbeat", daemon=True)
 
@@ -51,7 +56,7 @@ class Heartbeat:
                     pid=os.getpid(),
                     started_at=now,
                     heartbeat_at=now,
-                    slots=self._engine.slots,
+                    slots=self._slots,
                     state="running",
                 )
             )
@@ -92,7 +97,7 @@ class Heartbeat:
         with self._engine.store.transaction(SYSTEM) as tx:
             now = database_now(tx)
             others = tx.rows(
-                sa.select(_TABLE).where(_TABLE.c.reaped == 0).order_by(_TABLE.c.started_at)
+                sa.select(_TABLE).where(_TABLE.c.reaped != DONE).order_by(_TABLE.c.started_at)
             )
         dead = [row for row in others if row["id"] != self._engine.worker_id and _dead(row, now)]
         living = [row["id"] for row in others if row not in dead]
@@ -101,10 +106,24 @@ class Heartbeat:
         with self._engine.store.transaction(SYSTEM) as tx:
             for row in dead:
                 # Before the take-over: a worker that only slept must find itself replaced.
-                self._set(tx, row["id"], reaped=1, state="stopped")
+                self._set(tx, row["id"], reaped=FENCED, state="stopped")
                 if row["state"] != "stopped":
                     tx.journal("worker.lost", f"worker/{row['id']}", by=self._engine.worker_id)
+            tx.execute(  # what they had claimed and not done is free at once
+                schema.outbox.update()
+                .where(
+                    schema.outbox.c.taken_by.in_([row["id"] for row in dead]),
+                    schema.outbox.c.done_at.is_(None),
+                )
+                .values(taken_at=None)
+            )
+        for row in dead:
+            if row["host"] == socket.gethostname():
+                kill_below_warm_server(row["id"])
         count = durable.recover([row["id"] for row in dead])
+        with self._engine.store.transaction(SYSTEM) as tx:
+            for row in dead:
+                self._set(tx, row["id"], reaped=DONE)
         if count:
             log.info("took over %d workflows of %d workers", count, len(dead))
 
@@ -124,7 +143,7 @@ def database_now(tx: Transaction) -> float:
 
 
 def _dead(row: Mapping[str, Any], now: float) -> bool:
-    if row["state"] == "stopped" or now - row["heartbeat_at"] > DEAD_AFTER_SECONDS:
+    if row["reaped"] or row["state"] == "stopped" or now - row["heartbeat_at"] > DEAD_AFTER_SECONDS:
         return True
     if row["host"] != socket.gethostname():
         return False

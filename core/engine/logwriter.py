@@ -28,15 +28,19 @@ class LogWriter:
     """
 
     def __init__(self, path: Path, attempt: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: BinaryIO = path.open("ab", buffering=0)
+        self.failed = ""
+        self._file: BinaryIO | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("ab", buffering=0)
+        except OSError as error:
+            self.failed = f"the log could not be written: {error.strerror}"
         self._attempt = attempt
         self._room = MAX_BYTES
         self._tail: deque[bytes] = deque()
         self._tail_size = 0
         self._left_out = [0, 0]
         self._partial: dict[str, bytes] = {"out": b"", "err": b""}
-        self.failed = ""
 
     def feed(self, stream: str, data: bytes) -> None:
         """Take what arrived on a stream; whole lines are written at once."""
@@ -63,7 +67,8 @@ class LogWriter:
             said = f"… {lines:,} lines ({size / 1e6:.1f} MB) left out …"
             self._put(format_line(time.time(), "sys", self._attempt, said))
         self._put(b"".join(self._tail))
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def _write(self, lines: list[bytes]) -> None:
         if not lines:
@@ -88,7 +93,7 @@ class LogWriter:
                 self._left_out[1] += len(dropped)
 
     def _put(self, data: bytes) -> None:
-        if self.failed:
+        if self.failed or self._file is None:
             return
         try:
             view = memoryview(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from core.errors import StepFailed
 from core.pipelines import spec_from_json
 from core.reads.runs import outputs_of
 from core.state import schema
+from core.state.reading import Reader
 from core.state.store import Transaction
 from core.workspace import Workspace
 
@@ -75,6 +76,18 @@ def load_plan(tx: Transaction, run: Mapping[str, Any]) -> Plan:
             schema.step_runs.c.run_id == run["id"]
         )
     )
+    return _plan(run, rows)
+
+
+def read_plan(reader: Reader, run_id: str) -> Plan:
+    """The same, outside of a transaction: what steps before this one have put out stands."""
+    run = reader.rows("SELECT * FROM runs WHERE id = :run", run=run_id)[0]
+    return _plan(
+        run, reader.rows("SELECT step, outputs FROM step_runs WHERE run_id = :run", run=run_id)
+    )
+
+
+def _plan(run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan:
     return Plan(
         run=run,
         spec=spec_from_json(json.loads(run["spec"])),

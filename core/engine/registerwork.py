@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from core.domain.pipeline import StepSpec
 from core.domain.run import OutputRef, StepStatus
 from core.engine import runstate
-from core.engine.context import SYSTEM, Engine
+from core.engine.context import STATE_AWAY, SYSTEM, Engine
 from core.engine.plan import Plan, load_plan
 from core.errors import OpsdeckError
 from core.pipelines import code_fingerprint
@@ -44,6 +44,8 @@ def register_step(engine: Engine, run_id: str, name: str, attempt: int) -> str:
         lineage = _lineage(tx, plan, run, engine.workspace)
     try:
         return _register(engine, plan, plan.step(name), lineage)
+    except STATE_AWAY:
+        raise
     except OpsdeckError as error:
         engine.hold_if_stopping()
         message = error.one_line()

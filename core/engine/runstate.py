@@ -15,6 +15,8 @@ from core.state import schema
 from core.state.store import Transaction
 
 _RUNS, _STEPS = schema.runs, schema.step_runs
+PROCESS_KINDS = frozenset({"function", "script", "notebook"})
+Node = Mapping[str, Any]
 _ACTIVE = (StepStatus.QUEUED, StepStatus.RUNNING, StepStatus.RETRYING)
 
 
@@ -51,17 +53,41 @@ def set_run(tx: Transaction, run_id: str, **values: Any) -> None:
     tx.execute(_RUNS.update().where(_RUNS.c.id == run_id).values(**values))
 
 
-def mark_queued(tx: Transaction, run_id: str, steps: Sequence[str]) -> None:
-    """Steps that may start now; those further on are left as they are."""
-    tx.execute(
-        _STEPS.update()
-        .where(
-            _STEPS.c.run_id == run_id,
-            _STEPS.c.step.in_(steps),
-            _STEPS.c.status == StepStatus.PENDING,
-        )
-        .values(status=StepStatus.QUEUED)
-    )
+def announce(tx: Transaction, run_id: str, generation: int, nodes: Sequence[Node]) -> bool:
+    """Let steps start: those that need a step process get into line for a slot.
+
+    Steps that are further on are left as they are, so that this may be done twice. Of a run
+    that was cancelled nothing starts any more. Returns whether anybody has to be woken.
+    """
+    run = load_run(tx, run_id)
+    pending = {row["step"] for row in load_steps(tx, run_id) if row["status"] == StepStatus.PENDING}
+    asked = False
+    for node in [node for node in nodes if node["name"] in pending]:
+        if run["cancel_requested"]:
+            end_step(tx, run_id, node["name"], StepStatus.CANCELLED, message="cancelled")
+            continue
+        set_step(tx, run_id, node["name"], status=StepStatus.QUEUED)
+        if node["kind"] in PROCESS_KINDS:
+            asked = True
+            tx.outbox(
+                "step.start",
+                f"{run_id}:{generation}:{node['name']}",
+                run=run_id,
+                generation=generation,
+                step=node["name"],
+                attempts=node["attempts"],
+                backoff=node["backoff"],
+            )
+    return asked
+
+
+def fail_step(tx: Transaction, run_id: str, step: str, message: str) -> StepStatus:
+    """Close a step run as failed unless it has ended; returns how it stands."""
+    status = StepStatus(load_step(tx, run_id, step)["status"])
+    if status.ended:
+        return status
+    end_step(tx, run_id, step, StepStatus.FAILED, message=message)
+    return StepStatus.FAILED
 
 
 def end_step(

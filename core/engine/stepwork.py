@@ -7,23 +7,25 @@ not executed again.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from core.domain.pipeline import StepSpec
-from core.domain.run import StepStatus
+from core.domain.run import OutputRef, StepStatus
 from core.engine import runstate
 from core.engine.artifacts import publish, refuse_without_room
 from core.engine.cachekey import cache_key
-from core.engine.context import SYSTEM, Engine
+from core.engine.context import Engine
 from core.engine.execution import Execution, Order, Outcome
 from core.engine.logfiles import log_path
 from core.engine.logwriter import LogWriter
-from core.engine.plan import Plan, load_plan, step_environment, threads_per_step
-from core.errors import OpsdeckError, WorkerUnavailable
+from core.engine.plan import Plan, read_plan, step_environment
+from core.errors import DiskFull, OpsdeckError, StateCorrupt, WorkerUnavailable
 from core.ids import new_id
 from core.lineage import environment_lock
 from core.pipelines import code_fingerprint
@@ -43,32 +45,47 @@ class Prepared:
 
     step: StepSpec
     execution_id: str
+    work_dir: Path
     request: Mapping[str, Any]
-    key: str | None
+    key: str
 
 
 def attempt_step(engine: Engine, run_id: str, name: str, attempt: int) -> str:
-    """Execute one attempt to its end; returns the state that the step run is in then."""
-    try:
-        for left in reversed(range(LOST_RETRIES)):
+    """Execute one attempt to its end; returns the state that the step run is in then.
+
+    Raises `STATE_AWAY` where the state cannot be read or written: to be done again.
+    """
+    for left in reversed(range(LOST_RETRIES)):
+        try:
+            refuse_without_room(engine.workspace.state_dir)
             prepared = _prepare(engine, run_id, name, attempt)
             if isinstance(prepared, StepStatus):
                 return prepared
             outcome = _execute(engine, run_id, prepared, attempt)
+        except StateCorrupt:
+            raise
+        except (OpsdeckError, OSError) as error:
             engine.hold_if_stopping()
-            if not outcome.exit.lost or outcome.stopped or not left:
-                return _conclude(engine, run_id, prepared, attempt, outcome)
-        raise AssertionError("unreachable")
-    except (OpsdeckError, OSError) as error:
+            if left and isinstance(error, WorkerUnavailable):
+                continue  # the warm server died just then, and another one is coming
+            return _fail(engine, run_id, name, attempt, _in_words(error))
         engine.hold_if_stopping()
-        message = error.one_line() if isinstance(error, OpsdeckError) else str(error)
-        return _fail(engine, run_id, name, attempt, message)
+        if not outcome.exit.lost or outcome.stopped or not left:
+            return _conclude(engine, run_id, prepared, attempt, outcome)
+        shutil.rmtree(prepared.work_dir, ignore_errors=True)
+    raise AssertionError("unreachable")
 
 
 def _prepare(engine: Engine, run_id: str, name: str, attempt: int) -> Prepared | StepStatus:
     """Decide what to do: nothing (it has ended, was cancelled, is cached), or execute."""
-    refuse_without_room(engine.workspace.state_dir)
-    with engine.store.transaction(SYSTEM) as tx:
+    # Hashing code takes its time: not while everybody else waits for the database.
+    plan = read_plan(engine.session.reader, run_id)
+    step = plan.step(name)
+    inputs = plan.inputs(step, engine.workspace)
+    key = _key(engine, plan, step, inputs)
+    execution_id = new_id()
+
+    def decide(tx: Transaction) -> dict[str, str] | StepStatus:
         run, row = runstate.load_run(tx, run_id), runstate.load_step(tx, run_id, name)
         status = StepStatus(row["status"])
         if status.ended:
@@ -78,19 +95,9 @@ def _prepare(engine: Engine, run_id: str, name: str, attempt: int) -> Prepared |
             return StepStatus.CANCELLED
         if status is StepStatus.RETRYING and row["attempt"] >= attempt:
             return status
-        plan = load_plan(tx, run)
-        step = plan.step(name)
-        inputs = plan.inputs(step, engine.workspace)
-        key = _key(engine, plan, step, inputs)
-        if (
-            key
-            and run["use_cache"]
-            and step.cache
-            and attempt == 1
-            and _take(engine, tx, run_id, name, key)
-        ):
+        may_take = run["use_cache"] and step.cache and attempt == 1
+        if may_take and _take(engine, tx, run_id, name, key):
             return StepStatus.CACHED
-        execution_id = new_id()
         takeovers = row["executions"] - (attempt - 1)
         if takeovers > MAX_TAKEOVERS:
             message = f"the worker died {takeovers} times while it ran"
@@ -112,26 +119,30 @@ def _prepare(engine: Engine, run_id: str, name: str, attempt: int) -> Prepared |
             pid=None,
         )
         runstate.refresh_run(tx, run_id)
-        env = step_environment(tx, plan, step, engine.workspace)
-    out_dir = engine.workspace.state_dir / "tmp" / execution_id
+        return step_environment(tx, plan, step, engine.workspace)
+
+    decided = engine.record(decide)
+    if isinstance(decided, StepStatus):
+        return decided
+    work_dir = engine.workspace.state_dir / "tmp" / execution_id
     request = {
         "kind": step.kind,
         "target": step.target,
         "root": str(engine.workspace.root),
         "inputs": inputs,
         "outputs": list(step.outputs),
-        "out_dir": str(out_dir),
-        "env": env,
-        "threads": threads_per_step(engine.slots),
+        "out_dir": str(work_dir),
+        "env": decided,
+        "threads": engine.threads,
         "seed": plan.seed(step),
         "python": step.python,
     }
-    return Prepared(step, execution_id, request, key)
+    return Prepared(step, execution_id, work_dir, request, key)
 
 
 def _key(
     engine: Engine, plan: Plan, step: StepSpec, inputs: Mapping[str, Mapping[str, Any]]
-) -> str | None:
+) -> str:
     """The step run's cache key, recorded even where the step may not be cached."""
     shown = {
         name: {"digest": given["digest"]} if "digest" in given else {"value": given["value"]}
@@ -173,7 +184,7 @@ def _execute(engine: Engine, run_id: str, prepared: Prepared, attempt: int) -> O
     order = Order(
         execution_id=prepared.execution_id,
         request=prepared.request,
-        work_dir=engine.workspace.state_dir / "tmp" / prepared.execution_id,
+        work_dir=prepared.work_dir,
         log=log_path(engine.workspace.runs_dir, run_id, step.name),
         attempt=attempt,
         timeout=step.timeout,
@@ -181,14 +192,9 @@ def _execute(engine: Engine, run_id: str, prepared: Prepared, attempt: int) -> O
     )
 
     def started(pid: int) -> None:
-        with engine.store.transaction(SYSTEM) as tx:
-            runstate.set_step(tx, run_id, step.name, pid=pid)
+        engine.record(lambda tx: runstate.set_step(tx, run_id, step.name, pid=pid))
 
-    try:
-        return Execution(engine.warm, order, lambda: run_id in engine.cancelled).run(started)
-    except WorkerUnavailable:
-        engine.hold_if_stopping()
-        raise
+    return Execution(engine.warm, order, lambda: run_id in engine.cancelled).run(started)
 
 
 def _conclude(
@@ -196,37 +202,47 @@ def _conclude(
 ) -> str:
     """Publish the outputs and put the outcome on record, unless somebody else has."""
     step, workspace = prepared.step, engine.workspace
-    work_dir = workspace.state_dir / "tmp" / prepared.execution_id
     usage: dict[str, Any] = {
         "exit_code": outcome.exit.code,
         "signal": outcome.exit.signal,
         "cpu_seconds": round(outcome.exit.cpu_seconds, 3),
         "max_rss_mb": round(outcome.exit.max_rss_mb, 1),
     }
-    try:
-        outputs = (
-            publish(workspace.artifacts_dir, workspace.state_dir, outcome.outputs)
-            if outcome.ok
-            else []
-        )
-    finally:
-        shutil.rmtree(work_dir, ignore_errors=True)
-    with engine.store.transaction(SYSTEM) as tx:
+    outputs: list[OutputRef] = []
+    reason = outcome.reason
+    if not reason:
+        try:
+            outputs = publish(workspace.artifacts_dir, workspace.state_dir, outcome.outputs)
+        except (OpsdeckError, OSError) as error:
+            reason = _in_words(error)
+    shutil.rmtree(prepared.work_dir, ignore_errors=True)
+
+    def record(tx: Transaction) -> str:
         row = runstate.load_step(tx, run_id, step.name)
-        if row["execution_id"] != prepared.execution_id:
+        if row["execution_id"] != prepared.execution_id or StepStatus(row["status"]).ended:
             return str(row["status"])  # another worker took it over: its result counts
-        if outcome.ok:
+        if not reason:
             runstate.remember_artifacts(tx, run_id, step.name, outputs)
-            if prepared.key and step.cache:
+            if step.cache:
                 runstate.remember_cache(tx, prepared.key, run_id, step.name, outputs)
-            runstate.end_step(tx, run_id, step.name, StepStatus.SUCCEEDED, outputs=outputs, **usage)
+            runstate.end_step(
+                tx,
+                run_id,
+                step.name,
+                StepStatus.SUCCEEDED,
+                outputs=outputs,
+                message=outcome.note,
+                **usage,
+            )
             return StepStatus.SUCCEEDED
         if outcome.stopped == "cancelled":
             runstate.end_step(
                 tx, run_id, step.name, StepStatus.CANCELLED, message="cancelled", **usage
             )
             return StepStatus.CANCELLED
-        return _not_well(tx, run_id, step.name, attempt, row, outcome.reason, usage)
+        return _not_well(tx, run_id, step.name, attempt, row, reason, usage)
+
+    return engine.record(record)
 
 
 def _fail(engine: Engine, run_id: str, name: str, attempt: int, message: str) -> str:
@@ -234,11 +250,23 @@ def _fail(engine: Engine, run_id: str, name: str, attempt: int, message: str) ->
     log = LogWriter(log_path(engine.workspace.runs_dir, run_id, name), attempt)
     log.say(message)
     log.close()
-    with engine.store.transaction(SYSTEM) as tx:
+
+    def record(tx: Transaction) -> str:
         row = runstate.load_step(tx, run_id, name)
         if StepStatus(row["status"]).ended:
             return str(row["status"])
         return _not_well(tx, run_id, name, attempt, row, message, {})
+
+    return engine.record(record)
+
+
+def _in_words(error: OpsdeckError | OSError) -> str:
+    """The error in one line, a full disk by its own name."""
+    if isinstance(error, OpsdeckError):
+        return error.one_line()
+    if error.errno == errno.ENOSPC:
+        return DiskFull(f"{error.filename}: no room on the disk", "free some space").one_line()
+    return str(error)
 
 
 def _not_well(

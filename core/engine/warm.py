@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +19,14 @@ from pathlib import Path
 from core.engine.launch import QUIET_ENVIRONMENT
 from core.errors import WorkerUnavailable
 
+log = logging.getLogger("opsdeck.worker")
 _SCRIPT = Path(__file__).with_name("zygote.py")
 BOOT_SECONDS = 120.0
 START_SECONDS = 30.0
+BACKOFF_SECONDS = (0.0, 1.0, 4.0, 15.0, 60.0)
+"""Before it is started again: so long after it has died so often without becoming ready."""
+
+_MARK = "OPSDECK_WARM_SERVER"
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -58,8 +65,11 @@ class StepProcess:
 class WarmServer:
     """Starts the warm server in the background and again when it dies. Thread-safe."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, owner: str) -> None:
+        """`owner` is the worker's id: processes below this server are found again by it."""
         self._log = log
+        self._owner = owner
+        self._failures = 0
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._processes: dict[str, StepProcess] = {}
@@ -139,7 +149,13 @@ class WarmServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **QUIET_ENVIRONMENT, **_ONE_THREAD, "MPLBACKEND": "Agg"},
+                env={
+                    **os.environ,
+                    **QUIET_ENVIRONMENT,
+                    **_ONE_THREAD,
+                    "MPLBACKEND": "Agg",
+                    _MARK: f"{self._owner} {self._log.parent}",
+                },
                 start_new_session=True,
                 cwd="/",
             )
@@ -170,6 +186,7 @@ class WarmServer:
         with self._changed:
             if "ready" in message:
                 self._ready = True
+                self._failures = 0
             elif "exited" in message:
                 ended = self._processes.pop(str(message["exited"]), None)
             else:
@@ -182,17 +199,63 @@ class WarmServer:
             ended.ended(_exit_of(message))
 
     def _lost(self) -> None:
-        """The server has died: so have its children by now; start another one."""
+        """The server has died: so must its children, and another one is started."""
         with self._changed:
             orphans = list(self._processes.values())
             self._processes.clear()
             self._sock, self._ready = None, False
-            if not self._closed:
-                self._boot()
             self._changed.notify_all()
+        kill_below_warm_server(self._owner)
         for process in orphans:
-            process.kill()
             process.ended(Exit(None, None, lost=True))
+        while not self._closed:
+            time.sleep(BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)])
+            self._failures += 1
+            with self._changed:
+                if self._closed:
+                    return
+                try:
+                    self._boot()
+                except OSError:
+                    log.exception("the warm server cannot be started")
+                else:
+                    return
+
+
+def kill_below_warm_server(owner: str) -> int:
+    """Kill every process that descends from a dead worker's or a dead server's step processes.
+
+    They are known by a variable that the server was started with, which they all inherit:
+    not all are in its groups, and those that outlive their parents are nobody's. Returns how
+    many there were.
+    """
+    mark = f"{_MARK}={owner} ".encode()
+    killed = 0
+    for _ in range(20):  # what forks while we look is seen the next time
+        found = [pid for pid in _pids() if mark in _environment(pid)]
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+        if not found:
+            break
+        time.sleep(0.01)
+    return killed
+
+
+def _pids() -> list[int]:
+    try:
+        return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    except OSError:  # not Linux: process groups have to do
+        return []
+
+
+def _environment(pid: int) -> bytes:
+    """The variables a process was started with; a zombie has none."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
 
 
 def _exit_of(message: dict[str, object]) -> Exit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -12,7 +13,7 @@ import threading
 from pathlib import Path
 
 from core.engine.launch import QUIET_ENVIRONMENT
-from core.errors import OpsdeckError, WorkerAlreadyRunning
+from core.errors import DiskFull, OpsdeckError, WorkerAlreadyRunning, WorkerUnavailable
 from core.session import Session
 from core.workspace import Workspace, open_workspace
 
@@ -22,19 +23,27 @@ log = logging.getLogger("opsdeck.worker")
 def main(workspace: Workspace, slots: int | None = None) -> int:
     """Serve the workspace's runs until SIGTERM or SIGINT; returns the exit status.
 
-    Raises `WorkerAlreadyRunning` where an embedded workspace has one, `StateVersion` and
-    `StateCorrupt`.
+    Raises `WorkerAlreadyRunning` where an embedded workspace has one, `StateVersion`,
+    `StateCorrupt`, `DiskFull` and `WorkerUnavailable`.
     """
     os.environ.update(QUIET_ENVIRONMENT)
-    workspace.state_dir.mkdir(parents=True, exist_ok=True)
-    lock = _lock(workspace)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    logging.raiseExceptions = False  # a log that cannot be written is no reason to say so in it
     try:
-        return _serve(workspace, slots or workspace.slots)
-    finally:
-        os.close(lock)
+        workspace.state_dir.mkdir(parents=True, exist_ok=True)
+        lock = _lock(workspace)
+        try:
+            return _serve(workspace, slots or workspace.slots)
+        finally:
+            os.close(lock)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise DiskFull(
+                f"{workspace.state_dir}: no room on the disk", "free some space, then start again"
+            ) from error
+        raise WorkerUnavailable(f"the worker cannot start: {error}") from error
 
 
 def _serve(workspace: Workspace, slots: int) -> int:
@@ -44,10 +53,13 @@ def _serve(workspace: Workspace, slots: int) -> int:
     from core.engine.context import SYSTEM, Engine, set_engine
     from core.engine.dispatcher import Dispatcher
     from core.engine.heartbeat import Heartbeat, new_worker_id
+    from core.engine.plan import threads_per_step
+    from core.engine.slots import Slots
     from core.engine.tracking import LazyTracker
     from core.engine.warm import WarmServer
 
-    warm = WarmServer(workspace.state_dir / "warm-server.log")  # boots while we go on
+    worker_id = new_worker_id()
+    warm = WarmServer(workspace.state_dir / "warm-server.log", worker_id)  # boots meanwhile
     session = Session(workspace, SYSTEM, read_only=False)
     engine = Engine(
         workspace=workspace,
@@ -55,15 +67,16 @@ def _serve(workspace: Workspace, slots: int) -> int:
         store=session.store(),
         warm=warm,
         tracker=LazyTracker(workspace, warm),
-        worker_id=new_worker_id(),
-        slots=slots,
+        worker_id=worker_id,
+        slots=Slots(slots),
+        threads=threads_per_step(slots),
     )
     set_engine(engine)
     asked_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked_to_stop.set())
-    durable.launch(workspace, engine.worker_id, slots)
-    heartbeat = Heartbeat(engine, on_fenced=asked_to_stop.set)
+    durable.launch(workspace, engine.worker_id)
+    heartbeat = Heartbeat(engine, slots, on_fenced=asked_to_stop.set)
     heartbeat.register()
     heartbeat.start()
     Dispatcher(engine).start()

@@ -12,22 +12,25 @@ decision, a promotion, a rollback or a cancellation reaches a workflow that slee
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable
 from typing import Any
 
-import sqlalchemy as sa
 from dbos import DBOS, SetWorkflowID
 
 from core.domain.release import DeploymentStatus
 from core.domain.run import StepStatus
-from core.engine import deploywork, gatework, registerwork, runstate, stepwork
-from core.engine.context import SYSTEM, engine
+from core.engine import (
+    deploywork,
+    gatework,
+    registerwork,
+    runstate,
+    runwork,
+    stepwork,
+    waiting,
+)
+from core.engine.context import Engine, engine
 from core.errors import OpsdeckError
-from core.lineage import capture_lineage
-from core.state import schema
 
-QUEUE = "steps"
 POLL_SECONDS = 0.05
 MAX_BACKOFF = 300.0
 _PROMOTED = ("promote", "promote_full")
@@ -55,12 +58,12 @@ def run_workflow(run_id: str, generation: int) -> str:
     if "status" in plan:
         return str(plan["status"])
     states: dict[str, str] = dict(plan["states"])
-    handles: dict[str, Any] = {}
+    going: dict[str, str] = {}
     while True:
         ready = []
         for node in plan["nodes"]:
             name = node["name"]
-            if name in states or name in handles:
+            if name in states or name in going:
                 continue
             needs = [states.get(need) for need in node["needs"]]
             if any(n is not None and not StepStatus(n).ended_well for n in needs):
@@ -68,100 +71,57 @@ def run_workflow(run_id: str, generation: int) -> str:
             elif all(n is not None for n in needs):
                 ready.append(node)
         if ready:
-            _announce(run_id, [node["name"] for node in ready])
+            _announce(run_id, generation, ready)
         for node in ready:
-            handles[node["name"]] = _start_node(run_id, generation, node)
-        if not handles:
+            going[node["name"]] = step_workflow_id(run_id, generation, node["name"])
+            _start_node(run_id, generation, node)
+        if not going:
             break
-        done = DBOS.wait_first(list(handles.values()), polling_interval_sec=POLL_SECONDS)
-        name = next(n for n, h in handles.items() if h.workflow_id == done.workflow_id)
-        handles.pop(name)
-        states[name] = str(done.get_result(polling_interval_sec=POLL_SECONDS))
+        ended = _next_ended(run_id, going)
+        states.update(ended)
+        going = {name: at for name, at in going.items() if name not in ended}
     return _finish(run_id, generation, states)
 
 
-def _start_node(run_id: str, generation: int, node: dict[str, Any]) -> Any:
-    """Only what needs a step process waits for a free slot; a gate never blocks one."""
+def _start_node(run_id: str, generation: int, node: dict[str, Any]) -> None:
+    """Start what needs no step process; the rest waits in the outbox for a free slot."""
     kind, name = node["kind"], node["name"]
     with SetWorkflowID(step_workflow_id(run_id, generation, name)):
         if kind == "register":
-            return DBOS.start_workflow(
-                register_workflow, run_id, name, node["attempts"], node["backoff"]
-            )
-        if kind == "gate":
-            return DBOS.start_workflow(gate_workflow, run_id, name, generation)
-        if kind == "deploy":
-            return DBOS.start_workflow(deploy_step_workflow, run_id, name, generation)
-        return DBOS.enqueue_workflow(
-            QUEUE, step_workflow, run_id, name, node["attempts"], node["backoff"]
-        )
+            DBOS.start_workflow(register_workflow, run_id, name, node["attempts"], node["backoff"])
+        elif kind == "gate":
+            DBOS.start_workflow(gate_workflow, run_id, name, generation)
+        elif kind == "deploy":
+            DBOS.start_workflow(deploy_step_workflow, run_id, name, generation)
 
 
-def _announce(run_id: str, names: list[str]) -> None:
-    """Show what may start; done again after a crash, it changes nothing."""
-    with engine().store.transaction(SYSTEM) as tx:
-        runstate.mark_queued(tx, run_id, names)
+def _announce(run_id: str, generation: int, nodes: list[dict[str, Any]]) -> None:
+    """Show what may start and ask for it; done again after a crash, it changes nothing."""
+    worker = engine()
+    if worker.record(lambda tx: runstate.announce(tx, run_id, generation, nodes)):
+        worker.poke.set()
+
+
+@DBOS.step(name="wait")
+def _next_ended(run_id: str, going: dict[str, str]) -> dict[str, str]:
+    return waiting.await_ended(engine(), run_id, going)
 
 
 @DBOS.step(name="begin")
 def _begin(run_id: str, generation: int) -> dict[str, Any]:
     worker = engine()
     try:
-        lineage = capture_lineage(worker.workspace.root, sys.executable)
-        with worker.store.transaction(SYSTEM) as tx:
-            run = runstate.begin_run(tx, run_id, generation)
-        if run is None:
-            return {"status": "overtaken"}
-        mlflow_run = run["mlflow_run_id"] or worker.tracker.call(
-            "create_run",
-            experiment=run["pipeline"],
-            name=f"#{run['number']}",
-            tags={"opsdeck.run_id": run_id, "mlflow.user": run["requested_by"]},
-            unique_tag="opsdeck.run_id",
-        )
-    except OpsdeckError as error:
+        return worker.insist(lambda: runwork.begin(worker, run_id, generation))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must end on record
         worker.hold_if_stopping()
-        with worker.store.transaction(SYSTEM) as tx:
-            runstate.fail_run(tx, run_id, generation, error.one_line())
+        message = _in_words(error, f"run {run_id}")
+        worker.record(lambda tx: runstate.fail_run(tx, run_id, generation, message))
         return {"status": "failed"}
-    import json
-
-    with worker.store.transaction(SYSTEM) as tx:
-        runstate.set_run(
-            tx,
-            run_id,
-            mlflow_run_id=mlflow_run,
-            lineage=json.dumps(lineage.as_dict()),
-            git_commit=lineage.commit or None,
-            git_dirty=int(lineage.dirty),
-        )
-        spec = {s["name"]: s for s in json.loads(run["spec"])["steps"]}
-        steps = runstate.load_steps(tx, run_id)
-    return {
-        "nodes": [
-            {
-                "name": row["step"],
-                "kind": row["kind"],
-                "needs": json.loads(row["needs"]),
-                "attempts": row["max_attempts"],
-                "backoff": spec[row["step"]].get("backoff", 1.0),
-            }
-            for row in steps
-        ],
-        "states": {
-            row["step"]: row["status"] for row in steps if StepStatus(row["status"]).ended_well
-        },
-    }
 
 
 @DBOS.step(name="finish")
 def _finish(run_id: str, generation: int, states: dict[str, str]) -> str:
-    worker = engine()
-    with worker.store.transaction(SYSTEM) as tx:
-        outcome = runstate.finish_run(tx, run_id, generation, states)
-        mlflow_run = runstate.load_run(tx, run_id)["mlflow_run_id"]
-        tx.outbox("tracking.end", run_id, mlflow_run=mlflow_run, status=str(outcome))
-    return str(outcome)
+    return str(engine().record(lambda tx: runwork.finish(tx, run_id, generation, states)))
 
 
 # --- steps -------------------------------------------------------------------------------
@@ -169,18 +129,23 @@ def _finish(run_id: str, generation: int, states: dict[str, str]) -> str:
 
 def _guarded(run_id: str, name: str, work: Callable[[], str]) -> str:
     """Do a step's work; a fault of ours fails the step and not the worker, and is logged."""
+    worker = engine()
     try:
-        return work()
-    except Exception as error:
-        engine().hold_if_stopping()
-        if isinstance(error, OpsdeckError):
-            message = error.one_line()
-        else:
-            log.exception("step %s of run %s", name, run_id)
-            message = f"internal error, see worker.log: {type(error).__name__}: {error}"
-        with engine().store.transaction(SYSTEM) as tx:
-            runstate.end_step(tx, run_id, name, StepStatus.FAILED, message=message[:500])
-        return StepStatus.FAILED
+        status = worker.insist(work)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must end on record
+        worker.hold_if_stopping()
+        message = _in_words(error, f"step {name} of run {run_id}")
+        status = worker.record(lambda tx: runstate.fail_step(tx, run_id, name, message))
+    worker.bell.ring(run_id)
+    return str(status)
+
+
+def _in_words(error: Exception, what: str) -> str:
+    """One line for people; what is not meant for them goes to the worker's log."""
+    if isinstance(error, OpsdeckError):
+        return error.one_line()
+    log.error("%s", what, exc_info=error)
+    return f"internal error, see worker.log: {type(error).__name__}: {error}"[:500]
 
 
 @DBOS.workflow(name="step")
@@ -208,9 +173,15 @@ def _attempts(
 
 @DBOS.step(name="attempt")
 def _attempt(run_id: str, name: str, attempt: int) -> str:
-    return str(
-        _guarded(run_id, name, lambda: stepwork.attempt_step(engine(), run_id, name, attempt))
-    )
+    worker = engine()
+    # Takes its slot in here and not around the workflow: a pause between attempts holds none.
+    try:
+        with worker.slots.held(f"{run_id}:{name}", lambda: run_id in worker.cancelled):
+            return _guarded(
+                run_id, name, lambda: stepwork.attempt_step(worker, run_id, name, attempt)
+            )
+    finally:
+        worker.poke.set()  # there is room for another one
 
 
 @DBOS.workflow(name="register")
@@ -221,8 +192,8 @@ def register_workflow(run_id: str, name: str, attempts: int, backoff: float) -> 
 
 @DBOS.step(name="register")
 def _register(run_id: str, name: str, attempt: int) -> str:
-    return str(
-        _guarded(run_id, name, lambda: registerwork.register_step(engine(), run_id, name, attempt))
+    return _guarded(
+        run_id, name, lambda: registerwork.register_step(engine(), run_id, name, attempt)
     )
 
 
@@ -242,21 +213,18 @@ def gate_workflow(run_id: str, name: str, generation: int) -> str:
 
 @DBOS.step(name="open")
 def _open_gate(run_id: str, name: str, workflow_id: str) -> str:
-    return str(
-        _guarded(run_id, name, lambda: gatework.open_gate(engine(), run_id, name, workflow_id))
-    )
+    return _guarded(run_id, name, lambda: gatework.open_gate(engine(), run_id, name, workflow_id))
 
 
 @DBOS.step(name="time left")
 def _seconds_left(workflow_id: str) -> float:
-    return gatework.seconds_left(engine(), workflow_id)
+    worker = engine()
+    return worker.insist(lambda: gatework.seconds_left(worker, workflow_id))
 
 
 @DBOS.step(name="close")
 def _close_gate(run_id: str, name: str, workflow_id: str) -> str:
-    return str(
-        _guarded(run_id, name, lambda: gatework.close_gate(engine(), run_id, name, workflow_id))
-    )
+    return _guarded(run_id, name, lambda: gatework.close_gate(engine(), run_id, name, workflow_id))
 
 
 # --- deployments -------------------------------------------------------------------------
@@ -276,14 +244,20 @@ def deploy_step_workflow(run_id: str, name: str, generation: int) -> str:
 
 @DBOS.step(name="create")
 def _create_deployment(run_id: str, name: str, generation: int) -> dict[str, str]:
-    return deploywork.create_for_step(engine(), run_id, name, generation)
+    worker = engine()
+    made: dict[str, str] = {}
+
+    def create() -> str:
+        made.update(deploywork.create_for_step(worker, run_id, name, generation))
+        return made.get("status", StepStatus.RUNNING)
+
+    status = _guarded(run_id, name, create)
+    return made or {"status": status}
 
 
 @DBOS.step(name="end")
 def _end_deploy_step(run_id: str, name: str, outcome: str) -> str:
-    return str(
-        _guarded(run_id, name, lambda: deploywork.end_for_step(engine(), run_id, name, outcome))
-    )
+    return _guarded(run_id, name, lambda: deploywork.end_for_step(engine(), run_id, name, outcome))
 
 
 @DBOS.workflow(name="deployment")
@@ -299,6 +273,8 @@ def deployment_workflow(deployment_id: str) -> str:
                 status = _weight(deployment_id, index, step["weight"])
         elif not rush:
             status, rush = _pause(deployment_id, index, step["seconds"])
+    if status == "cancelled":
+        status = _cancel_deployment(deployment_id)
     if status == DeploymentStatus.PROGRESSING:
         status = _finish_deployment(deployment_id)
     return status
@@ -311,7 +287,7 @@ def _pause(deployment_id: str, index: int, seconds: float | None) -> tuple[str, 
         message = DBOS.recv("control", timeout_seconds=86_400.0 if seconds is None else seconds)
         now = _state(deployment_id)
         if now == "cancelled":
-            return _cancel_deployment(deployment_id), False
+            return now, False
         if now != DeploymentStatus.PAUSED:
             return now, False
         command = (message or {}).get("command")
@@ -320,68 +296,53 @@ def _pause(deployment_id: str, index: int, seconds: float | None) -> tuple[str, 
     return status, False
 
 
+def _releasing(deployment_id: str, work: Callable[[Engine], str]) -> str:
+    """Do a part of a deployment; a fault of ours fails it, with the traffic moved back."""
+    worker = engine()
+    try:
+        return str(worker.insist(lambda: work(worker)))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must end on record
+        worker.hold_if_stopping()
+        message = _in_words(error, f"deployment {deployment_id}")
+        return str(worker.insist(lambda: deploywork.fail(worker, deployment_id, message)))
+
+
 @DBOS.step(name="load")
 def _load(deployment_id: str) -> str:
-    return str(deploywork.load_version(engine(), deployment_id))
+    return _releasing(deployment_id, lambda e: deploywork.load_version(e, deployment_id))
 
 
 @DBOS.step(name="strategy")
 def _strategy(deployment_id: str) -> list[dict[str, Any]]:
-    steps = deploywork.strategy_of(engine(), deployment_id)
+    worker = engine()
+    steps = worker.insist(lambda: deploywork.strategy_of(worker, deployment_id))
     return [{"kind": s.kind, "weight": s.weight, "seconds": s.seconds} for s in steps]
 
 
 @DBOS.step(name="weight")
 def _weight(deployment_id: str, index: int, weight: float) -> str:
-    return str(deploywork.apply_weight(engine(), deployment_id, index, weight))
+    return _releasing(
+        deployment_id, lambda e: deploywork.apply_weight(e, deployment_id, index, weight)
+    )
 
 
 @DBOS.step(name="pause")
 def _begin_pause(deployment_id: str, index: int, seconds: float | None) -> str:
-    return str(deploywork.begin_pause(engine(), deployment_id, index, seconds))
+    return _releasing(
+        deployment_id, lambda e: deploywork.begin_pause(e, deployment_id, index, seconds)
+    )
 
 
 @DBOS.step(name="state")
 def _state(deployment_id: str) -> str:
-    return deploywork.state_of(engine(), deployment_id)
+    return _releasing(deployment_id, lambda e: deploywork.state_of(e, deployment_id))
 
 
 @DBOS.step(name="cancel")
 def _cancel_deployment(deployment_id: str) -> str:
-    return str(deploywork.cancel(engine(), deployment_id))
+    return _releasing(deployment_id, lambda e: deploywork.cancel(e, deployment_id))
 
 
 @DBOS.step(name="finish deployment")
 def _finish_deployment(deployment_id: str) -> str:
-    return str(deploywork.finish(engine(), deployment_id))
-
-
-# --- the mirror in MLflow ----------------------------------------------------------------
-
-
-def mirror_model(name: str) -> None:
-    """Make MLflow's aliases and tags say what the state says. Not durable: asked for again
-    with every change, and repeated until it has worked."""
-    worker = engine()
-    with worker.store.transaction(SYSTEM) as tx:
-        aliases = tx.rows(
-            sa.select(schema.model_aliases).where(schema.model_aliases.c.name == name)
-        )
-        versions = tx.rows(
-            sa.select(schema.model_versions.c.version, schema.model_versions.c.approval).where(
-                schema.model_versions.c.name == name, schema.model_versions.c.approval != ""
-            )
-        )
-    wanted = {row["alias"]: row["version"] for row in aliases}
-    for alias in ("candidate", "staging", "champion", "previous"):
-        if alias in wanted:
-            worker.tracker.call("set_alias", name=name, alias=alias, version=wanted[alias])
-        else:
-            worker.tracker.call("delete_alias", name=name, alias=alias)
-    for row in versions:
-        worker.tracker.call(
-            "set_version_tags",
-            name=name,
-            version=row["version"],
-            tags={"opsdeck.approval": row["approval"]},
-        )
+    return _releasing(deployment_id, lambda e: deploywork.finish(e, deployment_id))

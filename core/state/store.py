@@ -157,12 +157,18 @@ def prepare_sqlite(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def is_disk_full(text: str) -> bool:
+    """Whether a driver's words mean that there is no room (SQLite also says "disk I/O error"
+    when it cannot grow its shared memory)."""
+    return any(words in text for words in ("disk is full", "No space left", "disk I/O error"))
+
+
 def _plain(url: str, error: sa.exc.DBAPIError) -> Exception:
     """The driver's error as one of ours, in one line."""
     text = str(error.orig).splitlines()[0] if error.orig else str(error)
     where = url.removeprefix("sqlite:///")
     if where == url:  # what is before the @ or behind the ? may hold a password
         where = url.split("@")[-1].split("?")[0]
-    if "disk is full" in text or "No space left" in text or "disk I/O error" in text:
+    if is_disk_full(text):
         return DiskFull(f"{where}: no room on the disk", "free some space and try again")
     return StateCorrupt(f"{where}: {text}", "see: opsdeck doctor")

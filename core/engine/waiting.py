@@ -1,0 +1,75 @@
+"""Waiting for a run's nodes to end, at the price of one query now and then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from dbos import DBOS
+
+from core.domain.run import StepStatus
+from core.engine import runstate
+from core.engine.context import Engine
+from core.state.store import Transaction
+
+LOOK_ALONE = 5.0
+"""Seconds between looks where this is the only worker: the bell rings for all that ends."""
+
+LOOK_SHARED = 0.25
+"""The same where another worker may have ended a step."""
+
+BROKEN_EVERY = 30.0
+_BROKEN = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+
+
+def await_ended(engine: Engine, run_id: str, workflow_ids: dict[str, str]) -> dict[str, str]:
+    """Block until one or more of these steps have ended; returns their states.
+
+    `workflow_ids` maps each step to its workflow. The states come from our own rows; a
+    workflow that broke without leaving an end there (a fault of ours) fails its step.
+    """
+    names = list(workflow_ids)
+    look = LOOK_ALONE if engine.workspace.embedded else LOOK_SHARED
+    check_at = time.monotonic() + BROKEN_EVERY
+    with engine.bell.listening(run_id) as rung:
+        while True:
+            engine.hold_if_stopping()
+            rung.clear()
+            ended = engine.insist(lambda: _ended(engine, run_id, names))
+            if ended:
+                return ended
+            if time.monotonic() >= check_at:
+                check_at = time.monotonic() + BROKEN_EVERY
+                _fail_broken(engine, run_id, workflow_ids)
+            rung.wait(look)
+
+
+def _ended(engine: Engine, run_id: str, names: Sequence[str]) -> dict[str, str]:
+    rows = engine.session.reader.rows(
+        "SELECT step, status FROM step_runs WHERE run_id = :run", run=run_id
+    )
+    return {
+        row["step"]: row["status"]
+        for row in rows
+        if row["step"] in names and StepStatus(row["status"]).ended
+    }
+
+
+def _fail_broken(engine: Engine, run_id: str, workflow_ids: dict[str, str]) -> None:
+    broken = {
+        status.workflow_id
+        for status in DBOS.list_workflows(
+            workflow_ids=list(workflow_ids.values()),
+            status=_BROKEN,
+            load_input=False,
+            load_output=False,
+        )
+    }
+    for name, workflow_id in workflow_ids.items():
+        if workflow_id in broken:
+            engine.record(partial(_fail, run_id=run_id, step=name))
+
+
+def _fail(tx: Transaction, run_id: str, step: str) -> None:
+    runstate.fail_step(tx, run_id, step, "internal error, see worker.log")
