@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -49,7 +50,8 @@ def _step(item: Mapping[str, Any], number: int) -> StrategyStep:
 
 
 def _seconds(value: Any, number: int) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+    number_given = isinstance(value, int | float) and not isinstance(value, bool)
+    if number_given and 0 <= value < math.inf:
         return float(value)
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", str(value))
     if found is None:

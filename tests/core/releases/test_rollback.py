@@ -1,0 +1,342 @@
+"""A rollback of a real endpoint: under traffic, and with its author killed in the middle."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from core.engine.caretaker import Caretaker
+from core.errors import EndpointUnavailable, NotFound, ReadOnly, WrongState
+from core.ids import new_id
+from core.ops import Ops, open_ops
+from core.releases import rows
+from core.releases.lock import release_lock
+from core.releases.strategy import DEFAULT_STRATEGY
+from core.serving.control import EndpointControl
+from core.state import schema
+from tests.support.opened import raw, write_workspace
+
+NAME = "bike"
+BODY = json.dumps({"dataframe_split": {"columns": ["x"], "data": [[1.0]]}}).encode()
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three small models, `v1` to `v3`: v2 answers 2 to a 1."""
+    import mlflow.sklearn
+    import pandas as pd
+    from mlflow.models import infer_signature
+    from sklearn.linear_model import LinearRegression
+
+    root = tmp_path_factory.mktemp("models")
+    x = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
+    for version in (1, 2, 3):
+        y = x["x"] * version
+        mlflow.sklearn.save_model(
+            LinearRegression().fit(x, y),
+            root / f"v{version}",
+            signature=infer_signature(x, y),
+            input_example=x,
+            pip_requirements=["scikit-learn"],
+            serialization_format="cloudpickle",
+        )
+    return root
+
+
+@pytest.fixture
+def served(tmp_path: Path, models: Path, woken: list[Any]) -> Iterator[Ops]:
+    """A workspace whose endpoint has had versions 1, 2 and 3 in production, 3 now."""
+    root = write_workspace(tmp_path / "space")
+    with open_ops(root, actor="ada") as ops:
+        run = ops.runs.start("chain", {})
+        with ops.session.change("test") as tx:
+            for version in (1, 2, 3):
+                tx.execute(
+                    schema.model_versions.insert().values(
+                        name="demand",
+                        version=version,
+                        run_id=run.id,
+                        step="register",
+                        path=os.path.relpath(models / f"v{version}", ops.workspace.state_dir),
+                        digest="ab" * 32,
+                        created_at=tx.now,
+                    )
+                )
+        control = ops.endpoints.control(NAME)
+        control.ensure_running(NAME)
+        try:
+            for version in (1, 2, 3):
+                deploy(ops, models, version)
+                finish(ops)
+            yield ops
+        finally:
+            control.stop()
+
+
+def deploy(ops: Ops, models: Path, version: int, weight: float = 100.0) -> None:
+    """Bring a version beside the others with so much of the traffic, as a worker does."""
+    control = ops.endpoints.control(NAME)
+    with ops.session.change("test") as tx:
+        made = rows.create_deployment(
+            tx,
+            new_id(),
+            endpoint=NAME,
+            model="demand",
+            version=version,
+            strategy=DEFAULT_STRATEGY,
+        )
+    control.load(made["revision"], models / f"v{version}", "demand", version)
+    table = {made["revision"]: weight}
+    if weight < 100:
+        table[made["from_revision"]] = 100 - weight
+    control.set_table(table)
+    with ops.session.change("test") as tx:
+        rows.record_weight(tx, made, weight, "more")
+
+
+def finish(ops: Ops) -> None:
+    """End the open deployment well; what need not stay loaded is unloaded."""
+    control = ops.endpoints.control(NAME)
+    with ops.session.change("test") as tx:
+        deployment = rows.open_deployment(tx, NAME)
+        assert deployment is not None
+        leaving = rows.finish_deployment(tx, deployment)
+    for revision in leaving:
+        control.unload(revision)
+
+
+def answer(ops: Ops) -> float:
+    """What the endpoint says to a 1: the version that serves."""
+    reply = ops.endpoints.invoke(NAME, BODY)
+    assert reply.status == 200, reply.body
+    found = json.loads(reply.body)
+    return round(float((found["predictions"] if isinstance(found, dict) else found)[0]), 3)
+
+
+def aliases(ops: Ops) -> dict[str, int]:
+    sql = "SELECT alias, version FROM model_aliases ORDER BY alias"
+    return dict(raw(ops.workspace.database_url, sql))  # type: ignore[arg-type]
+
+
+def intents(ops: Ops) -> list[Path]:
+    return list((ops.workspace.endpoints_dir / NAME).glob("rollback-*.json"))
+
+
+def look_after(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a worker's caretaker does about rollbacks, once."""
+    monkeypatch.setattr("core.engine.caretaker.INTENT_SECONDS", 0.0)
+    engine: Any = SimpleNamespace(
+        session=ops.session, store=ops.session.store(), workspace=ops.workspace
+    )
+    Caretaker(engine)._finish_rollbacks()
+
+
+class Clients:
+    """Keep sending requests until left; remembers every answer that was not a 200."""
+
+    def __init__(self, port: int, count: int = 4) -> None:
+        self.answers, self.failures = 0, list[str]()
+        self._port, self._stop = port, threading.Event()
+        self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(count)]
+
+    def __enter__(self) -> Clients:
+        for thread in self._threads:
+            thread.start()
+        self.more(20)
+        return self
+
+    def more(self, count: int) -> None:
+        """Wait for so many more answers."""
+        goal, deadline = self.answers + count, time.monotonic() + 30
+        while self.answers < goal:
+            assert time.monotonic() < deadline, (self.answers, self.failures)
+            time.sleep(0.005)
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(20)
+
+    def _send(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        while not self._stop.is_set():
+            try:
+                connection.request("POST", "/invocations", BODY)
+                reply = connection.getresponse()
+                text = reply.read()
+                if reply.status != 200:
+                    self.failures.append(f"{reply.status} {text!r}")
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append(repr(error))
+                connection.close()
+            self.answers += 1
+        connection.close()
+
+
+def test_back_and_further_back_under_traffic_and_not_one_request_fails(
+    served: Ops, models: Path, woken: list[Any]
+) -> None:
+    ops = served
+    assert answer(ops) == 3.0
+    assert aliases(ops) == {"champion": 3, "previous": 2}
+    preview = ops.endpoints.preview_rollback(NAME)
+    assert (preview.from_version, preview.to_version, preview.loaded) == (3, 2, True)
+    assert preview.aliases == ("champion: v3 → v2",)
+    with pytest.raises(NotFound, match="version 9 was never good here"):
+        ops.endpoints.rollback(NAME, 9)
+    with open_ops(ops.workspace.root, read_only=True) as reading, pytest.raises(ReadOnly):
+        reading.endpoints.rollback(NAME)
+
+    with Clients(ops.endpoints.get(NAME).port) as clients:
+        receipt = ops.endpoints.rollback(NAME, reason="worse on rainy days")
+        assert answer(ops) == 2.0
+        assert (receipt.from_version, receipt.to_version) == (3, 2)
+        assert (receipt.actor, receipt.reason) == ("ada", "worse on rainy days")
+        assert receipt.requests_failed == 0
+        assert 0 < receipt.milliseconds < 2000
+        assert aliases(ops) == {"champion": 2, "previous": 1}
+        clients.more(20)
+
+        # The second one goes further back, to a version that has been unloaded since.
+        further = ops.endpoints.rollback(NAME)
+        assert (further.from_version, further.to_version) == (2, 1)
+        assert answer(ops) == 1.0
+        assert aliases(ops) == {"champion": 1}
+        clients.more(20)
+
+        with pytest.raises(WrongState, match="no earlier good version"):
+            ops.endpoints.rollback(NAME)
+        assert answer(ops) == 1.0
+
+        # A canary: the rollback ends its deployment and leaves the aliases alone.
+        deploy(ops, models, 3, weight=40.0)
+        clients.more(40)
+        third = ops.endpoints.rollback(NAME, reason="never mind")
+        assert (third.from_version, third.to_version) == (3, 1)
+        clients.more(40)
+    assert clients.failures == []
+    assert clients.answers > 100
+
+    endpoint = ops.endpoints.get(NAME)
+    assert endpoint.status == "in_service"
+    states = {r.revision: (r.state, r.weight, r.actual_weight) for r in endpoint.revisions}
+    assert states == {
+        1: ("stable", 100.0, 100.0),
+        2: ("rolled_back", 0.0, 0.0),
+        3: ("rolled_back", 0.0, 0.0),
+        4: ("rolled_back", 0.0, 0.0),
+    }
+    assert endpoint.deployment is not None
+    assert endpoint.deployment.status == "rolled_back"
+    assert [r.id for r in endpoint.receipts] == [third.id, further.id, receipt.id]
+    entries = ops.audit.list(search="endpoint.rollback")
+    assert [entry.detail["receipt"] for entry in entries] == [third.id, further.id, receipt.id]
+    assert ops.audit.verify().ok
+    assert not intents(ops)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import core.releases.rollback as rollback
+from core.ops import open_ops
+rollback.record_rollback = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+with open_ops(Path(sys.argv[1]), actor="bob") as ops:
+    ops.endpoints.rollback("bike", reason="half done")
+"""
+
+
+def test_what_a_killed_author_began_is_completed_once(
+    served: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ops = served
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(ops.workspace.root)], timeout=60, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert answer(ops) == 2.0, "the traffic was moved at once"
+    assert aliases(ops) == {"champion": 3, "previous": 2}, "nothing was recorded yet"
+    (intent,) = intents(ops)
+    written = intent.read_text()
+
+    look_after(ops, monkeypatch)
+    assert not intents(ops)
+    assert aliases(ops) == {"champion": 2, "previous": 1}
+    (receipt,) = ops.endpoints.get(NAME).receipts
+    assert (receipt.actor, receipt.reason) == ("bob", "half done")
+    assert (receipt.from_version, receipt.to_version, receipt.requests_failed) == (3, 2, 0)
+    (entry,) = ops.audit.list(search="endpoint.rollback")
+    assert entry.actor == "bob"
+
+    # Its author may also have died behind the record; by now somebody has gone further back.
+    ops.endpoints.rollback(NAME)
+    intent.write_text(written)
+    look_after(ops, monkeypatch)
+    assert not intents(ops)
+    assert (answer(ops), aliases(ops)) == (1.0, {"champion": 1})
+    assert len(ops.endpoints.get(NAME).receipts) == 2
+
+    look_after(ops, monkeypatch)
+    assert answer(ops) == 1.0
+
+
+def test_an_endpoint_that_falls_silent_is_rolled_back_by_a_worker(
+    served: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It swapped, and the answer was lost."""
+    ops = served
+    real = EndpointControl.rollback
+
+    def swap_and_fall_silent(control: EndpointControl, to: int, reason: str = "") -> None:
+        real(control, to, reason)
+        raise EndpointUnavailable("The endpoint did not answer `rollback` within 40 s")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EndpointControl, "rollback", swap_and_fall_silent)
+        with pytest.raises(EndpointUnavailable) as caught:
+            ops.endpoints.rollback(NAME)
+    assert "a worker will finish the rollback" in caught.value.one_line()
+    assert len(intents(ops)) == 1
+    look_after(ops, monkeypatch)
+    assert (answer(ops), aliases(ops)) == (2.0, {"champion": 2, "previous": 1})
+
+    # The other way to fail: it refuses. Then nothing moved and nothing is left over.
+    def refuse(*_: object) -> None:
+        raise NotFound("revision 1 is not loaded")
+
+    monkeypatch.setattr(EndpointControl, "rollback", refuse)
+    with pytest.raises(NotFound):
+        ops.endpoints.rollback(NAME)
+    assert not intents(ops)
+    assert aliases(ops) == {"champion": 2, "previous": 1}
+
+    # An abort decides under the lock what is open: a deployment that has just ended well
+    # keeps its traffic.
+    with pytest.raises(WrongState, match="nothing is being deployed"):
+        ops.endpoints.abort(NAME)
+    assert answer(ops) == 2.0
+
+
+def test_one_change_of_the_routing_at_a_time(tmp_path: Path) -> None:
+    folder = tmp_path / "endpoints" / "bike"
+    with release_lock(folder):
+        assert folder.stat().st_mode & 0o777 == 0o700
+        with (
+            pytest.raises(WrongState, match="somebody else is changing its routing"),
+            release_lock(folder, timeout=0.05),
+        ):
+            pytest.fail("it may not come to this")
+    with release_lock(folder, timeout=0.05):
+        pass
