@@ -80,6 +80,7 @@ class OpsdeckApp(App[None]):
         self._message: tuple[tuple[str, str], ...] = ()
         self._message_at = 0.0
         self._bugs_told: set[str] = set()
+        self.readings = 0
         self.log_path = ops.workspace.state_dir / "console.log"
 
     # life
@@ -155,6 +156,11 @@ class OpsdeckApp(App[None]):
             head=self._head,
             trouble=self._trouble,
         )
+
+    @property
+    def busy(self) -> bool:
+        """Whether a change is under way."""
+        return bool(self._changes.under_way)
 
     def now(self) -> float:
         """The time, epoch seconds."""
@@ -354,9 +360,12 @@ class OpsdeckApp(App[None]):
             self._poller.poke()
         elif change.failed is None or not change.failed(event.error):
             self._trouble_with(change.title, event.error)
+        elif change.command:
+            self.tell(f"✗ {change.title} was refused", "bad", change.command)
 
     def on_polled(self, event: Polled) -> None:
         self._poller.taken()
+        self.readings += 1
         self._read_at, self._trouble = event.at, ""
         if event.head is not None:
             self._head = event.head

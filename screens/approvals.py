@@ -144,7 +144,7 @@ class ApprovalsScreen(ModeScreen):
 
     def on_row_table_moved(self, _event: RowTable.Moved) -> None:
         self._evidence()
-        self.chrome()
+        self.foot()
 
     def on_row_table_chosen(self, _event: RowTable.Chosen) -> None:
         self.set_focus(self.query_one("#evidence"))

@@ -157,7 +157,7 @@ class AuditScreen(ModeScreen):
 
     def on_row_table_moved(self, _event: RowTable.Moved) -> None:
         self._entry()
-        self.chrome()
+        self.foot()
 
     def filtered(self, text: str) -> None:
         self._query = AuditQuery(search=text.strip())

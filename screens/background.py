@@ -90,11 +90,13 @@ class Poller:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop reading; does not wait for a reading under way."""
+        """Stop reading; waits a moment, no longer, for a reading under way."""
         self._stopped = True
         self._resumed.set()
         self._taken.set()
         self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(0.2)
 
     def ask(self, ask: Ask | None) -> None:
         """Read this from now on, the first time at once."""

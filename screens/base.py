@@ -127,6 +127,10 @@ class ModeScreen(Screen[None]):
         for widget in self.query("TopBar, BottomBar"):
             widget.refresh()
 
+    def foot(self) -> None:
+        """Draw message line and footer again (the selection has changed)."""
+        self.query_one(BottomBar).refresh()
+
     def on_mount(self) -> None:
         focus = self.first_focus()
         if focus is not None:

@@ -151,7 +151,7 @@ class DeploysScreen(ModeScreen):
     def on_row_table_moved(self, _event: RowTable.Moved) -> None:
         self.deck.read(self.ask())
         self._tree()
-        self.chrome()
+        self.foot()
 
     def on_row_table_chosen(self, _event: RowTable.Chosen) -> None:
         self.set_focus(self.query_one("#tree"))

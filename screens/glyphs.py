@@ -31,6 +31,7 @@ _SIGNS = {
     "failed": Sign("✗", "failed", "bad"),
     "rejected": Sign("⊘", "rejected", "bad"),
     "cancelled": Sign("⊗", "cancelled", "dim"),
+    "cancelling": Sign("⊗", "cancelling", "warn"),
     "skipped": Sign("↷", "skipped", "faint"),
     # approvals
     "open": Sign("◆", "open", "wait"),

@@ -180,7 +180,7 @@ class ModelsScreen(ModeScreen):
 
     def on_row_table_moved(self, _event: RowTable.Moved) -> None:
         self._version()
-        self.chrome()
+        self.foot()
 
     def on_row_table_chosen(self, _event: RowTable.Chosen) -> None:
         self.deck.perform("models.run")

@@ -243,7 +243,7 @@ class PulseScreen(ModeScreen):
         self.do_pulse_open()
 
     def on_row_table_moved(self, _event: RowTable.Moved) -> None:
-        self.chrome()
+        self.foot()
 
     # actions
 

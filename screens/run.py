@@ -255,7 +255,7 @@ class RunScreen(ModeScreen):
 
     def on_row_table_moved(self, _event: RowTable.Moved) -> None:
         self._details()
-        self.chrome()
+        self.foot()
 
     def on_row_table_chosen(self, _event: RowTable.Chosen) -> None:
         self.do_run_logs()

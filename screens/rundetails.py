@@ -16,12 +16,13 @@ def headline(run: Run | None, now: float) -> Line:
     if run is None:
         return [(" reading…", "dim")]
     status = sign(run.status)
-    word = "cancelling" if run.cancel_requested and not run.status.ended else status.word
+    if run.cancel_requested and not run.status.ended:
+        status = sign("cancelling")
     end = run.ended_at if run.ended_at is not None else now
     took = duration(None if run.started_at is None else end - run.started_at)
     line: list[Piece] = [
         (f" {run.label} ", "title"),
-        (f" {status.glyph} {word}", status.style),
+        (f" {status.text}", status.style),
         (f"  {run.steps_done}/{run.steps_total} steps  {took}", "text"),
         (f"  {params(run.params)}", "dim"),
         (f"  by {run.requested_by}", "dim"),
@@ -40,7 +41,7 @@ def detail_lines(
 ) -> list[Line]:
     """Run, parameters, results, the selected step, outputs of all steps, lineage."""
     run = detail.run
-    lines: list[Line] = [[("RUN", "head")]]
+    lines: list[Line] = [[(" RUN", "head")]]
     lines += [
         _pair("id", run.id),
         _pair("asked for", f"{full_time(run.created_at)} by {run.requested_by}"),
@@ -52,14 +53,14 @@ def detail_lines(
         lines.append(_pair("resumed", f"{run.generation - 1} times"))
     if not run.use_cache:
         lines.append(_pair("cache", "refused"))
-    lines += [[], [("PARAMETERS", "head")]]
+    lines += [[], [(" PARAMETERS", "head")]]
     lines += [_pair(key, str(value)) for key, value in run.params.items()] or [_pair("none", "")]
     if scores:
-        lines += [[], [("RESULTS", "head")]]
+        lines += [[], [(" RESULTS", "head")]]
         lines += [_pair(key, number(value), "bold") for key, value in sorted(scores.items())]
     lines += _step_lines(detail, step_name)
     lines += _output_lines(detail, width)
-    lines += [[], [("LINEAGE", "head")], *lineage_lines(_lineage(detail))]
+    lines += [[], [(" LINEAGE", "head")], *lineage_lines(_lineage(detail))]
     return lines
 
 
@@ -75,7 +76,7 @@ def _step_lines(detail: RunDetail, name: str | None) -> list[Line]:
     if step is None:
         return []
     status = sign(step.status)
-    lines: list[Line] = [[], [(f"STEP {step.step}", "head")]]
+    lines: list[Line] = [[], [(f" STEP {step.step}", "head")]]
     lines.append(_pair("state", status.text, status.style))
     if step.message:
         lines.append(_pair("message", step.message, "bad" if step.status == "failed" else "text"))
@@ -99,7 +100,7 @@ def _step_lines(detail: RunDetail, name: str | None) -> list[Line]:
 
 
 def _output_lines(detail: RunDetail, width: int) -> list[Line]:
-    lines: list[Line] = [[], [("OUTPUTS", "head")]]
+    lines: list[Line] = [[], [(" OUTPUTS", "head")]]
     for step in detail.steps:
         for output in step.outputs:
             lines.append(

@@ -77,12 +77,12 @@ def parsed(text: str) -> RunsQuery:
 COLUMNS = (
     Column("#", 6, align="right"),
     Column("PIPELINE", 11, grow=2),
-    Column("STATUS", 11),
+    Column("STATUS", 12),
     Column("PARAMS", 12, grow=8),
     Column("STEPS", 5, grow=2, drop=1),
     Column("STARTED", 11),
     Column("TOOK", 6, align="right"),
-    Column("BY", 8, grow=1, drop=2),
+    Column("BY", 10, grow=1, drop=2),
 )
 
 
@@ -91,11 +91,12 @@ def run_cells(run: Run, now: float) -> Sequence[Cell]:
     status = sign(run.status)
     end = run.ended_at if run.ended_at is not None else now
     took = None if run.started_at is None else end - run.started_at
-    label = "cancelling" if run.cancel_requested and not run.status.ended else status.word
+    if run.cancel_requested and not run.status.ended:
+        status = sign("cancelling")
     return (
         (str(run.number), "bold"),
         run.pipeline,
-        (f"{status.glyph} {label}", status.style),
+        (status.text, status.style),
         (params(run.params), "dim"),
         partial(_steps, run.steps_done, run.steps_total, status.style),
         (clock_time(run.started_at or run.created_at, now), "dim"),
@@ -181,7 +182,7 @@ class RunsScreen(ModeScreen):
         self.deck.read(self.ask())
 
     def on_row_table_moved(self, _event: RowTable.Moved) -> None:
-        self.chrome()
+        self.foot()
 
     def on_row_table_chosen(self, _event: RowTable.Chosen) -> None:
         self.deck.perform("runs.open")

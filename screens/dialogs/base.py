@@ -20,7 +20,6 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from screens.deck import Deck
-from screens.look import LOOK
 from screens.widgets.lines import Line, Piece, strip, wrap
 from screens.widgets.page import Page
 
@@ -67,7 +66,7 @@ class Choice(Widget, can_focus=True):
             (f"  {self._key}" if self._key else "", "key"),
             (" ▌" if on else "  ", "mark"),
         ]
-        over = LOOK.style("cursor") if on else None
+        over = "cursor" if on else ""
         return strip(self, pieces, self.size.width, over=over)
 
     def action_press(self) -> None:

@@ -65,7 +65,7 @@ class Chart(Widget):
     def __init__(self, title: str = "", *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.title = title
-        self._series: tuple[Series, ...] = ()
+        self.series: tuple[Series, ...] = ()
         self._strips: list[Strip] = []
         self._drawn: tuple[Any, ...] = ()
         self._drawn_at = -1e9
@@ -77,8 +77,8 @@ class Chart(Widget):
         """Show these series; drawn soon if seen."""
         if title is not None:
             self.title = title
-        if tuple(series) != self._series or not self._strips:
-            self._series = tuple(series)
+        if tuple(series) != self.series or not self._strips:
+            self.series = tuple(series)
             self._soon()
 
     def _soon(self) -> None:
@@ -104,10 +104,10 @@ class Chart(Widget):
         width, height = self.size
         if width < 12 or height < 4 or not self.is_on_screen:
             return
-        if self._series and "plotext" not in sys.modules:
+        if self.series and "plotext" not in sys.modules:
             self._load()
             return
-        state = (self._series, width, height, self.title, LOOK.mono)
+        state = (self.series, width, height, self.title, LOOK.mono)
         if state == self._drawn:
             return
         self._drawn, self._drawn_at = state, time.monotonic()
@@ -126,7 +126,7 @@ class Chart(Widget):
         threading.Thread(target=load, name="opsdeck-plotext", daemon=True).start()
 
     def _paint(self, width: int, height: int) -> list[Strip]:
-        shown = [s for s in self._series if any(math.isfinite(v) for v in s.values)]
+        shown = [s for s in self.series if any(math.isfinite(v) for v in s.values)]
         heading: list[Piece] = [(f" {self.title} " if self.title else " ", "head")]
         if not shown:
             return [strip(self, heading, width), strip(self, [(f"  {self.empty}", "faint")], width)]
@@ -169,7 +169,8 @@ def _plot(series: Sequence[Series], width: int, height: int) -> list[Strip]:
     figure.ruler(0, 0).ticks(ticks, [f"{tick:g}" for tick in ticks])
     low, high = _value_range(series)
     if high > low:
-        levels = [low + (high - low) * i / 4 for i in range(5)] if height >= 8 else [low, high]
+        parts = 4 if height >= 14 else 2 if height >= 7 else 1
+        levels = [low + (high - low) * i / parts for i in range(parts + 1)]
         figure.ruler(1, 0).ticks(levels, [number(level) for level in levels])
     text: str = figure.build().string()
     return [_styled(row, width) for row in text.splitlines()[:height]]

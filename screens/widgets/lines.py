@@ -73,25 +73,33 @@ def wrap(text: str, width: int) -> list[str]:
     return lines
 
 
-def strip(widget: Widget, line: Line, width: int, *, over: Style | None = None) -> Strip:
+def strip(widget: Widget, line: Line, width: int, *, over: str = "") -> Strip:
     """A strip of exactly `width` columns on the widget's background.
 
-    `over` (the cursor's background, say) is laid under the text in place of it.
+    `over` names a style that is laid under the text in place of the background: a cursor.
     """
-    style = LOOK.style
-    segments = [Segment(text, style(name)) for text, name in crop(line, width)]
-    used = sum(cell_len(segment.text) for segment in segments)
+    ground, mono = widget.background_colors[1], LOOK.mono
+    used = 0
+    segments = []
+    for text, name in line:
+        used += cell_len(text)
+        segments.append(Segment(text, _style(name, ground, over, mono)))
+    if used > width:
+        cut = crop(line, width)
+        segments = [Segment(text, _style(name, ground, over, mono)) for text, name in cut]
+        used = width_of(cut)
     if used < width:
-        segments.append(Segment(" " * (width - used), style("text")))
-    ground = ground_of(widget)
-    return Strip(segments, width).apply_style(ground + over if over is not None else ground)
+        segments.append(Segment(" " * (width - used), _style("text", ground, over, mono)))
+    return Strip(segments, width)
 
 
-@lru_cache(64)
-def _ground(colour: Color) -> Style:
-    return Style(bgcolor=colour.rich_color)
+@lru_cache(512)
+def _style(name: str, ground: Color, over: str, mono: bool) -> Style:
+    """A named style on a background; `mono` is here so that a change of looks is seen."""
+    base = Style(bgcolor=ground.rich_color)
+    return (base + LOOK.style(over) if over else base) + LOOK.style(name)
 
 
 def ground_of(widget: Widget) -> Style:
     """The background that a widget is drawn on."""
-    return _ground(widget.background_colors[1])
+    return Style(bgcolor=widget.background_colors[1].rich_color)

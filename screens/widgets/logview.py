@@ -101,7 +101,7 @@ class LogView(ScrollView, can_focus=True):
 
     @property
     def _gutter(self) -> int:
-        return 9 + 2 + (11 if self.scrollable_content_region.width >= 70 else 0)
+        return 10 + 2 + (11 if self.scrollable_content_region.width >= 70 else 0)
 
     def _measure(self) -> None:
         width = max(1, self.scrollable_content_region.width - self._gutter)
@@ -114,8 +114,13 @@ class LogView(ScrollView, can_focus=True):
                 height += max(1, -(-cell_len(one_line(line.text)) // width))
         self.virtual_size = Size(0, height)
         if self.follow:
-            self.scroll_to(y=height, animate=False)
+            self._to_end()
+            self.call_after_refresh(self._to_end)  # the size may be settled only then
         self.refresh()
+
+    def _to_end(self) -> None:
+        if self.follow:
+            self.scroll_to(y=self.max_scroll_y, animate=False)
 
     def _place(self, index: int) -> int:
         return self._starts[index] if self.wrap else index
@@ -186,7 +191,7 @@ class LogView(ScrollView, can_focus=True):
         if part:
             pieces.append((" " * self._gutter, "text"))
         else:
-            pieces.append((_time(int(line.at)) + " ", "faint"))
+            pieces.append((f" {_time(int(line.at))} ", "faint"))
             if width >= 70:
                 pieces.append((fit(line.step, 10) + " ", "dim"))
             mark, style = _MARKS.get(line.stream, ("│", "faint"))

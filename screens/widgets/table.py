@@ -13,19 +13,18 @@ from typing import Any, ClassVar
 
 from textual.binding import BindingType
 from textual.events import Click, Resize
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from screens.look import LOOK
 from screens.moves import TABLE_BINDINGS
 from screens.widgets.lines import Line, Piece, crop, fit, strip, width_of
 
 Cell = str | Piece | Line | Callable[[int], Line]
 """A cell: text, text with a style, pieces, or a function of the column's width."""
 
-WINDOW = 300
+WINDOW = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,17 +180,24 @@ class RowTable(ScrollView, can_focus=True):
         index = max(0, min(index, self.total - 1))
         if index == self.cursor:
             return
-        self.cursor = index
+        left, self.cursor = self.cursor, index
         row = self.selected
         self.selected_key = self._key(row) if row is not None else None
-        self._follow()
-        self.refresh()
+        self._follow()  # draws all rows where it scrolls
+        self._redraw(left)
+        self._redraw(index)
         self.post_message(self.Moved(self))
 
     @property
     def page(self) -> int:
         """How many rows are in view."""
         return max(1, self.scrollable_content_region.height - self._header)
+
+    def _redraw(self, index: int) -> None:
+        """Draw one row again, if it is in view."""
+        y = index - round(self.scroll_y) + self._header
+        if self._header <= y < self.size.height:
+            self.refresh(Region(0, y, self.size.width, 1))
 
     def _follow(self) -> None:
         top = round(self.scroll_y)
@@ -296,7 +302,7 @@ class RowTable(ScrollView, can_focus=True):
             if number:
                 line.append((" ", "text"))
             line.extend(_cell(cells[i], wide, self._columns[i].align))
-        over = LOOK.style("cursor" if self.has_focus else "cursor_off") if here else None
+        over = ("cursor" if self.has_focus else "cursor_off") if here else ""
         return strip(self, line, width, over=over)
 
     def _header_line(self, width: int) -> Strip:

@@ -1,0 +1,73 @@
+"""What the console loads before its first frame, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = (
+    "mlflow", "pandas", "sklearn", "numpy", "dbos", "sagemaker", "boto3", "sqlalchemy", "pydantic",
+    "plotext", "httpx", "click", "matplotlib", "starlette", "uvicorn",
+)  # fmt: skip
+
+PROGRAM = """
+import asyncio, json, sys
+from pathlib import Path
+from core.ops import open_ops
+from console.app import OpsdeckApp
+
+async def main():
+    app = OpsdeckApp(open_ops(Path(sys.argv[1]), actor="engineer"), start_mode=sys.argv[2])
+    async with app.run_test(size=(80, 24)) as pilot:
+        while app.readings < 1:
+            await pilot.pause(0.02)
+        await pilot.pause()
+        loaded = sorted({name.partition(".")[0] for name in sys.modules})
+    print(json.dumps(loaded))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("mode", ["pulse", "runs"])
+def test_nothing_heavy_is_loaded_before_the_first_frame(template: Path, mode: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(template), mode],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    loaded = set(json.loads(done.stdout))
+    assert "textual" in loaded
+    assert not loaded.intersection(HEAVY)
+    assert f"screens.{'runs' if mode == 'pulse' else 'pulse'}" not in done.stdout
+
+
+def test_it_quits_within_a_second_while_a_backend_hangs(template: Path) -> None:
+    program = """
+import asyncio, sys, time
+from pathlib import Path
+from core.ops import open_ops
+from console.app import OpsdeckApp
+
+ops = open_ops(Path(sys.argv[1]), actor="engineer")
+ops.runs.count = lambda **_: time.sleep(60)
+
+async def main():
+    app = OpsdeckApp(ops, start_mode="runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.3)
+        began = time.monotonic()
+        await pilot.press("q")
+    print(time.monotonic() - began)
+
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(template)],
+        cwd=ROOT, capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    assert float(done.stdout) < 1.0
