@@ -117,6 +117,13 @@ class DiskFull(OpsdeckError):
     exit_status = 4
 
 
+class StateBusy(OpsdeckError):
+    """The state database was locked by somebody else for too long; nothing was changed."""
+
+    code = "E304"
+    exit_status = 4
+
+
 class WorkerUnavailable(OpsdeckError):
     """No worker is alive, or it could not be started."""
 

@@ -6,11 +6,14 @@ can. All calls block and are thread-safe.
 
 from __future__ import annotations
 
+import contextlib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.errors import StateCorrupt, StateVersion
 from core.session import Session, default_actor
+from core.state.version import is_older
 from core.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -110,7 +113,17 @@ class Ops:
 def open_ops(path: Path | None = None, *, actor: str | None = None, read_only: bool = False) -> Ops:
     """Open the workspace at or above `path` (default: the present folder).
 
-    Raises `NotAWorkspace` and `ConfigInvalid`.
+    A state of an older schema is brought up to date. Raises `NotAWorkspace`,
+    `ConfigInvalid`, and `StateVersion` where this Opsdeck is too old for the state, or may
+    not update it because the session is read-only.
     """
     workspace = open_workspace(path)
-    return Ops(workspace, actor or default_actor(workspace), read_only)
+    ops = Ops(workspace, actor or default_actor(workspace), read_only)
+    with contextlib.suppress(StateCorrupt):  # whatever reads it first says so, or doctor does
+        if is_older(ops.session.reader):
+            if read_only:
+                raise StateVersion(
+                    "the state database is of an older Opsdeck", "open it once without --read-only"
+                )
+            ops.session.store()
+    return ops

@@ -25,15 +25,17 @@ class Bell:
                 event.set()
 
     @contextmanager
-    def listening(self, name: str) -> Iterator[threading.Event]:
+    def listening(self, *names: str) -> Iterator[threading.Event]:
         """An event that each ring sets; clear it before looking, so that none is missed."""
         event = threading.Event()
         with self._lock:
-            self._waiting.setdefault(name, set()).add(event)
+            for name in names:
+                self._waiting.setdefault(name, set()).add(event)
         try:
             yield event
         finally:
             with self._lock:
-                self._waiting[name].discard(event)
-                if not self._waiting[name]:
-                    del self._waiting[name]
+                for name in names:
+                    self._waiting[name].discard(event)
+                    if not self._waiting[name]:
+                        del self._waiting[name]

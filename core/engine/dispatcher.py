@@ -31,6 +31,7 @@ class Dispatcher:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._last_ring = self._newest_message()
         self._threads = [
             threading.Thread(target=self._loop, args=(False,), name="dispatcher", daemon=True),
             threading.Thread(target=self._loop, args=(True,), name="mirror", daemon=True),
@@ -51,6 +52,7 @@ class Dispatcher:
             try:
                 if not slow:
                     self._watch_cancelled()
+                    self._ring_for_decisions()
                 for row in self._messages(slow):
                     self._take(row)
                 if not slow:
@@ -62,6 +64,10 @@ class Dispatcher:
             except Exception:
                 log.exception("dispatcher")
                 self._engine.stopping.wait(AWAY_SECONDS)
+
+    def _newest_message(self) -> int:
+        rows = self._engine.session.reader.rows("SELECT coalesce(max(id), 0) AS id FROM outbox")
+        return int(rows[0]["id"]) if rows else 0
 
     def _messages(self, slow: bool) -> list[Mapping[str, Any]]:
         """What is to be done, oldest first; steps that wait for a slot are not among it."""
@@ -94,7 +100,20 @@ class Dispatcher:
             "SELECT id FROM runs WHERE cancel_requested = 1"
             " AND status IN ('queued', 'running', 'waiting')"
         )
-        self._engine.cancelled = frozenset(row["id"] for row in rows)
+        cancelled = frozenset(row["id"] for row in rows)
+        fresh, self._engine.cancelled = cancelled - self._engine.cancelled, cancelled
+        for run_id in fresh:
+            self._engine.bell.ring(run_id)
+
+    def _ring_for_decisions(self) -> None:
+        """Wake the gates that wait in this worker, whichever worker takes the message."""
+        rows = self._engine.session.reader.rows(
+            "SELECT id, target FROM outbox WHERE id > :last AND kind = 'control' ORDER BY id",
+            last=self._last_ring,
+        )
+        for row in rows:
+            self._last_ring = row["id"]
+            self._engine.bell.ring(row["target"])
 
     def _take(self, row: Mapping[str, Any]) -> None:
         """Claim a message, do it, mark it done; one that fails is tried again later."""
@@ -145,7 +164,8 @@ class Dispatcher:
                 payload["backoff"],
             )
         elif kind == "control":
-            durable.send_control(target, dict(payload), f"outbox-{message}")
+            if target.startswith("deployment:"):  # gates have been rung for, and look themselves
+                durable.send_control(target, dict(payload), f"outbox-{message}")
         elif kind == "deployment.start":
             durable.start_deployment(target)
         elif kind == "mirror":
@@ -181,7 +201,8 @@ class Dispatcher:
             names = [
                 row["step"]
                 for row in tx.rows(sa.select(steps).where(steps.c.run_id == run_id))
-                if not StepStatus(row["status"]).ended
+                # Gates look by themselves, and a deploy step waits for its deployment.
+                if not StepStatus(row["status"]).ended and row["kind"] not in ("gate", "deploy")
             ]
             open_ones = [
                 row["id"]

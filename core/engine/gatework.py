@@ -17,7 +17,7 @@ from core.engine.plan import Plan, load_plan
 from core.engine.registerwork import registered_version
 from core.errors import OpsdeckError, StepFailed
 from core.ids import short_id
-from core.releases import rows
+from core.releases import aliases
 from core.state import schema
 from core.state.store import Transaction
 
@@ -95,15 +95,6 @@ def close_gate(engine: Engine, run_id: str, name: str, workflow_id: str) -> str:
         return ended
 
 
-def seconds_left(engine: Engine, workflow_id: str) -> float:
-    """Seconds until the request expires; a day for one that does not."""
-    with engine.store.transaction(SYSTEM) as tx:
-        row = tx.row(sa.select(_TABLE.c.expires_at).where(_TABLE.c.workflow_id == workflow_id))
-        if row is None or row["expires_at"] is None:
-            return 86_400.0
-        return max(0.05, min(86_400.0, float(row["expires_at"]) - tx.now))
-
-
 def _open(engine: Engine, tx: Transaction, plan: Plan, step: StepSpec, workflow_id: str) -> None:
     options = step.options
     version = registered_version(tx, plan.run["id"], str(options["register"]))
@@ -177,7 +168,10 @@ def _evidence(
         "version": version["version"],
         "environment": step.options["environment"],
         "metrics": own,
-        "champion": {"version": _alias(tx, version["name"]), "metrics": theirs},
+        "champion": {
+            "version": aliases.alias_of(tx, version["name"], "champion"),
+            "metrics": theirs,
+        },
         "documents": documents,
         "figures": figures,
         "artifacts": artifacts,
@@ -202,14 +196,6 @@ def _against_champion(numbers: Mapping[str, float]) -> tuple[dict[str, float], d
     return own, theirs
 
 
-def _alias(tx: Transaction, model: str) -> int | None:
-    table = schema.model_aliases
-    row = tx.row(
-        sa.select(table.c.version).where(table.c.name == model, table.c.alias == "champion")
-    )
-    return None if row is None else int(row["version"])
-
-
 def _set_status(
     tx: Transaction, approval: Mapping[str, Any], status: ApprovalStatus, why: str
 ) -> ApprovalStatus:
@@ -230,15 +216,10 @@ def _mark_version(tx: Transaction, approval: Mapping[str, Any], status: Approval
         .where(table.c.name == approval["model"], table.c.version == approval["version"])
         .values(approval=status)
     )
-    if status in (ApprovalStatus.REJECTED, ApprovalStatus.EXPIRED):
-        aliases = schema.model_aliases
-        row = tx.row(
-            sa.select(aliases.c.version).where(
-                aliases.c.name == approval["model"], aliases.c.alias == "candidate"
-            )
-        )
-        if row is not None and row["version"] == approval["version"]:
-            rows.drop_alias(tx, approval["model"], "candidate")
+    refused = status in (ApprovalStatus.REJECTED, ApprovalStatus.EXPIRED)
+    candidate = aliases.alias_of(tx, approval["model"], "candidate")
+    if refused and candidate == approval["version"]:
+        aliases.drop_alias(tx, approval["model"], "candidate")
     tx.outbox("mirror", approval["model"])
 
 

@@ -16,7 +16,7 @@ from core.engine.context import STATE_AWAY, SYSTEM, Engine
 from core.engine.plan import Plan, load_plan
 from core.errors import OpsdeckError
 from core.pipelines import code_fingerprint
-from core.releases import rows
+from core.releases import aliases
 from core.state import schema
 from core.state.store import Transaction
 from core.workspace import Workspace
@@ -119,7 +119,7 @@ def _record(
             run=plan.run["number"],
             digest=model.digest,
         )
-    rows.set_alias(tx, name, "candidate", version)
+    aliases.set_alias(tx, name, "candidate", version)
 
 
 def registered_version(tx: Transaction, run_id: str, step: str) -> Mapping[str, Any] | None:

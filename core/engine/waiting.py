@@ -1,4 +1,8 @@
-"""Waiting for a run's nodes to end, at the price of one query now and then."""
+"""Waiting, for a run's nodes or for a person, at the price of one query now and then.
+
+DBOS's own ways poll the database for each that waits: a transaction ten times a second for
+every open gate.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from functools import partial
 
 from dbos import DBOS
 
+from core.domain.gate import ApprovalStatus
 from core.domain.run import StepStatus
 from core.engine import runstate
 from core.engine.context import Engine
@@ -18,6 +23,9 @@ LOOK_ALONE = 5.0
 
 LOOK_SHARED = 0.25
 """The same where another worker may have ended a step."""
+
+LOOK_GATE = 30.0
+"""The same for a decision, which comes with a ring in every worker."""
 
 BROKEN_EVERY = 30.0
 _BROKEN = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
@@ -43,6 +51,31 @@ def await_ended(engine: Engine, run_id: str, workflow_ids: dict[str, str]) -> di
                 check_at = time.monotonic() + BROKEN_EVERY
                 _fail_broken(engine, run_id, workflow_ids)
             rung.wait(look)
+
+
+def await_decision(engine: Engine, run_id: str, workflow_id: str) -> None:
+    """Block until the gate's request was decided, has expired, or its run was cancelled."""
+    with engine.bell.listening(run_id, workflow_id) as rung:
+        while True:
+            engine.hold_if_stopping()
+            rung.clear()
+            left = engine.insist(lambda: _seconds_open(engine, workflow_id))
+            if left <= 0:
+                return
+            rung.wait(min(LOOK_GATE, left))
+
+
+def _seconds_open(engine: Engine, workflow_id: str) -> float:
+    """How long a request stays open; 0 when there is nothing to wait for any more."""
+    rows = engine.session.reader.rows(
+        "SELECT a.status, a.expires_at, r.cancel_requested FROM approvals a"
+        " JOIN runs r ON r.id = a.run_id WHERE a.workflow_id = :workflow",
+        workflow=workflow_id,
+    )
+    if not rows or rows[0]["status"] != ApprovalStatus.OPEN or rows[0]["cancel_requested"]:
+        return 0.0
+    expires = rows[0]["expires_at"]
+    return float("inf") if expires is None else float(expires) - time.time()
 
 
 def _ended(engine: Engine, run_id: str, names: Sequence[str]) -> dict[str, str]:

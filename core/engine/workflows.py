@@ -5,8 +5,9 @@ that another worker can take the workflow up where a dead one left it. Each node
 a workflow of its own under the id `run:generation:step`, because the numbers of steps in
 one workflow follow the order of their completion, which a replay need not repeat.
 
-Waiting is always for a message on the topic `control`, with a time limit: that is how a
-decision, a promotion, a rollback or a cancellation reaches a workflow that sleeps.
+Runs and gates wait for rows of the state to change (`waiting`). Pauses, of deployments and
+between attempts, wait for a message on the topic `control` with a time limit: that is how
+a promotion, a rollback or a cancellation reaches them.
 """
 
 from __future__ import annotations
@@ -206,7 +207,7 @@ def gate_workflow(run_id: str, name: str, generation: int) -> str:
     workflow_id = step_workflow_id(run_id, generation, name)
     status = _open_gate(run_id, name, workflow_id)
     while status == StepStatus.WAITING:
-        DBOS.recv("control", timeout_seconds=_seconds_left(workflow_id))
+        _wait_at_gate(run_id, workflow_id)
         status = _close_gate(run_id, name, workflow_id)
     return status
 
@@ -216,10 +217,9 @@ def _open_gate(run_id: str, name: str, workflow_id: str) -> str:
     return _guarded(run_id, name, lambda: gatework.open_gate(engine(), run_id, name, workflow_id))
 
 
-@DBOS.step(name="time left")
-def _seconds_left(workflow_id: str) -> float:
-    worker = engine()
-    return worker.insist(lambda: gatework.seconds_left(worker, workflow_id))
+@DBOS.step(name="wait at gate")
+def _wait_at_gate(run_id: str, workflow_id: str) -> None:
+    waiting.await_decision(engine(), run_id, workflow_id)
 
 
 @DBOS.step(name="close")

@@ -168,9 +168,12 @@ class Intent:
 
 
 def unfinished_intents(endpoints_dir: Path) -> Iterator[tuple[Path, Intent]]:
-    """Intents whose author has not taken them away."""
+    """Intents whose author has not taken them away; one that cannot be read is put aside."""
     for path in sorted(endpoints_dir.glob("*/rollback-*.json")):
-        yield path, Intent(**json.loads(path.read_text()))
+        try:
+            yield path, Intent(**json.loads(path.read_text()))
+        except (ValueError, TypeError):
+            path.rename(path.with_suffix(".broken"))
 
 
 def finish_rollback(session: Session, path: Path, intent: Intent) -> Receipt | None:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus, StrategyStep
 from core.errors import WrongState
+from core.releases import aliases
 from core.state import schema
 from core.state.store import Transaction
 
@@ -190,41 +191,21 @@ def set_production_aliases(
     """
     now = _revision(tx, endpoint, champion)
     before = _revision(tx, endpoint, previous) if previous is not None else None
-    set_alias(tx, now["model"], "champion", now["version"])
+    aliases.set_alias(tx, now["model"], "champion", now["version"])
     if before is None or before["model"] != now["model"]:
-        drop_alias(tx, now["model"], "previous")
+        aliases.drop_alias(tx, now["model"], "previous")
     if before is not None:
-        set_alias(tx, before["model"], "previous", before["version"])
-    if _alias(tx, now["model"], "candidate") == now["version"]:
-        drop_alias(tx, now["model"], "candidate")
+        aliases.set_alias(tx, before["model"], "previous", before["version"])
+    if aliases.alias_of(tx, now["model"], "candidate") == now["version"]:
+        aliases.drop_alias(tx, now["model"], "candidate")
     table = schema.revisions
     served = sa.select(table.c.model).where(table.c.endpoint == endpoint).distinct()
     for model in sorted(row["model"] for row in tx.rows(served)):
-        if not _in_production(tx, model, _alias(tx, model, "champion")):
-            drop_alias(tx, model, "champion")
-        if _alias(tx, model, "previous") == _alias(tx, model, "champion"):
-            drop_alias(tx, model, "previous")
+        if not _in_production(tx, model, aliases.alias_of(tx, model, "champion")):
+            aliases.drop_alias(tx, model, "champion")
+        if aliases.alias_of(tx, model, "previous") == aliases.alias_of(tx, model, "champion"):
+            aliases.drop_alias(tx, model, "previous")
         tx.outbox("mirror", model)
-
-
-def set_alias(tx: Transaction, model: str, alias: str, version: int) -> None:
-    """Point an alias at a version."""
-    table = schema.model_aliases
-    old = _alias(tx, model, alias)
-    if old == version:
-        return
-    tx.execute(table.delete().where(table.c.name == model, table.c.alias == alias))
-    tx.execute(table.insert().values(name=model, alias=alias, version=version, updated_at=tx.now))
-    tx.journal("model.alias", f"model/{model}", alias=alias, version=version, was=old)
-
-
-def drop_alias(tx: Transaction, model: str, alias: str) -> None:
-    """Take an alias away, where there is one."""
-    table = schema.model_aliases
-    old = _alias(tx, model, alias)
-    if old is not None:
-        tx.execute(table.delete().where(table.c.name == model, table.c.alias == alias))
-        tx.journal("model.alias", f"model/{model}", alias=alias, version=None, was=old)
 
 
 def end_deployment(
@@ -389,9 +370,3 @@ def _revision(tx: Transaction, endpoint: str, revision: int) -> Row:
     row = tx.row(sa.select(table).where(table.c.endpoint == endpoint, table.c.revision == revision))
     assert row is not None, (endpoint, revision)
     return row
-
-
-def _alias(tx: Transaction, model: str, alias: str) -> int | None:
-    table = schema.model_aliases
-    row = tx.row(sa.select(table.c.version).where(table.c.name == model, table.c.alias == alias))
-    return None if row is None else int(row["version"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from core.domain.release import Deployment, Endpoint, Receipt, StrategyStep
 from core.domain.rollback import RollbackPreview
-from core.errors import BadInput, EndpointUnavailable, OpsdeckError, WrongState
+from core.errors import BadInput, EndpointUnavailable, OpsdeckError, WorkerUnavailable, WrongState
 from core.ids import new_id
 from core.reads import models as _models
 from core.reads import releases as _releases
@@ -141,7 +142,10 @@ class EndpointsService:
         Raises `WrongState`, `NotFound`, `EndpointUnavailable`, `ReadOnly`.
         """
         self._session.refuse_when_read_only("endpoints rollback")
-        return roll_back(self._session, name, to_version, reason)
+        receipt = roll_back(self._session, name, to_version, reason)
+        with contextlib.suppress(WorkerUnavailable):  # done is done; the mirror can wait
+            self._workers.wake()
+        return receipt
 
     def invoke(
         self,

@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.domain.journal import GENESIS, entry_hash
-from core.errors import DiskFull, StateCorrupt
+from core.errors import DiskFull, StateBusy, StateCorrupt
 from core.state import schema
 
 _WRITER_LOCK = 0x0D5DECC  # PostgreSQL advisory lock: one writer at a time, as on SQLite
@@ -171,4 +171,6 @@ def _plain(url: str, error: sa.exc.DBAPIError) -> Exception:
         where = url.split("@")[-1].split("?")[0]
     if is_disk_full(text):
         return DiskFull(f"{where}: no room on the disk", "free some space and try again")
+    if "database is locked" in text or "lock timeout" in text:
+        return StateBusy(f"{where}: locked by another process for too long", "try again")
     return StateCorrupt(f"{where}: {text}", "see: opsdeck doctor")

@@ -7,8 +7,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from core.errors import StateVersion
+from core.state.version import HEAD as _HEAD
 
-_HEAD = "0001"
 _HERE = Path(__file__).parent
 
 
