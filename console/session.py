@@ -31,12 +31,20 @@ class Session:
     no_color: bool = False
     _ops: Ops | None = field(default=None, repr=False)
 
-    def ops(self) -> Ops:
-        """The workspace's operations, opened on first use and closed with the command."""
+    def ops(self, *, any_schema: bool = False) -> Ops:
+        """The workspace's operations, opened on first use and closed with the command.
+
+        With `any_schema` also where the state is of another version than this Opsdeck's.
+        """
         if self._ops is None:
             from core.ops import open_ops
 
-            self._ops = open_ops(self.workspace, actor=self.actor, read_only=self.read_only)
+            self._ops = open_ops(
+                self.workspace,
+                actor=self.actor,
+                read_only=self.read_only,
+                any_schema=any_schema,
+            )
             click.get_current_context().find_root().call_on_close(self._ops.close)
         return self._ops
 

@@ -110,17 +110,23 @@ class Ops:
         self.close()
 
 
-def open_ops(path: Path | None = None, *, actor: str | None = None, read_only: bool = False) -> Ops:
+def open_ops(
+    path: Path | None = None,
+    *,
+    actor: str | None = None,
+    read_only: bool = False,
+    any_schema: bool = False,
+) -> Ops:
     """Open the workspace at or above `path` (default: the present folder).
 
     A state of an older schema is brought up to date. Raises `NotAWorkspace`,
     `ConfigInvalid`, and `StateVersion` where this Opsdeck is too old for the state, or may
-    not update it because the session is read-only.
+    not update it because the session is read-only; `any_schema` leaves all that to later.
     """
     workspace = open_workspace(path)
     ops = Ops(workspace, actor or default_actor(workspace), read_only)
     with contextlib.suppress(StateCorrupt):  # whatever reads it first says so, or doctor does
-        if is_older(ops.session.reader):
+        if not any_schema and is_older(ops.session.reader):
             if read_only:
                 raise StateVersion(
                     "the state database is of an older Opsdeck", "open it once without --read-only"

@@ -35,7 +35,7 @@ def command(session: Session) -> None:
 def _checks(session: Session) -> Iterator[Check]:
     yield from machine_checks()
     try:
-        ops = session.ops()
+        ops = session.ops(any_schema=True)
     except (NotAWorkspace, ConfigInvalid) as error:
         yield Check("workspace", BROKEN, f"{error.code} {error.message}", error.hint)
         return
