@@ -91,9 +91,11 @@ class Dispatcher:
         )
         for row in rows:
             asked = json.loads(row["payload"])
-            if not self._engine.slots.promise(f"{asked['run']}:{asked['step']}"):
+            key = f"{asked['run']}:{asked['step']}"
+            if not self._engine.slots.promise(key):
                 return
-            self._take(row)
+            if not self._take(row):
+                self._engine.slots.withdraw(key)
 
     def _watch_cancelled(self) -> None:
         rows = self._engine.session.reader.rows(
@@ -115,13 +117,16 @@ class Dispatcher:
             self._last_ring = row["id"]
             self._engine.bell.ring(row["target"])
 
-    def _take(self, row: Mapping[str, Any]) -> None:
-        """Claim a message, do it, mark it done; one that fails is tried again later."""
+    def _take(self, row: Mapping[str, Any]) -> bool:
+        """Claim a message, do it, mark it done; one that fails is tried again later.
+
+        Returns whether it was done here.
+        """
         table = schema.outbox
         # Started twice is started once, and on an embedded workspace nobody else starts any.
         alone = row["kind"] == "step.start" and self._engine.workspace.embedded
         if not alone and not self._claim(row):
-            return
+            return False
         error: str | None = None
         try:
             self._do(row["kind"], row["target"], json.loads(row["payload"]), row["id"])
@@ -134,6 +139,7 @@ class Dispatcher:
                 .where(table.c.id == row["id"])
                 .values(done_at=None if error else time.time(), taken_at=time.time(), error=error)
             )
+        return error is None
 
     def _claim(self, row: Mapping[str, Any]) -> bool:
         """Whether this worker, and no other, is to do it."""

@@ -34,8 +34,6 @@ def launch(workspace: Workspace, worker_id: str) -> None:
     Its queues are not used: polled often enough to be quick they cost 3.6 % of a core.
     Steps wait for a slot in the outbox, which is polled anyway.
     """
-    for name in ("dbos", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     config: DBOSConfig = {
         "name": APPLICATION,
         "application_version": VERSION,

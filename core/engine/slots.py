@@ -27,10 +27,8 @@ class Slots:
     @property
     def free(self) -> bool:
         """Whether there may be room."""
-        now = time.monotonic()
         with self._changed:
-            promised = sum(now - at <= _PROMISE_SECONDS for at in self._promised.values())
-            return self._held + promised < self._count
+            return self._room()
 
     def promise(self, key: str) -> bool:
         """Set a slot aside for a step that is about to start; False when there is none.
@@ -38,22 +36,23 @@ class Slots:
         A promise that nobody calls in lapses: the step had been started before.
         """
         with self._changed:
-            now = time.monotonic()
-            for old in [k for k, at in self._promised.items() if now - at > _PROMISE_SECONDS]:
-                del self._promised[old]
-            if self._held + len(self._promised) >= self._count:
+            if not self._room():
                 return False
-            self._promised[key] = now
+            self._promised[key] = time.monotonic()
             return True
+
+    def withdraw(self, key: str) -> None:
+        """Take a promise back: another worker has taken the step up."""
+        with self._changed:
+            self._promised.pop(key, None)
+            self._changed.notify_all()
 
     @contextmanager
     def held(self, key: str, given_up: Callable[[], bool]) -> Iterator[None]:
         """A slot for as long as the block lasts; entered without one when `given_up` is true
         (the step then finds that it was cancelled, and executes nothing)."""
         with self._changed:
-            while key not in self._promised and not given_up():
-                if self._held + len(self._promised) < self._count:
-                    break
+            while key not in self._promised and not given_up() and not self._room():
                 self._changed.wait(_LOOK_SECONDS)
             self._promised.pop(key, None)
             self._held += 1
@@ -63,3 +62,9 @@ class Slots:
             with self._changed:
                 self._held -= 1
                 self._changed.notify_all()
+
+    def _room(self) -> bool:
+        now = time.monotonic()
+        for old in [k for k, at in self._promised.items() if now - at > _PROMISE_SECONDS]:
+            del self._promised[old]
+        return self._held + len(self._promised) < self._count

@@ -30,6 +30,8 @@ def main(workspace: Workspace, slots: int | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    for name in ("dbos", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.raiseExceptions = False  # a log that cannot be written is no reason to say so in it
     try:
         workspace.state_dir.mkdir(parents=True, exist_ok=True)
