@@ -1,0 +1,66 @@
+"""`opsdeck demo --headless`: the main job, every outcome checked by the demo itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STEPS = (
+    "make the example workspace",
+    "start the worker",
+    "run bike-demand for 2012-01",
+    "approve v1 and release it",
+    "run bike-demand for 2012-02",
+    "approve v2 and release it",
+    "compare with mlflow models predict",
+    "roll back under traffic",
+    "count what the client saw",
+    "ask again, and reject",
+    "verify the journal",
+    "compare the aliases with MLflow's",
+    "stop the worker and the endpoint",
+)
+
+
+def opsdeck(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "console.main", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=420,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "OPSDECK_ACTOR": "tester", "GIT_CEILING_DIRECTORIES": str(cwd)},
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(480)
+def test_the_whole_loop_without_a_screen(tmp_path: Path) -> None:
+    """Without a terminal `demo` says that it goes on headless, and leaves nothing running."""
+    try:
+        done = opsdeck("demo", "shop", "--json", cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        report = json.loads(done.stdout)
+        assert [line["what"] for line in report["steps"]] == list(STEPS)
+        assert report["ok"] and all(line["ok"] and line["outcome"] for line in report["steps"])
+        verified = opsdeck("-w", "shop", "audit", "verify", cwd=tmp_path)
+        assert verified.returncode == 0, verified.stderr
+        workers = json.loads(opsdeck("-w", "shop", "stop", "--json", cwd=tmp_path).stdout)
+        assert workers == {"workers": 0, "endpoints": []}
+    finally:
+        opsdeck("-w", "shop", "stop", cwd=tmp_path)
+
+
+def test_a_folder_that_is_another_workspace_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "opsdeck.yaml").write_text("name: other\n")
+    done = opsdeck("demo", "other", "--headless", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "not the example workspace" in done.stderr
+    assert "Traceback" not in done.stderr
