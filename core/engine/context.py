@@ -14,7 +14,7 @@ from core.engine.bell import Bell
 from core.engine.slots import Slots
 from core.engine.tracking import LazyTracker
 from core.engine.warm import WarmServer
-from core.errors import DiskFull, StateCorrupt
+from core.errors import DiskFull, StateBusy, StateCorrupt
 from core.session import Session
 from core.state.store import Store, Transaction
 from core.workspace import Workspace
@@ -22,7 +22,7 @@ from core.workspace import Workspace
 SYSTEM = "opsdeck"
 """The actor of what the worker does by itself."""
 
-STATE_AWAY = (DiskFull, StateCorrupt)
+STATE_AWAY = (DiskFull, StateBusy, StateCorrupt)
 """What a transaction raises while the state cannot be written: no fault of any step."""
 
 ROOM_BYTES = 4 << 20
