@@ -76,16 +76,17 @@ class Monkey:
         self.choice = choice
         self.done: list[str] = []
 
-    def kill(self, what: str) -> None:
-        """kill -9 of one process of a kind, if there is one."""
-        found = [
-            pid for pid, command in self.site.processes().items() if what in _kind(pid, command)
-        ]
-        if found:
-            victim = self.choice.choice(found)
+    def kill(self) -> None:
+        """kill -9 of one process of some kind that there is."""
+        kinds: dict[str, list[int]] = {}
+        for pid, command in self.site.processes().items():
+            kinds.setdefault(_kind(pid, command), []).append(pid)
+        kinds.pop("other", None)
+        if kinds:
+            kind = self.choice.choice(sorted(kinds))
             with contextlib.suppress(ProcessLookupError):
-                os.kill(victim, signal.SIGKILL)
-            self.done.append(what)
+                os.kill(self.choice.choice(kinds[kind]), signal.SIGKILL)
+            self.done.append(kind)
 
     def keep_a_worker(self) -> None:
         """Start the next worker when there is none, as a console would."""
@@ -128,15 +129,15 @@ def test_every_run_ends_right_whatever_is_killed(make_site: MakeSite) -> None:
     try:
         while time.monotonic() < until:
             active = [r for r in site.ops.runs.list() if not r.status.ended]
-            if len(active) < 3:
+            if len(active) < 5:
                 n = choice.randrange(50)
                 name = "release" if len(runs) % 3 == 0 else "plain"
                 runs[_start_as_a_console_would(site, name, n, choice)] = n
             _approve_all(site)
             monkey.keep_a_worker()
             if time.monotonic() > next_kill:
-                monkey.kill(choice.choice(["worker", "worker", "warm", "step", "step", "server"]))
-                next_kill = time.monotonic() + choice.uniform(0.3, 4.0)
+                monkey.kill()
+                next_kill = time.monotonic() + choice.uniform(0.5, 6.0)
             time.sleep(0.05)
         monkey.keep_a_worker()
         _settle(site, monkey)

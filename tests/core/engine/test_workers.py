@@ -124,8 +124,8 @@ def test_three_workers_share_runs_on_postgresql(
 ) -> None:
     site = make_site("team", database=postgres_url, slots=2)
     site.write("steps.py", CODE)
-    for _ in range(3):
-        site.start_worker()
+    started = {site.launch().pid for _ in range(3)}
+    site.wait_for(lambda: started == {w.pid for w in site.ops.workers.list()}, 90, site.worker_log)
     wide = "\n".join(
         f"n{i}: {{function: 'steps:nap', inputs: {{i: {i}}}, cache: false}}" for i in range(8)
     )
