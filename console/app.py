@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-import traceback
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import App, SystemCommand
@@ -21,6 +19,7 @@ from screens.actions import GLOBAL, Context
 from screens.background import Ask, Change, ChangeEnded, Changes, Head, Polled, Poller, PollFailed
 from screens.base import ModeScreen, bindings_of
 from screens.deck import HeaderState
+from screens.everywhere import Everywhere
 from screens.look import LOOK
 from screens.registry import MODES, REGISTRY
 from screens.styles import CSS, THEME
@@ -74,6 +73,7 @@ class OpsdeckApp(App[None]):
         self._clock = clock
         self._poller = Poller(ops, self, clock)
         self._changes = Changes(ops, self)
+        self._everywhere = Everywhere(self)
         self._head = Head()
         self._read_at: float | None = None
         self._trouble = ""
@@ -81,6 +81,7 @@ class OpsdeckApp(App[None]):
         self._message_at = 0.0
         self._bugs_told: set[str] = set()
         self.readings = 0
+        self._stopped = False
         self.log_path = ops.workspace.state_dir / "console.log"
 
     # life
@@ -96,7 +97,12 @@ class OpsdeckApp(App[None]):
         self.set_interval(1.0, self._tick)
 
     def on_unmount(self) -> None:
+        self.stop_reading()
+
+    def stop_reading(self) -> None:
+        """Read nothing more: the screens are about to go."""
         self._poller.stop()
+        self._stopped = True
 
     def _tick(self) -> None:
         """Once a second: the age of the data, and a message that has been read."""
@@ -136,12 +142,19 @@ class OpsdeckApp(App[None]):
             actor=self._ops.actor,
         )
         screen = self.mode_screen
-        return screen.selection(session) if screen is not None and screen.is_mounted else session
+        if screen is None or not screen.is_mounted or self._exit or self._stopped:
+            return session
+        return screen.selection(session)
 
     @property
     def message(self) -> Sequence[tuple[str, str]]:
         """What the message line says now."""
         return self._message
+
+    @property
+    def at_first_screen(self) -> bool:
+        """Whether nothing lies below the screen in view."""
+        return len(self.screen_stack) <= 1
 
     def header(self) -> HeaderState:
         """What the header shows."""
@@ -217,60 +230,8 @@ class OpsdeckApp(App[None]):
             self.go(action_id.removeprefix("go."))
             return
         if handler is None:
-            handler = getattr(self, "do_" + action_id.replace(".", "_"))
+            handler = self._everywhere.handler(action)
         handler()
-
-    def do_command(self) -> None:
-        """Open the command line."""
-        self.open_prompt(":")
-
-    def do_filter(self) -> None:
-        """Open the filter."""
-        screen = self.mode_screen
-        self.open_prompt("/", screen.filter_text if screen else "")
-
-    def do_help(self) -> None:
-        """Show all keys of this screen."""
-        from screens.dialogs.help import HelpScreen
-
-        screen = self.mode_screen
-        self.push_screen(HelpScreen(screen.scope if screen else GLOBAL, self.context))
-
-    def do_palette(self) -> None:
-        """Open the palette."""
-        self.action_command_palette()
-
-    def do_refresh(self) -> None:
-        """Read everything again now."""
-        self._poller.poke()
-        self.tell("reading again")
-
-    def do_copy(self) -> None:
-        """Copy what is selected by OSC 52."""
-        screen = self.mode_screen
-        text = screen.copyable() if screen else ""
-        if text:
-            self.copy_to_clipboard(text)
-            self.tell(f"copied {text}")
-        else:
-            self.tell("▲ nothing is selected to copy", "warn")
-
-    def do_back(self) -> None:
-        """Undo the filter, or go back; the first screen of a mode stays."""
-        screen = self.mode_screen
-        if screen is not None and not screen.back() and len(self.screen_stack) > 1:
-            self.pop_screen()
-
-    def do_quit(self) -> None:
-        """Go back, or quit from a mode's first screen."""
-        if len(self.screen_stack) > 1:
-            self.pop_screen()
-        else:
-            self.leave()
-
-    def do_suspend(self) -> None:
-        """To the shell."""
-        self.action_suspend_process()
 
     def action_help_quit(self) -> None:
         """Ctrl+c: nothing is stopped by it; say how to leave."""
@@ -300,37 +261,7 @@ class OpsdeckApp(App[None]):
 
     def open_prompt(self, mark: str, text: str = "") -> None:
         """Open the command line (`:`) or the filter (`/`)."""
-        from screens.prompt import Prompt
-
-        screen = self.mode_screen
-        if screen is None:
-            return
-        if mark == "/":
-            screen.prompt(Prompt("/", text))
-            return
-        from screens.commands import Names, complete, read_names
-
-        names = Names()
-        prompt = Prompt(
-            ":", text, complete_with=lambda typed: complete(names, typed, read_only=self.read_only)
-        )
-
-        def known(found: Names) -> str:
-            nonlocal names
-            names = found
-            if prompt.is_mounted:
-                prompt.suggest()
-            return ""
-
-        screen.prompt(prompt)
-        self.change(
-            Change("names", "names for completion", read_names, known, failed=lambda _error: True)
-        )
-
-    @property
-    def read_only(self) -> bool:
-        """Whether this session may change nothing."""
-        return self._ops.read_only
+        self._everywhere.open_prompt(mark, text)
 
     def command(self, text: str) -> None:
         """Do what was typed after `:`."""
@@ -353,6 +284,8 @@ class OpsdeckApp(App[None]):
     def on_change_ended(self, event: ChangeEnded) -> None:
         change = event.change
         self._changes.ended(change)
+        if self._exit:
+            return
         if event.error is None:
             said = change.then(event.result)
             if said:
@@ -370,8 +303,10 @@ class OpsdeckApp(App[None]):
         if event.head is not None:
             self._head = event.head
         owner = event.ask.owner
-        if event.data is not None and owner.is_attached:
-            owner.show(event.data)
+        if self._stopped:
+            return
+        if event.data is not None and owner in self.screen_stack and not self._exit:
+            owner.show(event.data)  # else it was closed while its data were being read
         mode = self.mode_screen
         if mode is not None:
             mode.chrome()
@@ -388,13 +323,13 @@ class OpsdeckApp(App[None]):
             self._trouble_with("Reading", event.error)
 
     def _trouble_with(self, title: str, error: Exception) -> None:
-        from screens.dialogs.notice import BugDialog, ErrorDialog
+        from screens.dialogs.notice import BugDialog, ErrorDialog, write_trace
 
         if isinstance(error, OpsdeckError):
             self.tell(f"✗ {title}: {error.one_line()}", "bad")
             self.push_screen(ErrorDialog(title.capitalize(), error))
             return
-        write_trace(self.log_path, title, error)
+        write_trace(self.log_path, title, error, datetime.now(UTC))
         self.push_screen(BugDialog(title.capitalize(), error, self.log_path))
 
 
@@ -404,11 +339,3 @@ def _still(busy: Sequence[str]) -> str:
 
 def _never() -> bool:
     return False
-
-
-def write_trace(path: Path, title: str, error: Exception) -> None:
-    """Append an error's trace to the console's log."""
-    trace = "".join(traceback.format_exception(error))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(f"{datetime.now(UTC).isoformat()} {title}\n{trace}\n")

@@ -95,6 +95,7 @@ class Poller:
         self._resumed.set()
         self._taken.set()
         self._wake.set()
+        self._ask = None
         if self._thread.is_alive():
             self._thread.join(0.2)
 
@@ -146,6 +147,8 @@ class Poller:
                 self._target.post_message(PollFailed(ask, error))
                 wait = max(3.0, ask.every)
                 continue
+            if self._stopped:
+                return
             self._taken.clear()
             self._target.post_message(Polled(ask, data, head, self._clock()))
             wait = max(ask.every, 2 * (time.monotonic() - started))

@@ -129,7 +129,8 @@ class ModeScreen(Screen[None]):
 
     def foot(self) -> None:
         """Draw message line and footer again (the selection has changed)."""
-        self.query_one(BottomBar).refresh()
+        for bar in self.query(BottomBar):
+            bar.refresh()
 
     def on_mount(self) -> None:
         focus = self.first_focus()

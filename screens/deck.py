@@ -11,6 +11,7 @@ from screens.background import Ask, Change, Head
 
 if TYPE_CHECKING:
     from core.ops import Ops
+    from screens.base import ModeScreen
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,20 @@ class Deck(Protocol):
     @property
     def message(self) -> Sequence[tuple[str, str]]:
         """What the message line says now; empty when there is nothing to say."""
+
+    @property
+    def mode_screen(self) -> ModeScreen | None:
+        """The screen below all dialogs."""
+
+    @property
+    def at_first_screen(self) -> bool:
+        """Whether nothing lies below the screen in view."""
+
+    def action_command_palette(self) -> None:
+        """Open the palette."""
+
+    def action_suspend_process(self) -> None:
+        """To the shell."""
 
     def header(self) -> HeaderState:
         """What the header shows."""

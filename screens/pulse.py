@@ -150,11 +150,11 @@ class PulseScreen(ModeScreen):
             yield _pane(
                 "running",
                 (
-                    Column("", 18, grow=2),
+                    Column("", 17, grow=2),
                     Column("", 8),
-                    Column("", 12, grow=1),
-                    Column("", 12, grow=2, drop=1),
-                    Column("", 7, align="right"),
+                    Column("", 10, grow=1),
+                    Column("", 12, grow=3, drop=1),
+                    Column("", 6, align="right"),
                 ),
                 lambda row: running_cells(row, now()),
                 lambda row: str(row.number),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from core.errors import OpsdeckError
@@ -62,3 +64,11 @@ class TextDialog(Dialog[None]):
 
     def lines(self, width: int) -> Sequence[Line]:
         return self._text
+
+
+def write_trace(path: Path, title: str, error: Exception, at: datetime) -> None:
+    """Append an error's trace to the console's log."""
+    trace = "".join(traceback.format_exception(error))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{at.isoformat()} {title}\n{trace}\n")

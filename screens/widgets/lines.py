@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
@@ -13,6 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from screens.look import LOOK
+from screens.words import one_line
 
 Piece = tuple[str, str]
 """Text and the name of its style (see `screens.look`)."""
@@ -55,18 +56,13 @@ def wrap(text: str, width: int) -> list[str]:
     """Plain text broken at blanks into lines of at most `width` columns."""
     lines: list[str] = []
     current = ""
-    for word in text.split():
-        while cell_len(word) > width:
-            if current:
+    for word in one_line(text).split():
+        parts = chop_cells(word, width) if cell_len(word) > width else [word]
+        for number, part in enumerate(parts):
+            joined = f"{current} {part}" if current and not number else part
+            if current and (number or cell_len(joined) > width):
                 lines.append(current)
-                current = ""
-            lines.append(word[:width])
-            word = word[width:]
-        joined = f"{current} {word}" if current else word
-        if cell_len(joined) > width:
-            lines.append(current)
-            current = word
-        else:
+                joined = part
             current = joined
     if current or not lines:
         lines.append(current)

@@ -120,7 +120,7 @@ class LogView(ScrollView, can_focus=True):
 
     def _to_end(self) -> None:
         if self.follow:
-            self.scroll_to(y=self.max_scroll_y, animate=False)
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
 
     def _place(self, index: int) -> int:
         return self._starts[index] if self.wrap else index
@@ -131,7 +131,7 @@ class LogView(ScrollView, can_focus=True):
     # keys
 
     def _goes(self, y: float) -> None:
-        self.scroll_to(y=y, animate=False)
+        self.scroll_to(y=y, animate=False, force=True)
         self.follow = self.scroll_y >= self.max_scroll_y
         self.post_message(self.Changed())
 
@@ -151,7 +151,7 @@ class LogView(ScrollView, can_focus=True):
         """Key: follow the end, or stop following."""
         self.follow = not self.follow
         if self.follow:
-            self.scroll_to(y=self.max_scroll_y, animate=False)
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
         self.post_message(self.Changed())
 
     def action_wrap(self) -> None:

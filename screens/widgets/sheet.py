@@ -41,7 +41,7 @@ class Sheet(ScrollView, can_focus=True):
         self._write = write
         self._draw(force=True)
         if top:
-            self.scroll_to(y=0, animate=False)
+            self.scroll_to(y=0, animate=False, force=True)
 
     def _draw(self, *, force: bool = False) -> None:
         width = self.scrollable_content_region.width
@@ -65,13 +65,13 @@ class Sheet(ScrollView, can_focus=True):
 
     def action_scroll_by(self, by: int) -> None:
         """Key: scroll by lines."""
-        self.scroll_to(y=self.scroll_y + by, animate=False)
+        self.scroll_to(y=self.scroll_y + by, animate=False, force=True)
 
     def action_page(self, by: int) -> None:
         """Key: scroll by pages."""
         height = max(1, self.scrollable_content_region.height - 1)
-        self.scroll_to(y=self.scroll_y + by * height, animate=False)
+        self.scroll_to(y=self.scroll_y + by * height, animate=False, force=True)
 
     def action_edge(self, last: int) -> None:
         """Key: to the top or the end."""
-        self.scroll_to(y=len(self._lines) if last else 0, animate=False)
+        self.scroll_to(y=len(self._lines) if last else 0, animate=False, force=True)

@@ -141,7 +141,7 @@ class RowTable(ScrollView, can_focus=True):
     def select_first(self) -> None:
         """Put the selection on the first row, whatever it will be."""
         self.cursor, self.selected_key = 0, None
-        self.scroll_to(y=0, animate=False)
+        self.scroll_to(y=0, animate=False, force=True)
 
     def _row(self, index: int) -> Any | None:
         place = index - self.offset_of_window
@@ -156,7 +156,7 @@ class RowTable(ScrollView, can_focus=True):
                     moved = index - self.cursor
                     self.cursor = index
                     if moved and self.scroll_y:
-                        self.scroll_to(y=self.scroll_y + moved, animate=False)
+                        self.scroll_to(y=self.scroll_y + moved, animate=False, force=True)
                     self._follow()
                     return
             if grown and self._row(self.cursor + grown) is None:
@@ -202,9 +202,9 @@ class RowTable(ScrollView, can_focus=True):
     def _follow(self) -> None:
         top = round(self.scroll_y)
         if self.cursor < top:
-            self.scroll_to(y=self.cursor, animate=False)
+            self.scroll_to(y=self.cursor, animate=False, force=True)
         elif self.cursor >= top + self.page:
-            self.scroll_to(y=self.cursor - self.page + 1, animate=False)
+            self.scroll_to(y=self.cursor - self.page + 1, animate=False, force=True)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)

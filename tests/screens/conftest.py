@@ -73,5 +73,7 @@ def running(ops: Ops) -> Running:
         async with app.run_test(size=size) as pilot:
             await settled(pilot)
             yield pilot
+            app.stop_reading()
+            await pilot.pause()
 
     return run

@@ -17,8 +17,9 @@ FOLDER = Path(__file__).resolve().parents[1] / "screens" / "snapshots"
 
 
 def normalised(svg: str) -> str:
-    """The picture without the ids that differ from one export to the next."""
-    return re.sub(r"terminal-\d+", "terminal", svg)
+    """The picture without ids that differ from one export to the next, or fonts to download."""
+    without_fonts = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+    return re.sub(r"terminal-\d+", "terminal", without_fonts)
 
 
 def text_of(svg: str) -> list[str]:
