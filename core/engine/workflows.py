@@ -34,6 +34,10 @@ from core.errors import OpsdeckError
 
 POLL_SECONDS = 0.05
 MAX_BACKOFF = 300.0
+FOR_EVER = None
+"""A gate may see any number of worker restarts (DBOS gives up after 100); a step that kills
+its worker is counted in its own row."""
+
 _PROMOTED = ("promote", "promote_full")
 
 log = logging.getLogger("opsdeck.worker")
@@ -52,7 +56,7 @@ def step_workflow_id(run_id: str, generation: int, step: str) -> str:
 # --- runs --------------------------------------------------------------------------------
 
 
-@DBOS.workflow(name="run")
+@DBOS.workflow(name="run", max_recovery_attempts=FOR_EVER)
 def run_workflow(run_id: str, generation: int) -> str:
     """Execute a run's graph: every node as soon as the ones it needs have ended well."""
     plan = _begin(run_id, generation)
@@ -149,7 +153,7 @@ def _in_words(error: Exception, what: str) -> str:
     return f"internal error, see worker.log: {type(error).__name__}: {error}"[:500]
 
 
-@DBOS.workflow(name="step")
+@DBOS.workflow(name="step", max_recovery_attempts=FOR_EVER)
 def step_workflow(run_id: str, name: str, attempts: int, backoff: float) -> str:
     """A function, script or notebook: attempts with doubling pauses in between."""
     return _attempts(_attempt, run_id, name, attempts, backoff)
@@ -185,7 +189,7 @@ def _attempt(run_id: str, name: str, attempt: int) -> str:
         worker.poke.set()  # there is room for another one
 
 
-@DBOS.workflow(name="register")
+@DBOS.workflow(name="register", max_recovery_attempts=FOR_EVER)
 def register_workflow(run_id: str, name: str, attempts: int, backoff: float) -> str:
     """Register the model version."""
     return _attempts(_register, run_id, name, attempts, backoff)
@@ -201,7 +205,7 @@ def _register(run_id: str, name: str, attempt: int) -> str:
 # --- gates -------------------------------------------------------------------------------
 
 
-@DBOS.workflow(name="gate")
+@DBOS.workflow(name="gate", max_recovery_attempts=FOR_EVER)
 def gate_workflow(run_id: str, name: str, generation: int) -> str:
     """Ask, wait for as long as it takes, and go on by the answer."""
     workflow_id = step_workflow_id(run_id, generation, name)
@@ -230,7 +234,7 @@ def _close_gate(run_id: str, name: str, workflow_id: str) -> str:
 # --- deployments -------------------------------------------------------------------------
 
 
-@DBOS.workflow(name="deploy")
+@DBOS.workflow(name="deploy", max_recovery_attempts=FOR_EVER)
 def deploy_step_workflow(run_id: str, name: str, generation: int) -> str:
     """The deploy step of a run: one deployment from start to finish."""
     made = _create_deployment(run_id, name, generation)
@@ -260,7 +264,7 @@ def _end_deploy_step(run_id: str, name: str, outcome: str) -> str:
     return _guarded(run_id, name, lambda: deploywork.end_for_step(engine(), run_id, name, outcome))
 
 
-@DBOS.workflow(name="deployment")
+@DBOS.workflow(name="deployment", max_recovery_attempts=FOR_EVER)
 def deployment_workflow(deployment_id: str) -> str:
     """Load, then climb the strategy's ladder; ends early when it was ended elsewhere."""
     status = _load(deployment_id)
