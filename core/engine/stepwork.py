@@ -25,7 +25,7 @@ from core.engine.execution import Execution, Order, Outcome
 from core.engine.logfiles import log_path
 from core.engine.logwriter import LogWriter
 from core.engine.plan import Plan, read_plan, step_environment
-from core.errors import DiskFull, OpsdeckError, StateCorrupt, WorkerUnavailable
+from core.errors import DiskFull, OpsdeckError, StateBusy, StateCorrupt, WorkerUnavailable
 from core.ids import new_id
 from core.lineage import environment_lock
 from core.pipelines import code_fingerprint
@@ -62,7 +62,7 @@ def attempt_step(engine: Engine, run_id: str, name: str, attempt: int) -> str:
             if isinstance(prepared, StepStatus):
                 return prepared
             outcome = _execute(engine, run_id, prepared, attempt)
-        except StateCorrupt:
+        except (StateBusy, StateCorrupt):
             raise
         except (OpsdeckError, OSError) as error:
             engine.hold_if_stopping()
