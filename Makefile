@@ -15,7 +15,7 @@ demo: .venv/.ready ## Make the example workspace, run it twice, open the console
 	@$(BIN)/opsdeck demo $(ARGS)
 
 test: .venv/.ready ## Run the tests (ARGS="tests/console -k json" for some of them)
-	@$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadscope $(ARGS)
 
 lint: .venv/.ready ## Check style, formatting and the direction of imports
 	@$(BIN)/ruff check .
