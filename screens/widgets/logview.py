@@ -121,6 +121,8 @@ class LogView(ScrollView, can_focus=True):
     def _to_end(self) -> None:
         if self.follow:
             self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
+            if self.show_vertical_scrollbar:  # it may have come after the scrolling
+                self.vertical_scrollbar.position = self.scroll_y
 
     def _place(self, index: int) -> int:
         return self._starts[index] if self.wrap else index

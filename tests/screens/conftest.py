@@ -72,8 +72,10 @@ def running(ops: Ops) -> Running:
         app = OpsdeckApp(on or ops, start_mode=mode, clock=lambda: NOW)
         async with app.run_test(size=size) as pilot:
             await settled(pilot)
-            yield pilot
-            app.stop_reading()
-            await pilot.pause()
+            try:
+                yield pilot
+            finally:
+                app.stop_reading()
+                await pilot.pause()
 
     return run
