@@ -69,7 +69,7 @@ def start_step(run_id: str, generation: int, step: str, attempts: int, backoff: 
     from dbos import SetWorkflowID
 
     with SetWorkflowID(workflows.step_workflow_id(run_id, generation, step)):
-        DBOS.start_workflow(workflows.step_workflow, run_id, step, attempts, backoff)
+        DBOS.start_workflow(workflows.step_workflow, run_id, generation, step, attempts, backoff)
 
 
 def start_deployment(deployment_id: str) -> None:

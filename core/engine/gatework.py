@@ -35,11 +35,15 @@ _CODE_KEYS = (
 )
 
 
-def open_gate(engine: Engine, run_id: str, name: str, workflow_id: str) -> str:
-    """Open the request, once; returns the step run's state (`waiting` while it is open)."""
+def open_gate(engine: Engine, run_id: str, generation: int, name: str, workflow_id: str) -> str:
+    """Open the request, once; returns the step run's state (`waiting` while it is open).
+
+    Raises `Overtaken`.
+    """
     try:
         with engine.store.transaction(SYSTEM) as tx:
-            run, row = runstate.load_run(tx, run_id), runstate.load_step(tx, run_id, name)
+            run = runstate.load_run(tx, run_id, generation)
+            row = runstate.load_step(tx, run_id, name)
             if StepStatus(row["status"]).ended:
                 return str(row["status"])
             if run["cancel_requested"]:
@@ -64,14 +68,19 @@ def open_gate(engine: Engine, run_id: str, name: str, workflow_id: str) -> str:
         raise
     except OpsdeckError as error:
         with engine.store.transaction(SYSTEM) as tx:
+            runstate.load_run(tx, run_id, generation)
             runstate.end_step(tx, run_id, name, StepStatus.FAILED, message=error.one_line())
         return StepStatus.FAILED
 
 
-def close_gate(engine: Engine, run_id: str, name: str, workflow_id: str) -> str:
-    """End the step by how the request stands; `waiting` when it is still open."""
+def close_gate(engine: Engine, run_id: str, generation: int, name: str, workflow_id: str) -> str:
+    """End the step by how the request stands; `waiting` when it is still open.
+
+    Raises `Overtaken`.
+    """
     with engine.store.transaction(SYSTEM) as tx:
-        run, row = runstate.load_run(tx, run_id), runstate.load_step(tx, run_id, name)
+        run = runstate.load_run(tx, run_id, generation)
+        row = runstate.load_step(tx, run_id, name)
         if StepStatus(row["status"]).ended:
             return str(row["status"])
         approval = tx.row(sa.select(_TABLE).where(_TABLE.c.workflow_id == workflow_id))

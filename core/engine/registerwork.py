@@ -22,10 +22,14 @@ from core.state.store import Transaction
 from core.workspace import Workspace
 
 
-def register_step(engine: Engine, run_id: str, name: str, attempt: int) -> str:
-    """Register the version once, whatever dies in between; returns the step run's state."""
+def register_step(engine: Engine, run_id: str, generation: int, name: str, attempt: int) -> str:
+    """Register the version once, whatever dies in between; returns the step run's state.
+
+    Raises `Overtaken`.
+    """
     with engine.store.transaction(SYSTEM) as tx:
-        run, row = runstate.load_run(tx, run_id), runstate.load_step(tx, run_id, name)
+        run = runstate.load_run(tx, run_id, generation)
+        row = runstate.load_step(tx, run_id, name)
         if StepStatus(row["status"]).ended:
             return str(row["status"])
         if run["cancel_requested"]:
@@ -50,6 +54,7 @@ def register_step(engine: Engine, run_id: str, name: str, attempt: int) -> str:
         engine.hold_if_stopping()
         message = error.one_line()
         with engine.store.transaction(SYSTEM) as tx:
+            runstate.load_run(tx, run_id, generation)
             if attempt < row["max_attempts"]:
                 runstate.set_step(tx, run_id, name, status=StepStatus.RETRYING, message=message)
                 return StepStatus.RETRYING
@@ -80,6 +85,7 @@ def _register(engine: Engine, plan: Plan, step: StepSpec, lineage: Mapping[str, 
     )
     engine.tracker.call("set_alias", name=name, alias="candidate", version=version)
     with engine.store.transaction(SYSTEM) as tx:
+        runstate.load_run(tx, run_id, plan.run["generation"])
         _record(tx, plan, step.name, name, int(version), model, metrics, lineage)
         runstate.end_step(tx, run_id, step.name, StepStatus.SUCCEEDED, message=f"{name} v{version}")
     return StepStatus.SUCCEEDED

@@ -20,10 +20,21 @@ Node = Mapping[str, Any]
 _ACTIVE = (StepStatus.QUEUED, StepStatus.RUNNING, StepStatus.RETRYING)
 
 
-def load_run(tx: Transaction, run_id: str) -> Mapping[str, Any]:
-    """The row of a run, locked for this transaction on PostgreSQL."""
+class Overtaken(Exception):
+    """Work of a start of a run that another start has overtaken: nothing of it counts."""
+
+
+def load_run(tx: Transaction, run_id: str, generation: int | None = None) -> Mapping[str, Any]:
+    """The row of a run, locked for this transaction on PostgreSQL.
+
+    Raises `Overtaken` where the run is not in this `generation` any more: a worker that died
+    between our record of a run's end and DBOS's leaves a workflow that is replayed after the
+    run was resumed.
+    """
     row = tx.row(sa.select(_RUNS).where(_RUNS.c.id == run_id).with_for_update())
     assert row is not None, run_id
+    if generation is not None and row["generation"] != generation:
+        raise Overtaken(f"run {run_id}: generation {generation}, now {row['generation']}")
     return row
 
 
@@ -58,8 +69,9 @@ def announce(tx: Transaction, run_id: str, generation: int, nodes: Sequence[Node
 
     Steps that are further on are left as they are, so that this may be done twice. Of a run
     that was cancelled nothing starts any more. Returns whether anybody has to be woken.
+    Raises `Overtaken`.
     """
-    run = load_run(tx, run_id)
+    run = load_run(tx, run_id, generation)
     pending = {row["step"] for row in load_steps(tx, run_id) if row["status"] == StepStatus.PENDING}
     asked = False
     for node in [node for node in nodes if node["name"] in pending]:
@@ -81,8 +93,12 @@ def announce(tx: Transaction, run_id: str, generation: int, nodes: Sequence[Node
     return asked
 
 
-def fail_step(tx: Transaction, run_id: str, step: str, message: str) -> StepStatus:
-    """Close a step run as failed unless it has ended; returns how it stands."""
+def fail_step(tx: Transaction, run_id: str, generation: int, step: str, message: str) -> StepStatus:
+    """Close a step run as failed unless it has ended; returns how it stands.
+
+    Raises `Overtaken`.
+    """
+    load_run(tx, run_id, generation)
     status = StepStatus(load_step(tx, run_id, step)["status"])
     if status.ended:
         return status

@@ -64,8 +64,8 @@ def _plan(run: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> dict[str, An
 
 
 def finish(tx: Transaction, run_id: str, generation: int, states: Mapping[str, str]) -> RunStatus:
-    """Close the run, and have MLflow's run closed too."""
+    """Close the run, and have MLflow's run closed too; raises `Overtaken`."""
     outcome = runstate.finish_run(tx, run_id, generation, states)
-    mlflow_run = runstate.load_run(tx, run_id)["mlflow_run_id"]
+    mlflow_run = runstate.load_run(tx, run_id, generation)["mlflow_run_id"]
     tx.outbox("tracking.end", run_id, mlflow_run=mlflow_run, status=str(outcome))
     return outcome

@@ -50,15 +50,16 @@ class Prepared:
     key: str
 
 
-def attempt_step(engine: Engine, run_id: str, name: str, attempt: int) -> str:
+def attempt_step(engine: Engine, run_id: str, generation: int, name: str, attempt: int) -> str:
     """Execute one attempt to its end; returns the state that the step run is in then.
 
-    Raises `STATE_AWAY` where the state cannot be read or written: to be done again.
+    Raises `STATE_AWAY` where the state cannot be read or written: to be done again; and
+    `Overtaken` where this start of the run does not count any more.
     """
     for left in reversed(range(LOST_RETRIES)):
         try:
             refuse_without_room(engine.workspace.state_dir)
-            prepared = _prepare(engine, run_id, name, attempt)
+            prepared = _prepare(engine, run_id, generation, name, attempt)
             if isinstance(prepared, StepStatus):
                 return prepared
             outcome = _execute(engine, run_id, prepared, attempt)
@@ -68,15 +69,17 @@ def attempt_step(engine: Engine, run_id: str, name: str, attempt: int) -> str:
             engine.hold_if_stopping()
             if left and isinstance(error, WorkerUnavailable):
                 continue  # the warm server died just then, and another one is coming
-            return _fail(engine, run_id, name, attempt, _in_words(error))
+            return _fail(engine, run_id, generation, name, attempt, _in_words(error))
         engine.hold_if_stopping()
         if not outcome.exit.lost or outcome.stopped or not left:
-            return _conclude(engine, run_id, prepared, attempt, outcome)
+            return _conclude(engine, run_id, generation, prepared, attempt, outcome)
         shutil.rmtree(prepared.work_dir, ignore_errors=True)
     raise AssertionError("unreachable")
 
 
-def _prepare(engine: Engine, run_id: str, name: str, attempt: int) -> Prepared | StepStatus:
+def _prepare(
+    engine: Engine, run_id: str, generation: int, name: str, attempt: int
+) -> Prepared | StepStatus:
     """Decide what to do: nothing (it has ended, was cancelled, is cached), or execute."""
     # Hashing code takes its time: not while everybody else waits for the database.
     plan = read_plan(engine.session.reader, run_id)
@@ -86,7 +89,8 @@ def _prepare(engine: Engine, run_id: str, name: str, attempt: int) -> Prepared |
     execution_id = new_id()
 
     def decide(tx: Transaction) -> dict[str, str] | StepStatus:
-        run, row = runstate.load_run(tx, run_id), runstate.load_step(tx, run_id, name)
+        run = runstate.load_run(tx, run_id, generation)
+        row = runstate.load_step(tx, run_id, name)
         status = StepStatus(row["status"])
         if status.ended:
             return status  # a worker died between our record and its own
@@ -198,7 +202,7 @@ def _execute(engine: Engine, run_id: str, prepared: Prepared, attempt: int) -> O
 
 
 def _conclude(
-    engine: Engine, run_id: str, prepared: Prepared, attempt: int, outcome: Outcome
+    engine: Engine, run_id: str, generation: int, prepared: Prepared, attempt: int, outcome: Outcome
 ) -> str:
     """Publish the outputs and put the outcome on record, unless somebody else has."""
     step, workspace = prepared.step, engine.workspace
@@ -218,6 +222,7 @@ def _conclude(
     shutil.rmtree(prepared.work_dir, ignore_errors=True)
 
     def record(tx: Transaction) -> str:
+        runstate.load_run(tx, run_id, generation)
         row = runstate.load_step(tx, run_id, step.name)
         if row["execution_id"] != prepared.execution_id or StepStatus(row["status"]).ended:
             return str(row["status"])  # another worker took it over: its result counts
@@ -245,13 +250,16 @@ def _conclude(
     return engine.record(record)
 
 
-def _fail(engine: Engine, run_id: str, name: str, attempt: int, message: str) -> str:
+def _fail(
+    engine: Engine, run_id: str, generation: int, name: str, attempt: int, message: str
+) -> str:
     """Record an attempt that could not be executed at all, and say so in its log."""
     log = LogWriter(log_path(engine.workspace.runs_dir, run_id, name), attempt)
     log.say(message)
     log.close()
 
     def record(tx: Transaction) -> str:
+        runstate.load_run(tx, run_id, generation)
         row = runstate.load_step(tx, run_id, name)
         if StepStatus(row["status"]).ended:
             return str(row["status"])

@@ -6,6 +6,7 @@ every open gate.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -31,8 +32,11 @@ BROKEN_EVERY = 30.0
 _BROKEN = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
-def await_ended(engine: Engine, run_id: str, workflow_ids: dict[str, str]) -> dict[str, str]:
-    """Block until one or more of these steps have ended; returns their states.
+def await_ended(
+    engine: Engine, run_id: str, generation: int, workflow_ids: dict[str, str]
+) -> dict[str, str]:
+    """Block until one or more of these steps have ended; returns their states, or nothing
+    where another start has overtaken this one.
 
     `workflow_ids` maps each step to its workflow. The states come from our own rows; a
     workflow that broke without leaving an end there (a fault of ours) fails its step.
@@ -44,12 +48,12 @@ def await_ended(engine: Engine, run_id: str, workflow_ids: dict[str, str]) -> di
         while True:
             engine.hold_if_stopping()
             rung.clear()
-            ended = engine.insist(lambda: _ended(engine, run_id, names))
-            if ended:
+            ended = engine.insist(lambda: _ended(engine, run_id, generation, names))
+            if ended is not None:
                 return ended
             if time.monotonic() >= check_at:
                 check_at = time.monotonic() + BROKEN_EVERY
-                _fail_broken(engine, run_id, workflow_ids)
+                _fail_broken(engine, run_id, generation, workflow_ids)
             rung.wait(look)
 
 
@@ -78,18 +82,28 @@ def _seconds_open(engine: Engine, workflow_id: str) -> float:
     return float("inf") if expires is None else float(expires) - time.time()
 
 
-def _ended(engine: Engine, run_id: str, names: Sequence[str]) -> dict[str, str]:
+def _ended(
+    engine: Engine, run_id: str, generation: int, names: Sequence[str]
+) -> dict[str, str] | None:
+    """Those that have ended, `None` while there are none; empty where overtaken."""
     rows = engine.session.reader.rows(
-        "SELECT step, status FROM step_runs WHERE run_id = :run", run=run_id
+        "SELECT s.step, s.status, r.generation FROM step_runs s JOIN runs r ON r.id = s.run_id"
+        " WHERE s.run_id = :run",
+        run=run_id,
     )
-    return {
+    if rows and rows[0]["generation"] != generation:
+        return {}
+    ended = {
         row["step"]: row["status"]
         for row in rows
         if row["step"] in names and StepStatus(row["status"]).ended
     }
+    return ended or None
 
 
-def _fail_broken(engine: Engine, run_id: str, workflow_ids: dict[str, str]) -> None:
+def _fail_broken(
+    engine: Engine, run_id: str, generation: int, workflow_ids: dict[str, str]
+) -> None:
     broken = {
         status.workflow_id
         for status in DBOS.list_workflows(
@@ -101,8 +115,9 @@ def _fail_broken(engine: Engine, run_id: str, workflow_ids: dict[str, str]) -> N
     }
     for name, workflow_id in workflow_ids.items():
         if workflow_id in broken:
-            engine.record(partial(_fail, run_id=run_id, step=name))
+            engine.record(partial(_fail, run_id=run_id, generation=generation, step=name))
 
 
-def _fail(tx: Transaction, run_id: str, step: str) -> None:
-    runstate.fail_step(tx, run_id, step, "internal error, see worker.log")
+def _fail(tx: Transaction, run_id: str, generation: int, step: str) -> None:
+    with contextlib.suppress(runstate.Overtaken):
+        runstate.fail_step(tx, run_id, generation, step, "internal error, see worker.log")

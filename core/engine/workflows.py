@@ -29,7 +29,7 @@ from core.engine import (
     stepwork,
     waiting,
 )
-from core.engine.context import Engine, engine
+from core.engine.context import SYSTEM, Engine, engine
 from core.errors import OpsdeckError
 
 POLL_SECONDS = 0.05
@@ -37,6 +37,9 @@ MAX_BACKOFF = 300.0
 FOR_EVER = None
 """A gate may see any number of worker restarts (DBOS gives up after 100); a step that kills
 its worker is counted in its own row."""
+
+OVERTAKEN = "overtaken"
+"""What a workflow of an earlier start of a run returns: nobody reads it."""
 
 _PROMOTED = ("promote", "promote_full")
 
@@ -75,14 +78,16 @@ def run_workflow(run_id: str, generation: int) -> str:
                 states[name] = StepStatus.SKIPPED
             elif all(n is not None for n in needs):
                 ready.append(node)
-        if ready:
-            _announce(run_id, generation, ready)
+        if ready and not _announce(run_id, generation, ready):
+            return OVERTAKEN
         for node in ready:
             going[node["name"]] = step_workflow_id(run_id, generation, node["name"])
             _start_node(run_id, generation, node)
         if not going:
             break
-        ended = _next_ended(run_id, going)
+        ended = _next_ended(run_id, generation, going)
+        if not ended:
+            return OVERTAKEN
         states.update(ended)
         going = {name: at for name, at in going.items() if name not in ended}
     return _finish(run_id, generation, states)
@@ -93,23 +98,33 @@ def _start_node(run_id: str, generation: int, node: dict[str, Any]) -> None:
     kind, name = node["kind"], node["name"]
     with SetWorkflowID(step_workflow_id(run_id, generation, name)):
         if kind == "register":
-            DBOS.start_workflow(register_workflow, run_id, name, node["attempts"], node["backoff"])
+            DBOS.start_workflow(
+                register_workflow, run_id, generation, name, node["attempts"], node["backoff"]
+            )
         elif kind == "gate":
             DBOS.start_workflow(gate_workflow, run_id, name, generation)
         elif kind == "deploy":
             DBOS.start_workflow(deploy_step_workflow, run_id, name, generation)
 
 
-def _announce(run_id: str, generation: int, nodes: list[dict[str, Any]]) -> None:
-    """Show what may start and ask for it; done again after a crash, it changes nothing."""
+def _announce(run_id: str, generation: int, nodes: list[dict[str, Any]]) -> bool:
+    """Show what may start and ask for it; done again after a crash, it changes nothing.
+
+    Returns False where another start has overtaken this one. No step of its own: it must
+    look each time.
+    """
     worker = engine()
-    if worker.record(lambda tx: runstate.announce(tx, run_id, generation, nodes)):
-        worker.poke.set()
+    try:
+        if worker.record(lambda tx: runstate.announce(tx, run_id, generation, nodes)):
+            worker.poke.set()
+    except runstate.Overtaken:
+        return False
+    return True
 
 
 @DBOS.step(name="wait")
-def _next_ended(run_id: str, going: dict[str, str]) -> dict[str, str]:
-    return waiting.await_ended(engine(), run_id, going)
+def _next_ended(run_id: str, generation: int, going: dict[str, str]) -> dict[str, str]:
+    return waiting.await_ended(engine(), run_id, generation, going)
 
 
 @DBOS.step(name="begin")
@@ -126,21 +141,32 @@ def _begin(run_id: str, generation: int) -> dict[str, Any]:
 
 @DBOS.step(name="finish")
 def _finish(run_id: str, generation: int, states: dict[str, str]) -> str:
-    return str(engine().record(lambda tx: runwork.finish(tx, run_id, generation, states)))
+    try:
+        return str(engine().record(lambda tx: runwork.finish(tx, run_id, generation, states)))
+    except runstate.Overtaken:
+        return OVERTAKEN
 
 
 # --- steps -------------------------------------------------------------------------------
 
 
-def _guarded(run_id: str, name: str, work: Callable[[], str]) -> str:
+def _guarded(run_id: str, generation: int, name: str, work: Callable[[], str]) -> str:
     """Do a step's work; a fault of ours fails the step and not the worker, and is logged."""
     worker = engine()
     try:
-        status = worker.insist(work)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must end on record
-        worker.hold_if_stopping()
-        message = _in_words(error, f"step {name} of run {run_id}")
-        status = worker.record(lambda tx: runstate.fail_step(tx, run_id, name, message))
+        try:
+            status = worker.insist(work)
+        except runstate.Overtaken:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must end on record
+            worker.hold_if_stopping()
+            message = _in_words(error, f"step {name} of run {run_id}")
+            status = worker.record(
+                lambda tx: runstate.fail_step(tx, run_id, generation, name, message)
+            )
+    except runstate.Overtaken as error:
+        log.info("step %s: %s", name, error)
+        return OVERTAKEN
     worker.bell.ring(run_id)
     return str(status)
 
@@ -154,14 +180,15 @@ def _in_words(error: Exception, what: str) -> str:
 
 
 @DBOS.workflow(name="step", max_recovery_attempts=FOR_EVER)
-def step_workflow(run_id: str, name: str, attempts: int, backoff: float) -> str:
+def step_workflow(run_id: str, generation: int, name: str, attempts: int, backoff: float) -> str:
     """A function, script or notebook: attempts with doubling pauses in between."""
-    return _attempts(_attempt, run_id, name, attempts, backoff)
+    return _attempts(_attempt, run_id, generation, name, attempts, backoff)
 
 
 def _attempts(
-    attempt_step: Callable[[str, str, int], str],
+    attempt_step: Callable[[str, int, str, int], str],
     run_id: str,
+    generation: int,
     name: str,
     attempts: int,
     backoff: float,
@@ -169,7 +196,7 @@ def _attempts(
     """Attempt after attempt, as long as one ends in `retrying`."""
     status: str = StepStatus.FAILED
     for attempt in range(1, attempts + 1):
-        status = attempt_step(run_id, name, attempt)
+        status = attempt_step(run_id, generation, name, attempt)
         if status != StepStatus.RETRYING:
             return status
         DBOS.recv("control", timeout_seconds=min(MAX_BACKOFF, backoff * 2 ** (attempt - 1)))
@@ -177,28 +204,36 @@ def _attempts(
 
 
 @DBOS.step(name="attempt")
-def _attempt(run_id: str, name: str, attempt: int) -> str:
+def _attempt(run_id: str, generation: int, name: str, attempt: int) -> str:
     worker = engine()
     # Takes its slot in here and not around the workflow: a pause between attempts holds none.
     try:
         with worker.slots.held(f"{run_id}:{name}", lambda: run_id in worker.cancelled):
             return _guarded(
-                run_id, name, lambda: stepwork.attempt_step(worker, run_id, name, attempt)
+                run_id,
+                generation,
+                name,
+                lambda: stepwork.attempt_step(worker, run_id, generation, name, attempt),
             )
     finally:
         worker.poke.set()  # there is room for another one
 
 
 @DBOS.workflow(name="register", max_recovery_attempts=FOR_EVER)
-def register_workflow(run_id: str, name: str, attempts: int, backoff: float) -> str:
+def register_workflow(
+    run_id: str, generation: int, name: str, attempts: int, backoff: float
+) -> str:
     """Register the model version."""
-    return _attempts(_register, run_id, name, attempts, backoff)
+    return _attempts(_register, run_id, generation, name, attempts, backoff)
 
 
 @DBOS.step(name="register")
-def _register(run_id: str, name: str, attempt: int) -> str:
+def _register(run_id: str, generation: int, name: str, attempt: int) -> str:
     return _guarded(
-        run_id, name, lambda: registerwork.register_step(engine(), run_id, name, attempt)
+        run_id,
+        generation,
+        name,
+        lambda: registerwork.register_step(engine(), run_id, generation, name, attempt),
     )
 
 
@@ -209,16 +244,21 @@ def _register(run_id: str, name: str, attempt: int) -> str:
 def gate_workflow(run_id: str, name: str, generation: int) -> str:
     """Ask, wait for as long as it takes, and go on by the answer."""
     workflow_id = step_workflow_id(run_id, generation, name)
-    status = _open_gate(run_id, name, workflow_id)
+    status = _open_gate(run_id, generation, name, workflow_id)
     while status == StepStatus.WAITING:
         _wait_at_gate(run_id, workflow_id)
-        status = _close_gate(run_id, name, workflow_id)
+        status = _close_gate(run_id, generation, name, workflow_id)
     return status
 
 
 @DBOS.step(name="open")
-def _open_gate(run_id: str, name: str, workflow_id: str) -> str:
-    return _guarded(run_id, name, lambda: gatework.open_gate(engine(), run_id, name, workflow_id))
+def _open_gate(run_id: str, generation: int, name: str, workflow_id: str) -> str:
+    return _guarded(
+        run_id,
+        generation,
+        name,
+        lambda: gatework.open_gate(engine(), run_id, generation, name, workflow_id),
+    )
 
 
 @DBOS.step(name="wait at gate")
@@ -227,8 +267,13 @@ def _wait_at_gate(run_id: str, workflow_id: str) -> None:
 
 
 @DBOS.step(name="close")
-def _close_gate(run_id: str, name: str, workflow_id: str) -> str:
-    return _guarded(run_id, name, lambda: gatework.close_gate(engine(), run_id, name, workflow_id))
+def _close_gate(run_id: str, generation: int, name: str, workflow_id: str) -> str:
+    return _guarded(
+        run_id,
+        generation,
+        name,
+        lambda: gatework.close_gate(engine(), run_id, generation, name, workflow_id),
+    )
 
 
 # --- deployments -------------------------------------------------------------------------
@@ -243,7 +288,7 @@ def deploy_step_workflow(run_id: str, name: str, generation: int) -> str:
     with SetWorkflowID(f"deployment:{made['deployment']}"):
         handle = DBOS.start_workflow(deployment_workflow, made["deployment"])
     outcome = handle.get_result(polling_interval_sec=POLL_SECONDS)
-    return _end_deploy_step(run_id, name, str(outcome))
+    return _end_deploy_step(run_id, generation, name, str(outcome))
 
 
 @DBOS.step(name="create")
@@ -252,16 +297,27 @@ def _create_deployment(run_id: str, name: str, generation: int) -> dict[str, str
     made: dict[str, str] = {}
 
     def create() -> str:
+        _refuse_overtaken(run_id, generation)
         made.update(deploywork.create_for_step(worker, run_id, name, generation))
         return made.get("status", StepStatus.RUNNING)
 
-    status = _guarded(run_id, name, create)
+    status = _guarded(run_id, generation, name, create)
     return made or {"status": status}
 
 
 @DBOS.step(name="end")
-def _end_deploy_step(run_id: str, name: str, outcome: str) -> str:
-    return _guarded(run_id, name, lambda: deploywork.end_for_step(engine(), run_id, name, outcome))
+def _end_deploy_step(run_id: str, generation: int, name: str, outcome: str) -> str:
+    def end() -> str:
+        _refuse_overtaken(run_id, generation)
+        return deploywork.end_for_step(engine(), run_id, name, outcome)
+
+    return _guarded(run_id, generation, name, end)
+
+
+def _refuse_overtaken(run_id: str, generation: int) -> None:
+    """Raise `Overtaken` before a deployment of a start that does not count any more."""
+    with engine().store.transaction(SYSTEM) as tx:
+        runstate.load_run(tx, run_id, generation)
 
 
 @DBOS.workflow(name="deployment", max_recovery_attempts=FOR_EVER)

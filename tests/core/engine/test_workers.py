@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -32,6 +34,9 @@ def fills(path, mb):
     with open(path, "wb") as file:
         for _ in range(mb):
             file.write(os.urandom(1 << 20))
+    return 1
+def needs(path):
+    assert Path(path).exists(), "not yet"
     return 1
 def big(mb): return os.urandom(mb << 20)
 def small(): return 1
@@ -75,6 +80,45 @@ def test_a_worker_killed_in_the_middle_of_a_step(make_site: MakeSite, tmp_path: 
     assert site.workers[-1].returncode == 0
     site.wait_for(lambda: not site.processes(), 5, lambda: str(site.processes()))
     assert statuses(site.ops.runs.get(run))["wait"] == "running"
+    assert "Traceback" not in site.worker_log()
+
+
+@pytest.mark.slow
+def test_a_start_that_was_overtaken_changes_nothing(make_site: MakeSite, tmp_path: Path) -> None:
+    """The worker dies between our record of a run's end and DBOS's; then the run is resumed."""
+    site, path = make_site(), tmp_path / "go"
+    site.write("steps.py", CODE)
+    name = site.pipeline(
+        "needs",
+        "needs: {function: 'steps:needs', inputs: {path: '${params.path}'}, cache: false}\n"
+        "after: {function: 'steps:small', after: [needs], cache: false}",
+        "params: {path: ''}",
+    )
+    site.start_worker()
+    run = site.start(name, path=str(path))
+    assert site.finish(run, 120).run.status == "failed"
+    time.sleep(0.5)
+    site.kill_worker()
+    for workflow, kept in ((run + ":1", 1), (run + ":1:needs", 0)):
+        with contextlib.closing(sqlite3.connect(site.state / "dbos.db")) as database:
+            done = database.execute(
+                "UPDATE workflow_status SET status = 'PENDING', output = NULL, error = NULL"
+                " WHERE workflow_uuid = ?",
+                (workflow,),
+            )
+            assert done.rowcount == 1
+            database.execute(
+                "DELETE FROM operation_outputs WHERE workflow_uuid = ? AND function_id > ?",
+                (workflow, kept),
+            )
+            database.commit()
+    path.touch()
+    site.ops.runs.resume(run)
+    site.start_worker()
+    detail = site.finish(run, 60)
+    assert statuses(detail) == {"needs": "succeeded", "after": "succeeded"}, site.told(detail)
+    starts = [e for e in site.ops.audit.list(limit=100) if e.action.startswith("run.")]
+    assert [e.action for e in starts].count("run.succeeded") == 1
     assert "Traceback" not in site.worker_log()
 
 
