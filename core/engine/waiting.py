@@ -29,6 +29,7 @@ LOOK_GATE = 30.0
 """The same for a decision, which comes with a ring in every worker."""
 
 BROKEN_EVERY = 30.0
+_MOMENT = 0.01
 _BROKEN = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
@@ -67,6 +68,14 @@ def await_decision(engine: Engine, run_id: str, workflow_id: str) -> None:
             if left <= 0:
                 return
             rung.wait(min(LOOK_GATE, left))
+
+
+def seconds_of_pause(engine: Engine, deployment_id: str) -> float:
+    """How long a deployment's pause still lasts; next to nothing when it is over."""
+    rows = engine.session.reader.rows(
+        "SELECT next_at FROM deployments WHERE id = :id AND next_at IS NOT NULL", id=deployment_id
+    )
+    return max(_MOMENT, float(rows[0]["next_at"]) - time.time()) if rows else _MOMENT
 
 
 def _seconds_open(engine: Engine, workflow_id: str) -> float:

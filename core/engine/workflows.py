@@ -41,8 +41,6 @@ its worker is counted in its own row."""
 OVERTAKEN = "overtaken"
 """What a workflow of an earlier start of a run returns: nobody reads it."""
 
-_PROMOTED = ("promote", "promote_full")
-
 log = logging.getLogger("opsdeck.worker")
 
 
@@ -342,18 +340,29 @@ def deployment_workflow(deployment_id: str) -> str:
 
 def _pause(deployment_id: str, index: int, seconds: float | None) -> tuple[str, bool]:
     """Wait out a pause; returns the state to go on in, and whether to skip what is left."""
-    status = _begin_pause(deployment_id, index, seconds)
+    status, left = _begin_pause(deployment_id, index, seconds), seconds
     while status == DeploymentStatus.PAUSED:
-        message = DBOS.recv("control", timeout_seconds=86_400.0 if seconds is None else seconds)
-        now = _state(deployment_id)
-        if now == "cancelled":
-            return now, False
-        if now != DeploymentStatus.PAUSED:
-            return now, False
-        command = (message or {}).get("command")
-        if command in _PROMOTED or (message is None and seconds is not None):
-            return DeploymentStatus.PROGRESSING, command == "promote_full"
+        message = DBOS.recv("control", timeout_seconds=86_400.0 if left is None else left)
+        status = _state(deployment_id)
+        if status != DeploymentStatus.PAUSED:
+            break
+        if _ends_pause(message, index) or (message is None and seconds is not None):
+            return DeploymentStatus.PROGRESSING, (message or {}).get("command") == "promote_full"
+        if seconds is not None:  # a message for another pause does not make this one longer
+            left = _left_of_pause(deployment_id)
     return status, False
+
+
+def _ends_pause(message: dict[str, Any] | None, index: int) -> bool:
+    """Whether a message promotes out of the pause at this step of the strategy.
+
+    A promotion names the pause that its author saw: two in a row must not skip two. One in
+    full ends them all.
+    """
+    command = (message or {}).get("command")
+    return command == "promote_full" or (
+        command == "promote" and message is not None and message.get("index") == index
+    )
 
 
 def _releasing(deployment_id: str, work: Callable[[Engine], str]) -> str:
@@ -391,6 +400,12 @@ def _begin_pause(deployment_id: str, index: int, seconds: float | None) -> str:
     return _releasing(
         deployment_id, lambda e: deploywork.begin_pause(e, deployment_id, index, seconds)
     )
+
+
+@DBOS.step(name="left of pause")
+def _left_of_pause(deployment_id: str) -> float:
+    worker = engine()
+    return worker.insist(lambda: waiting.seconds_of_pause(worker, deployment_id))
 
 
 @DBOS.step(name="state")

@@ -254,6 +254,27 @@ def test_a_release_a_canary_and_back(site: Site, worker: None) -> None:
     assert answers(site, "there") == 6.0
 
 
+def test_two_promotions_of_one_pause_end_that_one_only(site: Site, worker: None) -> None:
+    first(site, "twice")
+    steps = "[{set_weight: 5}, {pause: null}, {set_weight: 50}, {pause: 3s}, {set_weight: 100}]"
+    run = canary(site, "twice", steps, "5.0")
+    process = next(each for each in site.workers if each.poll() is None)
+    process.send_signal(signal.SIGSTOP)  # so that both find the same pause
+    try:
+        site.ops.endpoints.promote("twice")
+        site.ops.endpoints.promote("twice")
+    finally:
+        process.send_signal(signal.SIGCONT)
+    site.wait_for(lambda: weights(site, "twice") == {1: 50.0, 2: 50.0}, 20)
+    begun = time.monotonic()
+    assert site.finish(run).run.status == "succeeded"
+    assert 2 < time.monotonic() - begun < 15
+    deployment = site.ops.endpoints.get("twice").deployment
+    assert deployment is not None
+    at = {event.message: event.at for event in deployment.events}
+    assert at["100 % of the traffic"] - at["for 3 s"] >= 2.9
+
+
 def test_promote_full_skips_what_is_left(site: Site, worker: None) -> None:
     first(site, "full")
     run = canary(
