@@ -110,7 +110,7 @@ class OpsdeckApp(App[None]):
             self._message = ()
         mode = self.mode_screen
         if mode is not None:
-            mode.chrome()
+            mode.tick()
 
     async def on_event(self, event: Event) -> None:
         if isinstance(event, Key) and getattr(self.screen, "deaf", _never)():

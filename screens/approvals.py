@@ -93,6 +93,7 @@ class ApprovalsScreen(ModeScreen):
             lambda approval: approval_cells(approval, self.deck.now()),
             lambda approval: approval.id,
             empty="nothing waits for a decision",
+            moving=lambda approval: not approval.status.ended,
             id="list",
         )
         yield Sheet(id="evidence")

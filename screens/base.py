@@ -16,6 +16,7 @@ from screens.background import Ask
 from screens.deck import Deck
 from screens.registry import REGISTRY
 from screens.shell import BottomBar, TopBar
+from screens.widgets.table import RowTable
 
 if TYPE_CHECKING:
     from screens.prompt import Prompt
@@ -126,6 +127,12 @@ class ModeScreen(Screen[None]):
         """Draw header, message line and footer again."""
         for widget in self.query("TopBar, BottomBar"):
             widget.refresh()
+
+    def tick(self) -> None:
+        """A second has passed: durations and ages have changed."""
+        for table in self.query(RowTable):
+            table.tick()
+        self.chrome()
 
     def foot(self) -> None:
         """Draw message line and footer again (the selection has changed)."""

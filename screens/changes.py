@@ -215,22 +215,22 @@ def decide(deck: Deck, approval: Approval, *, approve: bool) -> None:
     _asked(deck, question, go)
 
 
-def deploy(deck: Deck, version: ModelVersion, endpoint: str) -> None:
-    """Ask for the model's name and a reason, then deploy a version to an endpoint."""
+def deploy(deck: Deck, version: ModelVersion, endpoint: str, environment: str) -> None:
+    """Ask (to production: the model's name and a reason), then deploy to an endpoint."""
     context = replace(deck.context, version=version)
     command = _command("models.deploy", context, target=endpoint)
     question = Question(
         title=f"Deploy {version.name} v{version.version}?",
-        environment=context.environment,
+        environment=environment,
         target=[("model", f"{version.name} v{version.version}"), ("endpoint", endpoint)],
         consequence="The version is loaded beside the stable one and takes traffic by the"
         " default strategy; it can be aborted or rolled back at any time.",
         yes="Deploy",
         command=command,
         danger=True,
-        typed=version.name,
+        typed=version.name if environment == "production" else "",
         comment="reason",
-        comment_needed=True,
+        comment_needed=environment == "production",
     )
 
     def started(_deployment: object) -> str:
@@ -264,20 +264,21 @@ def promote(deck: Deck, endpoint: Endpoint, *, full: bool) -> None:
     version = f"{deployment.model} v{deployment.version}"
     question = Question(
         title=f"Promote {version}{' in full' if full else ''}?",
-        environment=context.environment,
+        environment=endpoint.environment,
         target=[
             ("endpoint", endpoint.name),
             ("version", f"{version}, {percent(deployment.set_weight)} of the traffic now"),
         ],
         consequence=(
-            f"All traffic goes to v{deployment.version} now; it becomes the champion."
+            f"All traffic goes to v{deployment.version} now"
+            + ("; it becomes the champion." if endpoint.environment == "production" else ".")
             if full
             else "The pause ends and the next step of the strategy begins."
         ),
         yes="Promote full" if full else "Promote",
         command=command,
         danger=full,
-        typed=deployment.model if full else "",
+        typed=deployment.model if full and endpoint.environment == "production" else "",
     )
 
     def go(_signed: Signed) -> None:
@@ -306,7 +307,7 @@ def abort(deck: Deck, endpoint: Endpoint) -> None:
     back = f"v{stable.version}" if stable else "the stable version"
     question = Question(
         title=f"Abort the deployment of v{deployment.version}?",
-        environment=context.environment,
+        environment=endpoint.environment,
         target=[
             ("endpoint", endpoint.name),
             ("version", f"{deployment.model} v{deployment.version}"),

@@ -14,6 +14,7 @@ from screens.deck import Deck
 from screens.registry import MODES
 
 if TYPE_CHECKING:
+    from core.domain.model import ModelVersion
     from core.ops import Ops
 
 
@@ -89,20 +90,17 @@ def _run(deck: Deck, args: list[str]) -> None:
 
 
 def _deploy(deck: Deck, args: list[str]) -> None:
-    model, version, endpoint = args[0], args[1], args[2]
+    model, version, endpoint = args[0], args[1].removeprefix("v"), args[2]
 
-    def found(thing: Any) -> str:
-        changes.deploy(deck, thing, endpoint)
+    def look_up(ops: Ops) -> tuple[ModelVersion, str]:
+        known = {found.name: found.environment for found in ops.endpoints.list()}
+        return ops.models.get(model, version), known.get(endpoint, "production")
+
+    def found(thing: tuple[ModelVersion, str]) -> str:
+        changes.deploy(deck, thing[0], endpoint, thing[1])
         return ""
 
-    deck.change(
-        Change(
-            group="command",
-            title=f"look up {model} {version}",
-            call=lambda ops: ops.models.get(model, version.removeprefix("v")),
-            then=found,
-        )
-    )
+    deck.change(Change("command", f"look up {model} {version}", look_up, found))
 
 
 def _rollback(deck: Deck, args: list[str]) -> None:

@@ -11,7 +11,7 @@ from screens.dialogs.confirm import badge
 from screens.glyphs import sign
 from screens.rundetails import lineage_lines
 from screens.widgets.lines import Line, Piece, fit
-from screens.words import age, full_time, number, span
+from screens.words import age, full_time, number, params, span
 
 _HIGHER = ("r2", "auc", "accuracy", "acc", "f1", "precision", "recall", "score", "lift", "gini")
 _LOWER = ("mae", "mse", "rmse", "mape", "loss", "error", "brier", "logloss", "latency", "wape")
@@ -189,20 +189,60 @@ def approval_lines(approval: Approval, now: float, width: int) -> list[Line]:
         )
     lines += [[], [(" AGAINST THE CHAMPION  ", "head"), *summary(evidence)]]
     lines += metric_lines(evidence, approval.version)
-    comparison = evidence.get("comparison")
-    if isinstance(comparison, Sequence) and comparison and not isinstance(comparison, str):
-        lines += [[], [(" BY SEGMENT", "head")], *segment_lines(comparison, width)]
+    lines += document_lines(evidence, width)
     figures = figures_of(evidence)
     if figures:
+        pad = _pad(dict(figures))
         lines += [[], [(" FIGURES  ", "head"), ("o opens them", "faint")]]
-        lines += [[(f"  {fit(name, 18)} ", "text"), (path, "accent")] for name, path in figures]
+        lines += [[(f"  {fit(name, pad)} ", "text"), (path, "accent")] for name, path in figures]
     lines += [[], [(" DATA", "head")], *_hashes(evidence.get("data"))]
     lines += [[], [(" CODE AND ENVIRONMENT", "head")]]
     lines += lineage_lines(evidence.get("lineage") or {})
+    if evidence.get("params"):
+        lines.append([(f"  {'parameters':<18} ", "dim"), (params(evidence["params"]), "text")])
     lines += [[], [(" PROOF", "head")], *_hashes(evidence.get("artifacts"))]
     lines.append([(f"  {'evidence':<18} ", "dim"), (approval.evidence_hash, "accent")])
     lines.append([(f"  {'opened':<18} ", "dim"), (full_time(approval.opened_at), "text")])
     return lines
+
+
+def document_lines(evidence: Mapping[str, Any], width: int) -> list[Line]:
+    """What steps handed in as evidence: tables by segment first, then other documents.
+
+    The metrics document is left out where its numbers stand above already.
+    """
+    documents = dict(evidence.get("documents") or {})
+    if evidence.get("comparison"):
+        documents["comparison"] = evidence["comparison"]
+    tables: list[Line] = []
+    others: list[Line] = []
+    for name, document in documents.items():
+        if _is_table(document):
+            title = "BY SEGMENT" if name.endswith("comparison") else name.upper()
+            tables += [[], [(f" {title}", "head")], *segment_lines(document, width)]
+        elif isinstance(document, Mapping) and not _said(document, evidence):
+            pad = _pad(document)
+            others += [[], [(f" {name.upper()}", "head")]]
+            others += [
+                [(f"  {fit(str(key), pad)} ", "dim"), (number(value), "text")]
+                for key, value in document.items()
+            ]
+    return [*tables, *others]
+
+
+def _said(document: Mapping[str, Any], evidence: Mapping[str, Any]) -> bool:
+    """Whether all numbers of a document stand among the metrics already."""
+    metrics = evidence.get("metrics") or {}
+    return all(key in metrics or key.startswith("champion_") for key in document)
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(r, Mapping) for r in value)
+
+
+def _pad(values: Mapping[str, object]) -> int:
+    """How wide the column of the names is."""
+    return min(max([18, *(len(str(key)) for key in values)]), 30)
 
 
 def _hashes(values: object) -> list[Line]:
@@ -211,5 +251,5 @@ def _hashes(values: object) -> list[Line]:
     lines: list[Line] = []
     for name, value in values.items():
         text = str(value.get("digest", value)) if isinstance(value, Mapping) else str(value)
-        lines.append([(f"  {name!s:<18} ", "dim"), (text[:64], "text")])
+        lines.append([(f"  {fit(str(name), _pad(values))} ", "dim"), (text[:64], "text")])
     return lines

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -264,7 +264,21 @@ class PulseScreen(ModeScreen):
             self.deck.go(modes[name])
 
 
-def _pane(name: str, columns: Sequence[Column], cells, key, empty: str) -> RowTable:  # type: ignore[no-untyped-def]
+def _pane(
+    name: str,
+    columns: Sequence[Column],
+    cells: Callable[[Any], Sequence[Cell]],
+    key: Callable[[Any], str],
+    empty: str,
+) -> RowTable:
     return RowTable(
-        columns, cells, key, empty=empty, header=False, pane=True, id=name, classes="pane"
+        columns,
+        cells,
+        key,
+        empty=empty,
+        header=False,
+        pane=True,
+        moving=lambda _row: name in ("concerns", "running"),
+        id=name,
+        classes="pane",
     )

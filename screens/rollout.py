@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.domain.release import Deployment, Endpoint, Revision
+from screens.dialogs.confirm import badge
 from screens.glyphs import sign
 from screens.widgets.bars import gauge
 from screens.widgets.lines import Line, Piece, crop
@@ -42,7 +43,8 @@ def tree_lines(endpoint: Endpoint, width: int) -> list[Line]:
         [
             (f" {status.glyph} ", status.style),
             (endpoint.name, "title"),
-            (f"  {status.word}", status.style),
+            (f"  {status.word}  ", status.style),
+            badge(endpoint.environment),
             (f"  {endpoint.url or 'no address yet'}", "dim"),
             *(
                 [(f"  supervisor {endpoint.supervisor_pid}, server {endpoint.server_pid}", "faint")]
@@ -138,7 +140,8 @@ def deployment_lines(deployment: Deployment, now: float, width: int) -> list[Lin
         ]
     ]
     if deployment.message:
-        lines.append([("  ", "text"), (deployment.message, "warn")])
+        ok = deployment.status == "succeeded" or not deployment.status.ended
+        lines.append([("  ", "text"), (deployment.message, "dim" if ok else "warn")])
     if ended is not None and deployment.status == "succeeded":
         steps = " → ".join(step.words() for step in deployment.strategy)
         return [*lines, [("  ", "text"), (f"✓ {steps}", "faint")]]

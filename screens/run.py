@@ -19,7 +19,7 @@ from screens.glyphs import sign
 from screens.rundetails import detail_lines, headline
 from screens.runview import RunReader, RunView, grouped
 from screens.widgets.bars import span_bar
-from screens.widgets.chart import Chart
+from screens.widgets.chart import Chart, Series
 from screens.widgets.lines import Line
 from screens.widgets.logview import LogView
 from screens.widgets.page import Page
@@ -196,7 +196,7 @@ class RunScreen(ModeScreen):
         run = self._view.detail.run if self._view is not None else None
         return [headline(run, self.deck.now())]
 
-    def _charts(self, groups: Sequence[tuple[str, list]], trouble: str = "") -> None:  # type: ignore[type-arg]
+    def _charts(self, groups: Sequence[tuple[str, list[Series]]], trouble: str = "") -> None:
         for number, chart in enumerate(self.query(Chart)):
             chart.display = number == 0 or number < len(groups)
             if number == 0 and trouble:

@@ -116,24 +116,60 @@ def _output_lines(detail: RunDetail, width: int) -> list[Line]:
 
 def lineage_lines(lineage: Mapping[str, Any]) -> list[Line]:
     """Code, data, parameters and environment of a lineage, whichever are known."""
-    lines: list[Line] = []
     code = lineage.get("code")
     if isinstance(code, Mapping):
-        commit = str(code.get("commit") or "")
-        lines.append(_pair("commit", commit[:12] or str(code.get("status", "unknown")), "accent"))
-        if code.get("branch"):
-            lines.append(_pair("branch", str(code["branch"])))
-        if code.get("dirty"):
-            diff = str(code.get("diff_sha256") or "")[:12]
-            lines.append(_pair("working tree", f"▲ changed on top of the commit {diff}", "warn"))
-        elif commit:
-            lines.append(_pair("working tree", "✓ clean", "ok"))
-    elif code:
-        lines.append(_pair("commit", str(code)[:12], "accent"))
-    for key, value in lineage.items():
-        if key != "code":
-            lines += _plain(key, value)
-    return lines or [_pair("not recorded", "")]
+        rest = {key: value for key, value in lineage.items() if key != "code"}
+    elif "commit" in lineage or "status" in lineage:  # the state of the code itself
+        code, rest = lineage, dict(lineage)
+    else:
+        return _rest_lines(lineage) or [_pair("not recorded", "")]
+    more = {key: value for key, value in code.items() if key.endswith("_sha256")}
+    return [*_code_lines(code), *_rest_lines({**more, **rest})]
+
+
+_SAID = frozenset(
+    [
+        *("status", "commit", "branch", "remote", "dirty", "diff", "diff_sha256"),
+        *("diff_truncated", "untracked", "untracked_count", "detail"),
+        *("step_keys", "run", "pipeline"),
+    ]
+)
+"""What `_code_lines` has said, or what stands elsewhere on the screen."""
+
+_NO_COMMIT = {
+    "no-repository": "not in a git repository",
+    "no-commits": "a git repository without a commit",
+    "no-git": "git is not installed",
+    "unreadable": "git could not tell",
+}
+
+
+def _code_lines(code: Mapping[str, Any]) -> list[Line]:
+    """Commit, branch, and what lay on top of it uncommitted."""
+    commit = str(code.get("commit") or "")
+    status = str(code.get("status") or "")
+    if not commit:
+        return [_pair("commit", f"– {_NO_COMMIT.get(status, 'unknown')}", "warn")]
+    lines = [_pair("commit", commit[:12], "accent")]
+    if code.get("branch"):
+        lines.append(_pair("branch", str(code["branch"])))
+    if code.get("dirty"):
+        diff = str(code.get("diff_sha256") or "")[:12]
+        count = int(code.get("untracked_count") or 0)
+        more = f", {count} untracked" if count else ""
+        words = f"▲ changed on top of the commit {diff}".rstrip() + more
+        lines.append(_pair("working tree", words, "warn"))
+    else:
+        lines.append(_pair("working tree", "✓ clean", "ok"))
+    return lines
+
+
+def _rest_lines(rest: Mapping[str, Any]) -> list[Line]:
+    lines: list[Line] = []
+    for key, value in rest.items():
+        if key not in _SAID and value not in ("", None, (), [], {}):
+            lines += _plain(key.removesuffix("_sha256"), value)
+    return lines
 
 
 def _plain(key: str, value: object, deep: int = 0) -> list[Line]:

@@ -129,6 +129,7 @@ class RunsScreen(ModeScreen):
             lambda run: run_cells(run, self.deck.now()),
             lambda run: str(run.number),
             empty="no runs yet: press n to start a pipeline",
+            moving=lambda run: not run.status.ended,
             id="runs",
         )
 

@@ -44,7 +44,9 @@ class Column:
 class RowTable(ScrollView, can_focus=True):
     """The table. `cells` turns a row into cells, `key` into what identifies it.
 
-    `pane`: one of several lists on the screen, its selection is shown while it has the focus.
+    `moving` tells of which rows the cells change by time alone (a duration): `tick` draws
+    them again. `pane`: one of several lists on the screen, whose selection is shown while
+    it has the focus.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = TABLE_BINDINGS
@@ -81,6 +83,7 @@ class RowTable(ScrollView, can_focus=True):
         empty: str = "nothing here yet",
         header: bool = True,
         pane: bool = False,
+        moving: Callable[[Any], bool] | None = None,
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
@@ -90,6 +93,7 @@ class RowTable(ScrollView, can_focus=True):
         self._key = key
         self._header = header
         self._pane = pane
+        self._moving = moving
         self.empty = empty
         self.total = 0
         self.offset_of_window = 0
@@ -168,6 +172,11 @@ class RowTable(ScrollView, can_focus=True):
         elif not self.total:
             self.selected_key = None
         self._follow()
+
+    def tick(self) -> None:
+        """A second has passed: draw rows again that change by time alone."""
+        if self._moving is not None and any(self._moving(row) for row in self.rows[:200]):
+            self.refresh()
 
     # moving
 

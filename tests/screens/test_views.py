@@ -56,7 +56,7 @@ def test_evidence_without_metrics_says_so(evidence: dict[str, object]) -> None:
 
 
 def test_segments_name_the_worse_one() -> None:
-    said = text(segment_lines(evidence_of(1)["comparison"], 100)).splitlines()
+    said = text(segment_lines(evidence_of(1)["documents"]["evaluate.comparison"], 100)).splitlines()
     assert len([line for line in said if "worse" in line]) == 1
     assert "late 21-23" in next(line for line in said if "worse" in line)
 

@@ -373,47 +373,62 @@ SEGMENTS = [
 
 
 def evidence_of(number: int) -> dict[str, Any]:
-    """The evidence of the seeded approval request."""
+    """The evidence of the seeded approval request, in the shape that a gate gives it."""
+    metrics = {
+        "rows": 744,
+        "mae": 30.44,
+        "rmse": 47.85,
+        "r2": 0.9274,
+        "bias": 2.35,
+        "naive_mae": 61.2,
+        "champion_mae": 36.02,
+        "champion_rmse": 55.41,
+        "champion_r2": 0.9021,
+        "champion_bias": -2.7,
+        "champion_version": "2",
+    }
+    comparison = [
+        {
+            "day": day,
+            "hours": hours,
+            "rows": rows,
+            "mean_demand": mean,
+            "candidate_mae": new,
+            "champion_mae": old,
+        }
+        for day, hours, rows, mean, new, old in SEGMENTS
+    ]
+    code = _lineage(number)["code"]
     return {
-        "metrics": {
-            "rows": 744,
-            "mae": 30.44,
-            "rmse": 47.85,
-            "r2": 0.9274,
-            "bias": 2.35,
-            "naive_mae": 61.2,
-            "champion_mae": 36.02,
-            "champion_rmse": 55.41,
-            "champion_r2": 0.9021,
-            "champion_bias": -2.7,
-            "champion_version": "2",
-        },
+        "model": PIPELINE,
+        "environment": "production",
+        "metrics": metrics,
         "champion": {
             "version": 2,
             "metrics": {"mae": 36.02, "rmse": 55.41, "r2": 0.9021, "bias": -2.7},
         },
-        "comparison": [
-            {
-                "day": day,
-                "hours": hours,
-                "rows": rows,
-                "mean_demand": mean,
-                "candidate_mae": new,
-                "champion_mae": old,
-            }
-            for day, hours, rows, mean, new, old in SEGMENTS
-        ],
+        "documents": {
+            "evaluate.metrics": metrics,
+            "evaluate.comparison": comparison,
+            "validate.data_report": {"rows": 9313, "missing_hours": 118, "mean_demand": 142.75},
+        },
         "figures": {
-            "forecast": f"artifacts/{digest(f'fig{number}')[:12]}.png",
-            "error_by_hour": f"artifacts/{digest(f'err{number}')[:12]}.png",
+            "evaluate.forecast": f"artifacts/{digest(f'fig{number}')[:12]}.png",
+            "evaluate.error_by_hour": f"artifacts/{digest(f'err{number}')[:12]}.png",
         },
         "data": {
-            "raw": digest("raw"),
-            "train_rows": digest("train"),
-            "holdout_rows": digest("holdout"),
+            "acquire.raw": digest("raw"),
+            "split.train_rows": digest("train"),
+            "split.holdout_rows": digest("holdout"),
         },
-        "lineage": _lineage(number),
-        "artifacts": {"model": digest(f"model{number}")},
+        "params": {"month": _month(number), "seed": 7, "iterations": 80},
+        "lineage": {
+            "code_sha256": digest("code"),
+            "data_sha256": digest("data"),
+            **code,
+            "environment_sha256": digest("environment"),
+        },
+        "artifacts": {f"{PIPELINE} v4": digest(f"model{number}")},
     }
 
 
@@ -476,6 +491,7 @@ def _endpoint(db: sa.Connection, number: int, now: float) -> None:
     db.execute(
         schema.endpoints.insert().values(
             name=PIPELINE,
+            environment="production",
             status="updating",
             host="127.0.0.1",
             port=8311,
