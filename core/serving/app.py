@@ -52,13 +52,13 @@ class Invocations:
         begun = time.perf_counter()
         epoch = service.epoch
         epoch.enter()
-        service.in_flight += 1
+        service.ledger.enter()
         status = 500  # what counts if we are cancelled
         try:
             status = await self._answer(epoch.table, scope, receive, send, begun)
         finally:
-            service.in_flight -= 1
-            epoch.leave(failed=status >= 500)
+            service.ledger.leave(failed=status >= 500)
+            epoch.leave()
 
     async def _answer(
         self, table: RoutingTable, scope: Scope, receive: Receive, send: Send, begun: float

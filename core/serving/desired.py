@@ -52,14 +52,15 @@ class Desired:
         }
 
     def route(self, table: RoutingTable, reason: str, healthy: bool) -> None:
-        """Take a new table; the one it replaces is the last good one if it was healthy.
+        """Take a new table; the one it replaces is the last good one if it was healthy and
+        had one revision alone: of two it is not known which one is to blame for a crash.
 
         Raises `NotFound` when it names a revision that was never loaded.
         """
         for variant in table.variants:
             if variant.revision not in self.loads:
                 raise NotFound(f"Revision {variant.revision} is not loaded", "load it first")
-        if healthy and self.table.variants:
+        if healthy and self.table.sole:
             self.good = self.table
         self.table = table
         self.reason = reason

@@ -9,13 +9,13 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, EndpointUnavailable, NotFound, OpsdeckError
 from core.serving import wire
-from core.serving.keeper import DRAIN_SECONDS, Keeper
+from core.serving.keeper import DRAIN_SECONDS, Keeper, Swapped
 from core.serving.records import (
     CaptureStatus,
     EndpointState,
@@ -24,10 +24,12 @@ from core.serving.records import (
     SwapReport,
     Variant,
 )
+from core.serving.routing import RoutingTable
 
 log = logging.getLogger(__name__)
 
 ASK_SECONDS = 5.0
+ROLLBACK_SECONDS = 1.0  # how long a rollback lets the server be silent
 
 
 class Desk:
@@ -38,6 +40,7 @@ class Desk:
         self._url = url
         self._keeper = keeper
         self._stop = stop
+        self._rolled: tuple[RoutingTable, RollbackReport] | None = None
 
     async def open(self, path: str) -> asyncio.Server:
         """Listen on the control socket, which only its owner may use."""
@@ -92,7 +95,7 @@ class Desk:
             raise BadInput("The routing table is empty", "name at least one revision")
         _, changed = self._keeper.route(rows, reason)
         done = await self._keeper.apply()
-        took = (done["at"] - begun) * 1000
+        took = (done.at - begun) * 1000
         return asdict(SwapReport(self._keeper.desired.table.variants, took, changed))
 
     async def rollback(self, to_revision: int, reason: str) -> Any:
@@ -102,30 +105,39 @@ class Desk:
         if to_revision not in keeper.desired.loads:
             raise NotFound(f"Revision {to_revision} is not loaded", "it cannot be rolled back to")
         before = keeper.desired.table
-        failed = keeper.state is EndpointState.FAILED
-        if before.all_to(to_revision) and not failed:
-            return asdict(RollbackReport(to_revision, before.variants, 0.0, 0, 0, True, False))
-        keeper.route([Variant(to_revision, 100.0)], reason)
-        old = await keeper.apply()
-        took = (old["at"] - begun) * 1000
-        lost, drained = await self._drained(old)
+        changed = not before.all_to(to_revision) or keeper.state is EndpointState.FAILED
+        if not changed and keeper.in_force:
+            return asdict(self._again(before, to_revision))
+        keeper.route([Variant(to_revision, 100.0)], reason, regretted=True)
+        old = await keeper.apply(ROLLBACK_SECONDS)
+        took = (old.at - begun) * 1000
+        failed, drained = await self._drained(old)
         report = RollbackReport(
-            to_revision, before.variants, took, old["in_flight"], lost, drained, True
+            to_revision, before.variants, took, old.in_flight, failed, drained, changed
         )
+        self._rolled = keeper.desired.table, report
         return asdict(report)
 
-    async def _drained(self, old: dict[str, Any]) -> tuple[int, bool]:
-        """How many of the old table's requests failed, and whether all have ended."""
-        if old["epoch"] < 0:
-            return 0, True
+    def _again(self, table: RoutingTable, to_revision: int) -> RollbackReport:
+        """The receipt of a rollback that is asked for again: whoever asks may have lost it."""
+        if self._rolled is not None and self._rolled[0] is table:
+            return replace(self._rolled[1], changed=False)
+        return RollbackReport(to_revision, table.variants, 0.0, 0, 0, True, False)
+
+    async def _drained(self, old: Swapped) -> tuple[int, bool]:
+        """How many requests have failed since the swap, and whether all of the old table have
+        been answered."""
+        if old.epoch is None:
+            return old.lost, old.lost == 0
         try:
-            answer = await old["server"].channel.call(
-                "drained", DRAIN_SECONDS + 3, epoch=old["epoch"], seconds=DRAIN_SECONDS
+            answer = await old.server.channel.call(
+                "drained", DRAIN_SECONDS + 3, epoch=old.epoch, seconds=DRAIN_SECONDS
             )
         except EndpointUnavailable:
-            # The server died in the window: whatever was in flight had no answer.
-            return old["in_flight"], False
-        return answer["failed"], answer["drained"]
+            # It died or hangs: whatever it had in hand got no answer.
+            ledger = old.server.ledger
+            return ledger.failed - old.failed_before + ledger.in_flight, False
+        return answer["failed"] - old.failed_before, answer["drained"]
 
     async def status(self) -> Any:
         """Desired and actual state; the actual part is empty while the server is down."""

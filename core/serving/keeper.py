@@ -14,12 +14,13 @@ import re
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import EndpointUnavailable, ModelUnusable, OpsdeckError, WrongState
 from core.serving.desired import CrashCount, Desired
+from core.serving.ledger import unread_requests
 from core.serving.records import EndpointState, LoadReport, Variant
 from core.serving.routing import RoutingTable
 from core.serving.spawn import ServerProcess, Spawner
@@ -27,11 +28,25 @@ from core.serving.spawn import ServerProcess, Spawner
 log = logging.getLogger(__name__)
 
 LOAD_SECONDS = 170.0
-SWAP_SECONDS = 10.0
+SWAP_SECONDS = 3.0  # a swap takes a millisecond; what is silent for longer hangs
+ASK_SECONDS = 10.0
+LEAVE_ACK_SECONDS = 3.0
 READY_SECONDS = 20.0
 DRAIN_SECONDS = 5.0
 LEAVE_SECONDS = 40.0
 _FORK_SAFE = ("mlflow.sklearn", "mlflow.pyfunc")  # loaders that start no threads on import
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """A table that was put in force: when (`perf_counter`), by which server, instead of what."""
+
+    at: float
+    server: ServerProcess
+    epoch: int | None  # that ended; None when its server has ended too
+    in_flight: int = 0  # requests of the old table at the swap
+    failed_before: int = 0  # what the server had counted as failed by the swap
+    lost: int = 0  # requests that the server took along when it ended
 
 
 class Keeper:
@@ -55,6 +70,7 @@ class Keeper:
         self._changed = changed
         self._crashes = CrashCount()
         self._up = asyncio.Event()
+        self._nudge = asyncio.Event()  # somebody changed what is to be run: start it now
         self._leaving: set[ServerProcess] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._replacing = asyncio.Lock()
@@ -63,6 +79,11 @@ class Keeper:
     def warm(self) -> bool:
         """Whether the libraries are loaded already for the next server."""
         return self._spawner.warm
+
+    @property
+    def in_force(self) -> bool:
+        """Whether the server has confirmed the desired table."""
+        return self.server is not None and self.server.table == self.desired.table
 
     async def run(self) -> None:
         """Start servers until `stop`."""
@@ -73,7 +94,7 @@ class Keeper:
                 await self._crashed(str(error))
                 continue
             if self._stopping():
-                server.kill()
+                server.kill("the endpoint stops")
                 return
             self._put(server)
             # A replacement moves `self.server` on: follow it.
@@ -86,35 +107,51 @@ class Keeper:
                 self._take_down()
                 await self._crashed(await self._spawner.how_it_ended(watched))
 
-    def route(self, variants: list[Variant], reason: str) -> tuple[RoutingTable, bool]:
+    def route(
+        self, variants: list[Variant], reason: str, regretted: bool = False
+    ) -> tuple[RoutingTable, bool]:
         """Make a table the desired one; returns the one before, and whether they differ.
 
-        Raises `BadInput`, `NotFound`; then nothing changes.
+        The one before is one to fall back to, unless it is `regretted` or has crashed. Raises `BadInput`, `NotFound`; then nothing changes.
         """
         table = RoutingTable.of(variants)
         before = self.desired.table
-        self.desired.route(table, reason, healthy=self._crashes.count == 0)
+        self.desired.route(table, reason, healthy=not regretted and self._crashes.count == 0)
         self._crashes.clear()
+        self._nudge.set()
         return before, table != before
 
-    async def apply(self) -> dict[str, Any]:
-        """Bring the desired table into force; says when, the epoch that ended, and what it
-        still had in flight. While the server is down this waits for the next one, which starts
-        with the table."""
-        if self.server is None or self.state is EndpointState.FAILED:
+    async def apply(self, patience: float = SWAP_SECONDS) -> Swapped:
+        """Bring the desired table into force. While the server is down this waits for the next
+        one, which starts with the table; one that is silent for `patience` seconds is ended
+        for that. Raises `EndpointUnavailable`."""
+        server = self.server
+        if server is None or self.state is EndpointState.FAILED:
             return await self._apply_late()
-        rows = [asdict(variant) for variant in self.desired.table.variants]
+        table = self.desired.table
+        rows = [asdict(variant) for variant in table.variants]
         for old in self._leaving:
             self._keep(_quietly(old.channel.call("swap", SWAP_SECONDS, variants=rows)))
-        server = self.server
+        failed = server.ledger.failed
         try:
-            answer = await server.channel.call("swap", SWAP_SECONDS, variants=rows)
-        except EndpointUnavailable:
-            return await self._apply_late()
+            answer = await server.channel.call("swap", patience, variants=rows)
+        except EndpointUnavailable as error:
+            return await self._apply_late(self._end(server, error.message, failed))
         swapped = time.perf_counter()
+        server.table = table
         self.state = EndpointState.SERVING if rows else EndpointState.EMPTY
         self._changed()  # after the swap: writing the file takes longer than swapping
-        return {**answer, "server": server, "at": swapped}
+        return Swapped(swapped, server, answer["epoch"], answer["in_flight"], answer["failed"])
+
+    def _end(self, server: ServerProcess, why: str, failed_before: int) -> int:
+        """End a server that died or hangs; how many requests that cost."""
+        unread = 0
+        if not server.channel.lost.is_set():
+            unread = unread_requests(self._listener.getsockname()[1])
+            log.error("killing the server: %s", why)
+            server.kill(why)
+            server.channel.close()
+        return server.ledger.failed - failed_before + server.ledger.in_flight + unread
 
     async def load(self, **model: Any) -> LoadReport:
         """Load a model into the server. Raises `ModelUnusable`, also when it kills the server."""
@@ -156,11 +193,11 @@ class Keeper:
         self.desired.unload(revision)
         self._changed()
         if self.server is not None:
-            await self.server.channel.call("unload", SWAP_SECONDS, revision=revision)
+            await self.server.channel.call("unload", ASK_SECONDS, revision=revision)
 
-    async def wait_up(self) -> ServerProcess:
+    async def wait_up(self, seconds: float = READY_SECONDS) -> ServerProcess:
         """The server, once there is one that lives. Raises `EndpointUnavailable`."""
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self._stopping():
             if self.server is not None and not self.server.channel.lost.is_set():
                 return self.server
@@ -199,7 +236,7 @@ class Keeper:
         """End a server that hangs; the next one follows by itself."""
         if self.server is not None:
             log.error("killing the server: %s", why)
-            self.server.kill()
+            self.server.kill(why)
 
     async def _start(self, bare: bool) -> ServerProcess:
         if not bare and self.desired.loads and not self._spawner.warm:
@@ -211,9 +248,9 @@ class Keeper:
         try:
             if not bare:
                 await self._replay(server)
-            await server.channel.call("serve", SWAP_SECONDS)
+            await server.channel.call("serve", ASK_SECONDS)
         except BaseException:
-            server.kill()
+            server.kill("it could not be started")
             server.channel.close()
             raise
         return server
@@ -229,8 +266,10 @@ class Keeper:
                     raise
                 self.last_error = error.message
                 self.desired.loads.pop(report.revision, None)
-        rows = [asdict(variant) for variant in self.desired.table.variants]
-        await server.channel.call("swap", SWAP_SECONDS, variants=rows)
+        table = self.desired.table
+        rows = [asdict(variant) for variant in table.variants]
+        await server.channel.call("swap", ASK_SECONDS, variants=rows)
+        server.table = table
         self._keep(self._preload(server))
 
     async def _load_again(self, server: ServerProcess, report: LoadReport) -> None:
@@ -243,18 +282,22 @@ class Keeper:
             version=report.version,
         )
 
-    async def _apply_late(self) -> dict[str, Any]:
+    async def _apply_late(self, lost: int = 0) -> Swapped:
         """The table is kept; a server that is failed or not up yet gets it when it can."""
         self._changed()
         server = await self.wait_up()
+        table = self.desired.table
         if self.state is EndpointState.FAILED:
-            for variant in self.desired.table.variants:
+            for variant in table.variants:
                 await self._load_again(server, self.desired.loads[variant.revision])
-            rows = [asdict(variant) for variant in self.desired.table.variants]
-            await server.channel.call("swap", SWAP_SECONDS, variants=rows)
-            self.state = EndpointState.SERVING
-            self._changed()
-        return {"epoch": -1, "in_flight": 0, "server": server, "at": time.perf_counter()}
+        # It may have started just before the table was changed.
+        rows = [asdict(variant) for variant in table.variants]
+        await server.channel.call("swap", SWAP_SECONDS, variants=rows)
+        server.table = table
+        if not self._stopping():
+            self.state = EndpointState.SERVING if rows else EndpointState.EMPTY
+        self._changed()
+        return Swapped(time.perf_counter(), server, None, in_flight=lost, lost=lost)
 
     async def _crashed(self, why: str) -> None:
         """Count a crash, decide what to start next, wait as long as one should."""
@@ -276,7 +319,9 @@ class Keeper:
         if self.state is not EndpointState.FAILED:
             self.state = EndpointState.RESTARTING
         self._changed()
-        await asyncio.sleep(self._crashes.back_off)
+        self._nudge.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._nudge.wait(), self._crashes.back_off)
 
     def _take_down(self) -> None:
         if self.server is not None:
@@ -294,17 +339,17 @@ class Keeper:
         self._changed()
 
     async def _part(self, server: ServerProcess) -> None:
-        """Ask a server to leave and wait for it; end it when it takes too long."""
-        await _quietly(server.channel.call("leave", SWAP_SECONDS))
-        with contextlib.suppress(TimeoutError):
+        """Ask a server to leave and wait for it; end it when it hangs or takes too long."""
+        with contextlib.suppress(TimeoutError, EndpointUnavailable):
+            await server.channel.call("leave", LEAVE_ACK_SECONDS)
             await asyncio.wait_for(server.channel.lost.wait(), LEAVE_SECONDS)
-        server.kill()
+        server.kill("it did not leave")
         server.channel.close()
 
     async def _preload(self, server: ServerProcess) -> None:
         begun = time.monotonic()
         try:
-            if modules := await server.channel.call("modules", SWAP_SECONDS):
+            if modules := await server.channel.call("modules", ASK_SECONDS):
                 await self._spawner.preload(modules)
         except EndpointUnavailable as error:
             log.warning("nothing preloaded after %.1f s: %s", time.monotonic() - begun, error)

@@ -66,9 +66,14 @@ class RoutingTable:
         """Whether a revision stands in the table, with whatever weight."""
         return any(variant.revision == revision for variant in self.variants)
 
+    @property
+    def sole(self) -> bool:
+        """Whether every request goes to one revision."""
+        return len(self._bounds) == 1
+
     def all_to(self, revision: int) -> bool:
         """Whether every request goes to this revision."""
-        return len(self._bounds) == 1 and self._bounds[0][1] == revision
+        return self.sole and self._bounds[0][1] == revision
 
 
 @dataclass(slots=True, eq=False)
@@ -78,7 +83,6 @@ class Epoch:
     number: int
     table: RoutingTable
     in_flight: int = 0
-    failed: int = 0  # ended in a 5xx or without an answer
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
 
     def enter(self) -> None:
@@ -86,10 +90,9 @@ class Epoch:
         self.in_flight += 1
         self._empty.clear()
 
-    def leave(self, failed: bool) -> None:
+    def leave(self) -> None:
         """A request under this table has ended."""
         self.in_flight -= 1
-        self.failed += failed
         if not self.in_flight:
             self._empty.set()
 

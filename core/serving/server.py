@@ -1,8 +1,7 @@
 """The server process: serves HTTP on the socket it was given and obeys its supervisor.
 
-It is forked from the warm process with three descriptors: the listening socket, which the
-supervisor owns, one end of the control channel, and nothing else. When the channel ends the
-supervisor is dead: the server answers what it has and leaves, so that the next supervisor can
+It is forked from the warm process with the listening socket, which the supervisor owns, one end
+of the control channel and the memory of its ledger. When the channel ends the supervisor is dead: the server answers what it has and leaves, so that the next supervisor can
 have the port.
 """
 
@@ -29,6 +28,7 @@ from core.errors import OpsdeckError
 from core.serving.app import build
 from core.serving.channel import Channel
 from core.serving.folder import EndpointFolder
+from core.serving.ledger import Ledger
 from core.serving.records import Variant
 from core.serving.service import Service
 
@@ -43,9 +43,9 @@ BUSY_GRACE = 30.0  # seconds after which a leaving server gives up on what is in
 class Server:
     """One server process from its first breath to its drain."""
 
-    def __init__(self, name: str, root: Path, listener: socket.socket) -> None:
+    def __init__(self, name: str, root: Path, listener: socket.socket, ledger: Ledger) -> None:
         self._folder = EndpointFolder(root)
-        self._service = Service(name, self._folder.capture, MAX_BODY, MAX_IN_FLIGHT)
+        self._service = Service(name, self._folder.capture, MAX_BODY, MAX_IN_FLIGHT, ledger)
         self._listener = listener
         self._leave = asyncio.Event()
         self._uvicorn: uvicorn.Server | None = None
@@ -74,7 +74,8 @@ class Server:
         match operation:
             case "swap":
                 old = service.swap(Variant.from_json(row) for row in args["variants"])
-                return {"epoch": old.number, "in_flight": old.in_flight}
+                failed = service.ledger.failed
+                return {"epoch": old.number, "in_flight": old.in_flight, "failed": failed}
             case "drained":
                 return await service.drained(args["epoch"], args["seconds"])
             case "load":
@@ -158,7 +159,9 @@ def _log_to(file: Path) -> None:
         os.dup2(stream.fileno(), 2)
 
 
-def main(name: str, root: Path, listener: socket.socket, end: socket.socket) -> None:
+def main(
+    name: str, root: Path, listener: socket.socket, end: socket.socket, ledger: Ledger
+) -> None:
     """Run one server process; called in the child right after the fork."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
@@ -167,6 +170,6 @@ def main(name: str, root: Path, listener: socket.socket, end: socket.socket) -> 
     warnings.filterwarnings("ignore", message="X does not have valid feature names")
 
     async def run() -> None:
-        await Server(name, root, listener).run(end)
+        await Server(name, root, listener, ledger).run(end)
 
     uvloop.run(run())

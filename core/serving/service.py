@@ -16,6 +16,7 @@ from core.errors import BadInput, NotFound, WrongState
 from core.serving import servable
 from core.serving.batch import Batcher
 from core.serving.capture import Capture
+from core.serving.ledger import Ledger
 from core.serving.records import EndpointStats, LoadReport, Variant
 from core.serving.routing import Epoch, RoutingTable
 from core.serving.traffic import RevisionTraffic
@@ -34,19 +35,31 @@ class Loaded:
 class Service:
     """The state of one server process and the changes that control asks for."""
 
-    def __init__(self, name: str, folder: Path, max_body: int, max_in_flight: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        max_body: int,
+        max_in_flight: int,
+        ledger: Ledger | None = None,
+    ) -> None:
         self.name = name
         self.max_body = max_body
         self.max_in_flight = max_in_flight
         self.capture = Capture(folder)
+        self.ledger = ledger or Ledger()
         self.epoch = Epoch(0, RoutingTable())
         self.loaded: dict[int, Loaded] = {}
-        self.in_flight = 0
         self.shed = 0
         self.draining = False
         self.started = time.time()
         self._epochs: dict[int, Epoch] = {}
         self._loading = asyncio.Lock()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests being answered, of whatever table."""
+        return self.ledger.in_flight
 
     @property
     def ready(self) -> bool:
@@ -95,15 +108,11 @@ class Service:
         return old
 
     async def drained(self, number: int, seconds: float) -> dict[str, Any]:
-        """Wait until the requests of an epoch that was swapped out have ended; how many failed
-        since the swap, under the old table or the new."""
+        """Wait until the requests of an epoch that was swapped out have ended; how many have
+        failed by then since this process started (the swap said how many had before)."""
         old = self._epochs.get(number)
-        if old is None:
-            return {"drained": True, "failed": 0}
-        new = self.epoch
-        before = old.failed + new.failed
-        drained = await old.drained(seconds)
-        return {"drained": drained, "failed": old.failed + new.failed - before}
+        drained = old is None or await old.drained(seconds)
+        return {"drained": drained, "failed": self.ledger.failed}
 
     def set_capture(self, rate: float) -> None:
         """Capture this share of the requests. Raises `BadInput`."""

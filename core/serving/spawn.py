@@ -18,6 +18,8 @@ from typing import Any
 from core.errors import EndpointUnavailable
 from core.processes import is_alive, started
 from core.serving.channel import Channel
+from core.serving.ledger import Ledger, shared_memory
+from core.serving.routing import RoutingTable
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +35,19 @@ def quiet_environment() -> dict[str, str]:
 
 
 class ServerProcess:
-    """A server process as its supervisor holds it: pid and channel."""
+    """A server process as its supervisor holds it: pid, channel and ledger."""
 
-    def __init__(self, pid: int, channel: Channel) -> None:
+    def __init__(self, pid: int, channel: Channel, ledger: Ledger) -> None:
         self.pid = pid
         self.start = started(pid)
         self.channel = channel
+        self.ledger = ledger
+        self.killed_because = ""  # why we ended it, when we did
+        self.table: RoutingTable | None = None  # the last one that it confirmed
 
-    def kill(self) -> None:
+    def kill(self, why: str) -> None:
         """End it now; no error when it has ended."""
+        self.killed_because = why
         if is_alive(self.pid, self.start):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
@@ -79,8 +85,10 @@ class Spawner:
         """A new server process on the listener. Raises `EndpointUnavailable`."""
         ours, theirs = socket.socketpair()
         read_end, write_end = os.pipe()
+        memory = shared_memory()
         try:
-            handed = [listener.fileno(), theirs.fileno(), write_end]
+            ledger = Ledger(memory)
+            handed = [listener.fileno(), theirs.fileno(), write_end, memory]
             answer = await self._ask({"op": "fork"}, handed)
             if "pid" not in answer:
                 log.warning("%s: starting it afresh", answer.get("error"))
@@ -93,6 +101,7 @@ class Spawner:
         finally:
             theirs.close()
             os.close(write_end)
+            os.close(memory)
         if "pid" not in answer:
             raise EndpointUnavailable(f"No server process: {answer.get('error')}")
         loop = asyncio.get_running_loop()
@@ -100,7 +109,7 @@ class Spawner:
         await loop.connect_read_pipe(lambda: _Lines(self._output), pipe)
         channel = Channel()
         await channel.open(ours)
-        return ServerProcess(answer["pid"], channel)
+        return ServerProcess(answer["pid"], channel, ledger)
 
     async def preload(self, modules: Sequence[str]) -> None:
         """Have the warm process import these, so that the next server has them; returns when
@@ -114,6 +123,8 @@ class Spawner:
 
     async def how_it_ended(self, server: ServerProcess) -> str:
         """Why a server process is gone, in words."""
+        if server.killed_because:
+            return f"the server process was ended: {server.killed_because}"
         try:
             status = (await self._ask({"op": "ended", "pid": server.pid})).get("status")
         except EndpointUnavailable:

@@ -91,7 +91,7 @@ class _Warm:
         return {"error": f"unknown operation {message['op']}"}
 
     def _fork(self, descriptors: list[int]) -> dict[str, Any]:
-        """Fork a server that gets the listener, the channel and its output pipe."""
+        """Fork a server that gets the listener, the channel, its output pipe and its ledger."""
         if threading.active_count() > 1:
             return {"error": "a library started threads, so this process cannot fork"}
         gc.collect()
@@ -139,14 +139,18 @@ class _Warm:
 
 def _serve(name: str, root: Path, descriptors: list[int]) -> None:
     from core.serving import server
+    from core.serving.ledger import Ledger
 
-    listener, channel, output = descriptors
+    listener, channel, output, memory = descriptors
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
     for handler in logging.getLogger().handlers[:]:
         logging.getLogger().removeHandler(handler)
-    server.main(name, root, socket.socket(fileno=listener), socket.socket(fileno=channel))
+    ledger = Ledger(memory)
+    os.close(memory)
+    ends = socket.socket(fileno=listener), socket.socket(fileno=channel)
+    server.main(name, root, *ends, ledger)
 
 
 if __name__ == "__main__":

@@ -208,7 +208,7 @@ def test_headers_choose_and_name(endpoint: EndpointControl, split: Callable[...,
         assert reply.revision == revision
     missing = endpoint.invoke(body, headers={"X-Amzn-SageMaker-Target-Variant": "r9"})
     assert (missing.status, b"r9" in missing.body) == (400, True)
-    session = {"X-Amzn-SageMaker-Session-Id": "ada"}
+    session = {"X-Amzn-SageMaker-Session-Id": "author"}
     assert len({endpoint.invoke(body, headers=session).revision for _ in range(10)}) == 1
     named = endpoint.invoke(body, headers={"X-Amzn-SageMaker-Inference-Id": "order-1"})
     assert named.headers["x-amzn-sagemaker-inference-id"] == "order-1"

@@ -343,6 +343,6 @@ async def test_too_many_at_once_are_shed_with_a_429_and_ping_still_answers(tmp_p
         assert (failed.status_code, failed.json()["error"]["code"]) == (500, "internal")
     assert service.stats().shed == 3
     assert service.in_flight == service.epoch.in_flight == 0
-    assert service.epoch.failed == 1
+    assert service.ledger.failed == 1
     service.capture.close()
     service.loaded[1].batcher.close()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +15,9 @@ import pytest
 
 from core.errors import BadInput, ModelUnusable, NotFound, WrongState
 from core.serving import EndpointControl, EndpointState
+from core.serving.service import Service
+
+BODY = b'{"dataframe_split":{"columns":["hour","temp","hum"],"data":[[8,0.5,0.25]]}}'
 
 
 def test_swaps_and_rollbacks_under_load_fail_no_request(
@@ -155,3 +161,50 @@ def test_replacing_the_server_loses_no_request(endpoint: EndpointControl, load: 
     assert after.server_pid != before.server_pid
     assert after.pid == before.pid
     assert [variant.revision for variant in endpoint.status().actual] == [1]
+
+
+def test_a_rollback_does_not_wait_for_a_server_that_hangs(
+    endpoint: EndpointControl, load: type
+) -> None:
+    """It is ended instead, and the receipt says what that cost."""
+    endpoint.set_table({2: 100}, "bad")
+    deadline = time.monotonic() + 30
+    while not endpoint.status().warm and time.monotonic() < deadline:
+        time.sleep(0.05)
+    info = endpoint.info()
+    assert info is not None and info.server_pid is not None
+    with load(info.port, 5) as busy:
+        os.kill(info.server_pid, signal.SIGSTOP)
+        time.sleep(0.3)  # every client waits for its answer now
+        begun = time.monotonic()
+        receipt = endpoint.rollback(1, "it hangs")
+        took = time.monotonic() - begun
+        busy.wait_for(50)
+    assert receipt.changed
+    assert receipt.milliseconds_to_swap < 3000
+    assert took < 3
+    assert receipt.requests_failed == len(busy.failures) == 5
+    assert not receipt.drained
+    assert endpoint.invoke(BODY).revision == 1
+    status = endpoint.status()
+    assert "did not answer `swap`" in status.last_error
+    assert status.desired == status.actual
+    assert endpoint.rollback(1).requests_failed == 5, "asked again it says the same"
+
+
+def test_a_request_that_was_failed_before_the_drain_was_asked_for_counts(
+    tmp_path: Path,
+) -> None:
+    async def play() -> None:
+        service = Service("bike", tmp_path, max_body=100, max_in_flight=9)
+        epoch = service.epoch
+        epoch.enter()
+        service.ledger.enter()
+        before = service.ledger.failed
+        old = service.swap([])
+        service.ledger.leave(failed=True)
+        epoch.leave()
+        answer = await service.drained(old.number, 1)
+        assert (answer["drained"], answer["failed"] - before) == (True, 1)
+
+    asyncio.run(play())

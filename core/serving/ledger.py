@@ -1,0 +1,71 @@
+"""What a server process has in hand and has failed, in memory that its supervisor shares.
+
+A server that hangs or has died cannot say what became of its requests; these two counters can.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from pathlib import Path
+
+_BYTES = 16
+_ESTABLISHED, _CLOSE_WAIT = "01", "08"
+
+
+def shared_memory() -> int:
+    """A descriptor of a few zero bytes that can be handed to another process."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("opsdeck-ledger")
+    else:  # macOS
+        with tempfile.TemporaryFile() as stream:
+            descriptor = os.dup(stream.fileno())
+    os.pwrite(descriptor, bytes(_BYTES), 0)
+    return descriptor
+
+
+class Ledger:
+    """The two counters; one process writes them, on its event loop."""
+
+    def __init__(self, descriptor: int = -1) -> None:
+        """Over a descriptor of `shared_memory` (which may be closed then), or private."""
+        self._counts = memoryview(mmap.mmap(descriptor, _BYTES)).cast("q")
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that have been read and not been answered."""
+        return self._counts[0]
+
+    @property
+    def failed(self) -> int:
+        """Requests that ended in a 5xx or without an answer, since the server started."""
+        return self._counts[1]
+
+    def enter(self) -> None:
+        """A request begins."""
+        self._counts[0] += 1
+
+    def leave(self, failed: bool) -> None:
+        """A request has ended."""
+        self._counts[0] -= 1
+        self._counts[1] += failed
+
+
+def unread_requests(port: int) -> int:
+    """Connections that a process has accepted at a local port without reading what was sent.
+
+    They are lost when it is killed. Those that wait to be accepted are not: they are the
+    listening socket's. From Linux' `/proc/net/tcp`; 0 where there is none.
+    """
+    try:
+        lines = Path("/proc/self/net/tcp").read_text().splitlines()[1:]
+    except OSError:
+        return 0
+    found = 0
+    for fields in (line.split() for line in lines):
+        here, state, queues, inode = fields[1], fields[3], fields[4], fields[9]
+        if int(here.rpartition(":")[2], 16) == port and state in (_ESTABLISHED, _CLOSE_WAIT):
+            # A connection that nobody has accepted belongs to no process: its inode is 0.
+            found += inode != "0" and int(queues.rpartition(":")[2], 16) > 0
+    return found
