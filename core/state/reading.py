@@ -1,8 +1,8 @@
 """Reading the state database: plain SQL, no SQLAlchemy, so that the first frame is quick.
 
 Statements are written with `:name` parameters and in the part of SQL that SQLite and
-PostgreSQL share. A reader is thread-safe: each thread has a connection of its own, opened
-read-only.
+PostgreSQL share. A reader is thread-safe: threads borrow its connections, which are opened
+read-only, for one query at a time.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -63,20 +63,72 @@ def by_id(reader: Reader, select: str, column: str, ref: str) -> list[Row]:
     return exact or reader.rows(f"{select} WHERE {begin} LIMIT 2", id=ref)
 
 
+MAX_CONNECTIONS = 6
+"""Of one reader, however many threads it has: hundreds of gates may wait in one worker."""
+
+
+class _Pool:
+    """Connections that threads borrow in turn. Thread-safe."""
+
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self._connect = connect
+        self._room = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._lock = threading.Lock()
+        self._idle: list[Any] = []
+        self._cleared = 0
+
+    @contextmanager
+    def borrowed(self) -> Iterator[Any]:
+        """A connection that nobody else has; opened where none is idle."""
+        with self._room:
+            with self._lock:
+                cleared = self._cleared
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                connection = self._connect()
+            try:
+                yield connection
+            finally:
+                with self._lock:
+                    keep = cleared == self._cleared
+                    if keep:
+                        self._idle.append(connection)
+                if not keep:
+                    connection.close()
+
+    def clear(self) -> None:
+        """Close all connections: those that are lent out when they come back.
+
+        Closing one while another thread reads from it ends the process (tried).
+        """
+        with self._lock:
+            self._cleared += 1
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+
+class _NoFile(Exception):
+    """There is no database yet."""
+
+
 class SqliteReader:
     """Reads an SQLite file; a missing file or a missing table reads as empty."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._local = threading.local()
+        self._pool = _Pool(self._connect)
+        # Its counter of changes is a connection's own: always asked of the same one.
+        self._counting = threading.Lock()
+        self._counter: sqlite3.Connection | None = None
 
     def rows(self, sql: str, **params: Any) -> list[Row]:
         """All rows of a query; raises `StateCorrupt` where the file is not a database."""
-        connection = self._connection()
-        if connection is None:
-            return []
         try:
-            return [dict(row) for row in connection.execute(sql, params)]
+            with self._pool.borrowed() as connection, closing(connection.cursor()) as cursor:
+                return [dict(row) for row in cursor.execute(sql, params)]
+        except _NoFile:
+            return []
         except sqlite3.OperationalError as error:
             if "no such table" in str(error):
                 return []
@@ -86,42 +138,36 @@ class SqliteReader:
 
     def change_counter(self) -> tuple[int, int]:
         """SQLite's own counter of commits by others, and the journal's length."""
-        connection = self._connection()
-        if connection is None:
-            return (0, 0)
         try:
-            version = connection.execute("PRAGMA data_version").fetchone()[0]
+            with self._counting:
+                if self._counter is None:
+                    self._counter = self._connect()
+                version = self._counter.execute("PRAGMA data_version").fetchone()[0]
             return (int(version), 0)
+        except _NoFile:
+            return (0, 0)
         except sqlite3.DatabaseError as error:
             raise self._broken(error) from error
 
     def close(self) -> None:
-        """Close this thread's connection; those of other threads close when these end.
+        """Close the connections; one that is being read from closes right after."""
+        self._pool.clear()
+        with self._counting:
+            if self._counter is not None:
+                self._counter.close()
+                self._counter = None
 
-        Closing one while another thread reads from it ends the process (tried).
-        """
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        self._local = threading.local()
-        if connection is not None:
-            connection.close()
-
-    def _connection(self) -> sqlite3.Connection | None:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is not None:
-            return connection
+    def _connect(self) -> sqlite3.Connection:
         if not self._path.exists():
-            return None
-        try:
-            connection = sqlite3.connect(
-                f"{self._path.absolute().as_uri()}?mode=ro",
-                uri=True,
-                timeout=5,
-                isolation_level=None,
-            )
-        except sqlite3.OperationalError as error:
-            raise self._broken(error) from error
+            raise _NoFile
+        connection = sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=5,
+            isolation_level=None,
+            check_same_thread=False,  # one thread at a time
+        )
         connection.row_factory = sqlite3.Row
-        self._local.connection = connection
         return connection
 
     def _broken(self, error: sqlite3.Error) -> StateCorrupt:
@@ -131,13 +177,11 @@ class SqliteReader:
 
 
 class PostgresReader:
-    """Reads PostgreSQL through psycopg, one connection a thread."""
+    """Reads PostgreSQL through psycopg."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self._local = threading.local()
-        self._open: list[Any] = []
-        self._lock = threading.Lock()
+        self._pool = _Pool(self._connect)
 
     def rows(self, sql: str, **params: Any) -> list[Row]:
         """All rows of a query; raises `StateCorrupt` where the server does not answer."""
@@ -145,13 +189,16 @@ class PostgresReader:
 
         statement = _NAMED.sub(r"%(\1)s", sql.replace("%", "%%"))
         try:
-            with self._cursor() as cursor:
-                cursor.execute(statement, params)
-                return list(cursor.fetchall())
-        except psycopg.errors.UndefinedTable:
-            return []
+            with self._pool.borrowed() as connection, connection.cursor() as cursor:
+                try:
+                    cursor.execute(statement, params)
+                    return list(cursor.fetchall())
+                except psycopg.errors.UndefinedTable:
+                    return []
+                except psycopg.Error:
+                    self._pool.clear()  # this one may be dead, and then all are
+                    raise
         except psycopg.Error as error:
-            self._drop()
             raise StateCorrupt(
                 f"state database: {str(error).splitlines()[0]}", "is PostgreSQL reachable?"
             ) from error
@@ -165,36 +212,15 @@ class PostgresReader:
         return (int(row[0]["seq"]), int(row[0]["changes"])) if row else (0, 0)
 
     def close(self) -> None:
-        """Close the connections of all threads."""
-        with self._lock:
-            for connection in self._open:
-                connection.close()
-            self._open.clear()
-        self._local = threading.local()
+        """Close the connections; one that is being read from closes right after."""
+        self._pool.clear()
 
-    def _drop(self) -> None:
-        """Close this thread's connection, which may be dead; the next read opens another."""
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
-            self._local.connection = None
-            connection.close()
-            with self._lock:
-                if connection in self._open:
-                    self._open.remove(connection)
-
-    @contextmanager
-    def _cursor(self) -> Iterator[Any]:
+    def _connect(self) -> Any:
         import psycopg
         from psycopg.rows import dict_row
 
-        connection = getattr(self._local, "connection", None)
-        if connection is None or connection.closed:
-            connection = psycopg.connect(
-                self._dsn, autocommit=True, row_factory=dict_row, connect_timeout=5
-            )
-            connection.execute("SET default_transaction_read_only = on")
-            self._local.connection = connection
-            with self._lock:
-                self._open.append(connection)
-        with connection.cursor() as cursor:
-            yield cursor
+        connection = psycopg.connect(
+            self._dsn, autocommit=True, row_factory=dict_row, connect_timeout=5
+        )
+        connection.execute("SET default_transaction_read_only = on")
+        return connection
