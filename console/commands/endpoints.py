@@ -68,6 +68,8 @@ def split_steps(steps: tuple[str, ...]) -> list[dict[str, Any]] | None:
 @click.option(
     "--port", type=click.IntRange(1, 65535), help="Port of a new endpoint (default: a free one)."
 )
+@click.option("--environment", metavar="NAME", help="Of a new endpoint (default: the workspace's).")
+@click.option("--override", is_flag=True, help="Go past a gate that has not approved; say why.")
 @click.option("-m", "--reason", default="", help="Why; for production it must be given.")
 @click.option("--confirm", metavar="MODEL", help="The model's name, where production asks for it.")
 @click.option("--wait", is_flag=True, help="Wait until it ends, or pauses until promoted.")
@@ -80,6 +82,8 @@ def deploy(
     version: str,
     steps: tuple[str, ...],
     port: int | None,
+    environment: str | None,
+    override: bool,
     reason: str,
     confirm: str | None,
     wait: bool,
@@ -95,25 +99,48 @@ def deploy(
         raise BadInput("--timeout goes with --wait", "add --wait")
     strategy = split_steps(steps)
     ops = session.ops()
-    if ops.workspace.environment == PRODUCTION and not ops.read_only:
+    target = ops.endpoints.environment_for(name, environment)
+    if target == PRODUCTION and not ops.read_only:
         found = ops.models.get(model, version)
-        if not reason.strip():
-            raise BadInput("a deployment to production needs a reason", "add -m 'why'")
         consequence = f"{found.name} version {found.version} goes to {PRODUCTION} at {name}"
-        confirm_model(session, found.name, confirm, consequence)
+        _for_production(session, found.name, reason, confirm, consequence)
     made = ops.endpoints.deploy(
-        name, model, version, strategy=strategy, port=port or 0, reason=reason
+        name,
+        model,
+        version,
+        strategy=strategy,
+        port=port or 0,
+        environment=environment,
+        override=override,
+        reason=reason,
     )
     report_deployment(session, made, "asked for", wait=wait, timeout=timeout)
+
+
+def _for_production(
+    session: Session, model: str, reason: str, confirm: str | None, consequence: str
+) -> None:
+    """What going to production asks for: a reason, and the model's name typed out."""
+    if not reason.strip():
+        raise BadInput(f"{consequence}: this needs a reason", "add -m 'why'")
+    confirm_model(session, model, confirm, consequence)
 
 
 @command.command("promote")
 @click.argument("name")
 @click.option("--full", is_flag=True, help="Leave out all steps that remain.")
+@click.option("-m", "--reason", default="", help="Why; with --full to production it must be given.")
+@click.option("--confirm", metavar="MODEL", help="The model's name, where production asks for it.")
 @pass_session
-def promote(session: Session, name: str, full: bool) -> None:
+def promote(session: Session, name: str, full: bool, reason: str, confirm: str | None) -> None:
     """End the present pause of what is being deployed."""
-    deployment = session.ops().endpoints.promote(name, full=full)
+    ops = session.ops()
+    found = ops.endpoints.get(name)
+    if full and found.environment == PRODUCTION and found.deployment and not ops.read_only:
+        model = found.deployment.model
+        consequence = f"all traffic of {name} goes to {model} version {found.deployment.version}"
+        _for_production(session, model, reason, confirm, consequence)
+    deployment = ops.endpoints.promote(name, full=full, reason=reason)
     report_deployment(session, deployment, "promoted", wait=False, timeout=None)
 
 

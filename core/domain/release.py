@@ -127,11 +127,13 @@ class Receipt:
 class Endpoint:
     """A served address: what it should be and, where its supervisor answers, what it is.
 
-    `status`: creating, in_service, updating, degraded, failed, stopped. `url` is empty
-    until it has been bound.
+    Only an endpoint whose `environment` is production moves its model's `champion` and
+    `previous`; one of staging moves `staging`. `status`: creating, in_service, updating,
+    degraded, failed, stopped. `url` is empty until it has been bound.
     """
 
     name: str
+    environment: str
     status: str
     host: str
     port: int

@@ -25,4 +25,4 @@ class RollbackPreview:
     aliases: tuple[str, ...]
     loaded: bool
     deployment_id: str | None
-    requests_per_second: float
+    requests_per_second: float | None  # None where the endpoint could not say at once

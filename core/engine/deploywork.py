@@ -8,7 +8,9 @@ rollback made meanwhile is never undone.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,18 @@ from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus, StrategyStep
 from core.domain.run import StepStatus
 from core.engine import runstate
 from core.engine.context import STATE_AWAY, SYSTEM, Engine
-from core.engine.plan import load_plan
+from core.engine.plan import Plan, load_plan
 from core.engine.registerwork import registered_version
-from core.errors import OpsdeckError, StepFailed
+from core.errors import OpsdeckError, StepFailed, WrongState
 from core.releases import rows
+from core.releases.abort import route_back
 from core.releases.lock import release_lock
 from core.releases.strategy import parse_strategy
 from core.serving.control import EndpointControl
 from core.state import schema
 from core.state.store import Transaction
+
+log = logging.getLogger("opsdeck.worker")
 
 _TABLE = schema.deployments
 
@@ -55,6 +60,7 @@ def create_for_step(engine: Engine, run_id: str, name: str, generation: int) -> 
                 version=version["version"],
                 strategy=parse_strategy(options["strategy"]),
                 port=int(options.get("port") or 0),
+                environment=_environment(plan, options),
                 reason=f"run #{run['number']}",
                 run_id=run_id,
                 step=name,
@@ -76,6 +82,12 @@ def create_for_step(engine: Engine, run_id: str, name: str, generation: int) -> 
         with engine.store.transaction(SYSTEM) as tx:
             runstate.end_step(tx, run_id, name, StepStatus.FAILED, message=error.one_line())
         return {"status": StepStatus.FAILED}
+
+
+def _environment(plan: Plan, options: Mapping[str, Any]) -> str:
+    """Where the last gate before the deploy step lets the version go; else production."""
+    gates = [plan.step(name).options["environment"] for name in options.get("gates", ())]
+    return str(options.get("environment") or (gates[-1] if gates else rows.PRODUCTION))
 
 
 def end_for_step(engine: Engine, run_id: str, name: str, outcome: str) -> str:
@@ -108,7 +120,11 @@ def load_version(engine: Engine, deployment_id: str) -> str:
     try:
         control = _control(engine, deployment["endpoint"])
         info = control.ensure_running(deployment["endpoint"], port)
-        loaded = {report.revision for report in control.status().loaded}
+        routed = {variant.revision for variant in info.variants}
+        if deployment["from_revision"] is None and routed - {deployment["revision"]}:
+            # A first version that failed while no supervisor was there to be told.
+            control.clear_table("no version has been let pass yet")
+        loaded = set(info.loads)
         wanted = [deployment["revision"], deployment["from_revision"]]
         for number in [n for n in wanted if n is not None and n not in loaded]:
             path, revision = _model_path(engine, deployment["endpoint"], number)
@@ -136,7 +152,9 @@ def apply_weight(engine: Engine, deployment_id: str, index: int, weight: float) 
     with engine.store.transaction(SYSTEM) as tx:
         endpoint = _deployment(tx, deployment_id)["endpoint"]
     try:
-        with release_lock(engine.workspace.endpoints_dir / endpoint):
+        control = _control(engine, endpoint)
+        control.ensure_running(endpoint)  # it may take long: not under the lock
+        with _locked(engine, endpoint):
             with engine.store.transaction(SYSTEM) as tx:
                 deployment = _deployment(tx, deployment_id)
                 cancelled = _run_cancelled(tx, deployment)
@@ -144,8 +162,6 @@ def apply_weight(engine: Engine, deployment_id: str, index: int, weight: float) 
                 return str(deployment["status"])
             if cancelled:
                 return "cancelled"
-            control = _control(engine, endpoint)
-            control.ensure_running(endpoint)
             control.set_table(_table(deployment, weight), f"deployment {deployment_id}")
             with engine.store.transaction(SYSTEM) as tx:
                 rows.set_progress(tx, deployment, DeploymentStatus.PROGRESSING, step_index=index)
@@ -193,7 +209,7 @@ def finish(engine: Engine, deployment_id: str) -> str:
         endpoint = _deployment(tx, deployment_id)["endpoint"]
     # Under the lock: whoever aborts it moves the traffic before the rows.
     with (
-        release_lock(engine.workspace.endpoints_dir / endpoint, timeout=60.0),
+        _locked(engine, endpoint),
         engine.store.transaction(SYSTEM) as tx,
     ):
         deployment = _deployment(tx, deployment_id)
@@ -202,9 +218,9 @@ def finish(engine: Engine, deployment_id: str) -> str:
         retired = rows.finish_deployment(tx, deployment)
     control = _control(engine, endpoint)
     try:
-        loaded = {report.revision for report in control.status().loaded}
+        info = control.info()
         for revision in retired:
-            if revision in loaded:
+            if info is not None and info.alive and revision in info.loads:
                 control.unload(revision)
     except OpsdeckError as error:  # they stay loaded: that costs memory only
         with engine.store.transaction(SYSTEM) as tx:
@@ -232,21 +248,36 @@ def strategy_of(engine: Engine, deployment_id: str) -> tuple[StrategyStep, ...]:
 def _withdraw(engine: Engine, deployment_id: str, status: DeploymentStatus, message: str) -> str:
     with engine.store.transaction(SYSTEM) as tx:
         endpoint = _deployment(tx, deployment_id)["endpoint"]
-    with release_lock(engine.workspace.endpoints_dir / endpoint):
+    with _locked(engine, endpoint):
         with engine.store.transaction(SYSTEM) as tx:
             deployment = _deployment(tx, deployment_id)
             if _ended(deployment):
                 return str(deployment["status"])
         control = _control(engine, endpoint)
         info = control.info()
-        if deployment["from_revision"] is not None and info is not None and info.alive:
+        if info is not None and info.alive:
             try:
-                control.set_table({deployment["from_revision"]: 100.0}, message)
+                route_back(control, deployment["from_revision"], message)
             except OpsdeckError as error:
                 message = f"{message}; traffic could not be moved back: {error.one_line()}"
         with engine.store.transaction(SYSTEM) as tx:
             rows.withdraw_canary(tx, deployment, status, message)
     return status
+
+
+@contextmanager
+def _locked(engine: Engine, endpoint: str) -> Iterator[None]:
+    """Hold the endpoint's routing lock, however long somebody else has it: that others change
+    the routing is no reason for a deployment to fail, let alone to stay open for good."""
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(release_lock(engine.workspace.endpoints_dir / endpoint))
+                break
+            except WrongState as error:
+                log.warning("waiting: %s", error.one_line())
+                engine.hold_if_stopping()
+        yield
 
 
 def _table(deployment: Mapping[str, Any], weight: float) -> dict[int, float]:

@@ -110,6 +110,7 @@ GATE: Mapping[str, Key] = {
 
 DEPLOY: Mapping[str, Key] = {
     "endpoint": Key("name", "Name of the endpoint; the model's name by default."),
+    "environment": Key("name", "Where a new endpoint belongs; that of the gate by default."),
     "strategy": Key("node", "A list of `set_weight: percent` and `pause: duration`."),
     "port": Key("whole", "Port of a new endpoint; a free one by default.", least=1, most=65535),
     "register": Key("name", "The register step whose version is deployed, if there are several."),

@@ -123,6 +123,7 @@ def _endpoint(reader: Reader, row: Mapping[str, Any], history: int) -> Endpoint:
     past = list_deployments(reader, row["name"], history)
     return Endpoint(
         name=row["name"],
+        environment=row["environment"],
         status=row["status"],
         host=row["host"],
         port=row["port"],

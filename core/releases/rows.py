@@ -22,6 +22,7 @@ from core.state import schema
 from core.state.store import Transaction
 
 Row = Mapping[str, Any]
+PRODUCTION, STAGING = "production", "staging"
 ALL_AT_ONCE = (StrategyStep("set_weight", weight=100.0),)
 _OPEN = [status.value for status in DeploymentStatus if status not in DEPLOYMENT_ENDED]
 
@@ -35,6 +36,7 @@ def create_deployment(
     version: int,
     strategy: Sequence[StrategyStep],
     port: int = 0,
+    environment: str | None = None,
     reason: str = "",
     run_id: str | None = None,
     step: str | None = None,
@@ -48,7 +50,7 @@ def create_deployment(
     found = tx.row(sa.select(table).where(table.c.id == deployment_id))
     if found is not None:
         return found
-    _ensure_endpoint(tx, endpoint, port)
+    _ensure_endpoint(tx, endpoint, port, environment)
     active = open_deployment(tx, endpoint)
     if active is not None:
         raise WrongState(
@@ -186,10 +188,18 @@ def set_production_aliases(
 ) -> None:
     """Point `champion` and `previous` at the versions of these revisions; asks to mirror it.
 
-    A model that this endpoint served before keeps its `champion` only where another
-    endpoint still has that version in production.
+    An endpoint of staging moves `staging` instead, and one of any other environment nothing.
+    With several production endpoints for a model the last deployment counts. A model that
+    this endpoint served before keeps its `champion` only where another endpoint still has
+    that version in production.
     """
     now = _revision(tx, endpoint, champion)
+    environment = environment_of(tx, endpoint)
+    if environment != PRODUCTION:
+        if environment == STAGING:
+            aliases.set_alias(tx, now["model"], STAGING, now["version"])
+            tx.outbox("mirror", now["model"])
+        return
     before = _revision(tx, endpoint, previous) if previous is not None else None
     aliases.set_alias(tx, now["model"], "champion", now["version"])
     if before is None or before["model"] != now["model"]:
@@ -284,8 +294,8 @@ def set_address(tx: Transaction, endpoint: str, host: str, port: int) -> None:
     )
 
 
-def _ensure_endpoint(tx: Transaction, name: str, port: int) -> None:
-    """Make the endpoint's row, the first time; its address stays what it is then."""
+def _ensure_endpoint(tx: Transaction, name: str, port: int, environment: str | None) -> None:
+    """Make the endpoint's row, the first time; address and environment stay what they are."""
     table = schema.endpoints
     found = tx.row(sa.select(table).where(table.c.name == name))
     if found is not None:
@@ -294,10 +304,16 @@ def _ensure_endpoint(tx: Transaction, name: str, port: int) -> None:
                 f"endpoint {name} answers on port {found['port']}, not {port}",
                 "leave the port out, or deploy to another endpoint",
             )
+        if environment not in (None, found["environment"]):
+            raise WrongState(
+                f"endpoint {name} belongs to {found['environment']}, not to {environment}",
+                "deploy to another endpoint",
+            )
         return
     tx.execute(
         table.insert().values(
             name=name,
+            environment=environment or PRODUCTION,
             status="creating",
             host="127.0.0.1",
             port=port,
@@ -305,7 +321,19 @@ def _ensure_endpoint(tx: Transaction, name: str, port: int) -> None:
             updated_at=tx.now,
         )
     )
-    tx.journal("endpoint.create", f"endpoint/{name}", port=port)
+    tx.journal(
+        "endpoint.create",
+        f"endpoint/{name}",
+        port=port,
+        environment=environment or PRODUCTION,
+    )
+
+
+def environment_of(tx: Transaction, endpoint: str) -> str | None:
+    """The environment that an endpoint belongs to; `None` where there is none yet."""
+    table = schema.endpoints
+    row = tx.row(sa.select(table.c.environment).where(table.c.name == endpoint))
+    return None if row is None else str(row["environment"])
 
 
 def port_of(tx: Transaction, endpoint: str) -> int:
@@ -357,10 +385,17 @@ def _same_version(one: Row, other: Row) -> bool:
 
 
 def _in_production(tx: Transaction, model: str, version: int | None) -> bool:
-    """Whether a version is some endpoint's stable one."""
-    table = schema.revisions
-    found = sa.select(table.c.revision).where(
-        table.c.model == model, table.c.version == version, table.c.state == "stable"
+    """Whether a version is some production endpoint's stable one."""
+    table, endpoints = schema.revisions, schema.endpoints
+    found = (
+        sa.select(table.c.revision)
+        .join(endpoints, endpoints.c.name == table.c.endpoint)
+        .where(
+            table.c.model == model,
+            table.c.version == version,
+            table.c.state == "stable",
+            endpoints.c.environment == PRODUCTION,
+        )
     )
     return tx.row(found.limit(1)) is not None
 

@@ -199,6 +199,7 @@ endpoints = sa.Table(
     "endpoints",
     metadata,
     sa.Column("name", _T, primary_key=True),
+    sa.Column("environment", _T, nullable=False),
     sa.Column("status", _T, nullable=False),
     sa.Column("host", _T, nullable=False),
     sa.Column("port", _I, nullable=False, server_default="0"),

@@ -71,7 +71,7 @@ def seeded(workspace: Path) -> Path:
     """The workspace with four runs, a model, an open request and an endpoint in its state."""
     store = Store(f"sqlite:///{workspace / '.opsdeck' / 'state.db'}")
     store.migrate()
-    with store.transaction("ada") as tx:
+    with store.transaction("author") as tx:
         for number, status in enumerate(("succeeded", "failed", "cancelled", "waiting"), start=1):
             tx.execute(schema.runs.insert().values(_run(number, status)))
             tx.execute(schema.step_runs.insert().values(_step(number, status)))
@@ -86,6 +86,7 @@ def seeded(workspace: Path) -> Path:
         tx.execute(
             schema.endpoints.insert().values(
                 name="demand",
+                environment="local",
                 status="stopped",
                 host="127.0.0.1",
                 port=0,
@@ -108,7 +109,7 @@ def _run(number: int, status: str) -> dict[str, Any]:
         "created_at": NOW,
         "started_at": NOW + 1,
         "ended_at": None if status == "waiting" else NOW + 5,
-        "requested_by": "ada",
+        "requested_by": "author",
         "message": "step total failed" if status == "failed" else "",
     }
 
@@ -152,7 +153,7 @@ def _approval(name: str, environment: str) -> dict[str, Any]:
         "status": "open",
         "evidence": json.dumps(EVIDENCE),
         "evidence_hash": evidence_hash(EVIDENCE),
-        "requested_by": "ada",
+        "requested_by": "author",
         "opened_at": NOW,
         "workflow_id": f"w-{name}",
     }

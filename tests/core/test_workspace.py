@@ -155,10 +155,10 @@ def test_a_workspace_works_in_any_folder(
     configured(root, "")
     (root / "pipelines" / "p.yaml").write_text("name: p\nsteps:\n  one:\n    function: work:one\n")
     (root / "work.py").write_text("def one():\n    return {}\n")
-    with open_ops(root, actor="ada") as ops:
+    with open_ops(root, actor="author") as ops:
         assert ops.runs.start("p", {}).number == 1
-    with open_ops(root, actor="ada") as ops:
-        assert ops.runs.get("1").run.requested_by == "ada"
+    with open_ops(root, actor="author") as ops:
+        assert ops.runs.get("1").run.requested_by == "author"
         assert ops.audit.verify().ok
     assert (root / ".opsdeck" / "state.db").exists()
 
@@ -166,7 +166,7 @@ def test_a_workspace_works_in_any_folder(
 def test_a_name_that_is_not_utf8_is_a_folder_too(tmp_path: Path) -> None:
     root = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
     root.mkdir()
-    with open_ops(configured(root, "name: cafe"), actor="ada") as ops:
+    with open_ops(configured(root, "name: cafe"), actor="author") as ops:
         with ops.session.change("test") as tx:
             tx.journal("test.write", "run/1")
         assert ops.audit.verify().entries == 1
@@ -182,9 +182,9 @@ def test_a_question_mark_is_refused_where_mlflow_could_not_open_its_store(tmp_pa
 
 
 def test_who_acts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    workspace = open_workspace(configured(tmp_path, "me: cyd"))
-    assert default_actor(workspace) == "cyd"
+    workspace = open_workspace(configured(tmp_path, "me: second"))
+    assert default_actor(workspace) == "second"
     monkeypatch.setenv("OPSDECK_ACTOR", "eve")
     assert default_actor(workspace) == "eve"
-    with open_ops(tmp_path, actor="ada") as ops:
-        assert ops.actor == "ada"
+    with open_ops(tmp_path, actor="author") as ops:
+        assert ops.actor == "author"

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from core.domain.gate import ApprovalStatus, Decision, Verdict, evidence_hash, verdict_of
 
-PEOPLE = ("ada", "bob", "cyd", "dan")
+PEOPLE = ("author", "reviewer", "second", "third")
 
 
 class Gate(RuleBasedStateMachine):
@@ -94,14 +94,14 @@ TestGate = Gate.TestCase
 
 
 def test_a_decision_made_in_time_stands_after_the_expiry() -> None:
-    yes = [Decision("x", "ada", Verdict.APPROVE, "", "h", 9.0)]
+    yes = [Decision("x", "author", Verdict.APPROVE, "", "h", 9.0)]
     assert verdict_of(1, 10.0, yes, "h", 1e9) is ApprovalStatus.APPROVED
     assert verdict_of(2, 10.0, yes, "h", 9.99) is ApprovalStatus.OPEN
     assert verdict_of(2, 10.0, yes, "h", 10.0) is ApprovalStatus.EXPIRED
 
 
 def test_one_person_is_one_vote_however_often_they_say_it() -> None:
-    yes = [Decision("x", "ada", Verdict.APPROVE, "", "h", float(at)) for at in range(5)]
+    yes = [Decision("x", "author", Verdict.APPROVE, "", "h", float(at)) for at in range(5)]
     assert verdict_of(2, None, yes, "h", 9.0) is ApprovalStatus.OPEN
 
 

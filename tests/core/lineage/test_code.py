@@ -157,7 +157,7 @@ def test_the_remote_without_its_credentials(repo: Path) -> None:
 def test_secrets_in_the_diff_are_taken_out(repo: Path) -> None:
     (repo / "train.py").write_text(
         'depth = 4\npassword = "hunter2"\nkey = "AKIAIOSFODNN7EXAMPLE"\n'
-        "url = 'postgresql://bob:hunter2@db/x'\n"
+        "url = 'postgresql://reviewer:hunter2@db/x'\n"
     )
     state = capture_lineage(repo)
     assert "+depth = 4" in state.diff

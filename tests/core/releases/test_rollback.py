@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from core.engine.caretaker import Caretaker
-from core.errors import EndpointUnavailable, NotFound, ReadOnly, WrongState
+from core.errors import EndpointUnavailable, ModelUnusable, NotFound, ReadOnly, WrongState
 from core.ids import new_id
 from core.ops import Ops, open_ops
 from core.releases import rows
@@ -59,7 +60,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(tmp_path: Path, models: Path, woken: list[Any]) -> Iterator[Ops]:
     """A workspace whose endpoint has had versions 1, 2 and 3 in production, 3 now."""
     root = write_workspace(tmp_path / "space")
-    with open_ops(root, actor="ada") as ops:
+    with open_ops(root, actor="author") as ops:
         run = ops.runs.start("chain", {})
         with ops.session.change("test") as tx:
             for version in (1, 2, 3):
@@ -203,7 +204,7 @@ def test_back_and_further_back_under_traffic_and_not_one_request_fails(
         receipt = ops.endpoints.rollback(NAME, reason="worse on rainy days")
         assert answer(ops) == 2.0
         assert (receipt.from_version, receipt.to_version) == (3, 2)
-        assert (receipt.actor, receipt.reason) == ("ada", "worse on rainy days")
+        assert (receipt.actor, receipt.reason) == ("author", "worse on rainy days")
         assert receipt.requests_failed == 0
         assert 0 < receipt.milliseconds < 2000
         assert aliases(ops) == {"champion": 2, "previous": 1}
@@ -253,7 +254,7 @@ from pathlib import Path
 import core.releases.rollback as rollback
 from core.ops import open_ops
 rollback.record_rollback = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
-with open_ops(Path(sys.argv[1]), actor="bob") as ops:
+with open_ops(Path(sys.argv[1]), actor="reviewer") as ops:
     ops.endpoints.rollback("bike", reason="half done")
 """
 
@@ -275,10 +276,10 @@ def test_what_a_killed_author_began_is_completed_once(
     assert not intents(ops)
     assert aliases(ops) == {"champion": 2, "previous": 1}
     (receipt,) = ops.endpoints.get(NAME).receipts
-    assert (receipt.actor, receipt.reason) == ("bob", "half done")
+    assert (receipt.actor, receipt.reason) == ("reviewer", "half done")
     assert (receipt.from_version, receipt.to_version, receipt.requests_failed) == (3, 2, 0)
     (entry,) = ops.audit.list(search="endpoint.rollback")
-    assert entry.actor == "bob"
+    assert entry.actor == "reviewer"
 
     # Its author may also have died behind the record; by now somebody has gone further back.
     ops.endpoints.rollback(NAME)
@@ -340,3 +341,92 @@ def test_one_change_of_the_routing_at_a_time(tmp_path: Path) -> None:
             pytest.fail("it may not come to this")
     with release_lock(folder, timeout=0.05):
         pass
+
+
+def test_a_server_that_hangs_is_rolled_back_at_once(served: Ops) -> None:
+    """What is loaded is asked of nobody who hangs, nor do those who look wait for it."""
+    ops = served
+    control = ops.endpoints.control(NAME)
+    deadline = time.monotonic() + 30
+    while not control.status().warm and time.monotonic() < deadline:
+        time.sleep(0.05)
+    info = control.info()
+    assert info is not None and info.server_pid is not None
+    with Clients(info.port) as clients:
+        os.kill(info.server_pid, signal.SIGSTOP)
+        time.sleep(0.2)
+        begun = time.monotonic()
+        seen = ops.endpoints.get(NAME)
+        assert time.monotonic() - begun < 2
+        assert (seen.status, seen.supervisor_pid) == ("degraded", info.pid)
+        assert "does not answer" in seen.message
+        begun = time.monotonic()
+        preview = ops.endpoints.preview_rollback(NAME)
+        assert (preview.from_version, preview.to_version, preview.loaded) == (3, 2, True)
+        assert preview.weights == ((3, 100.0),)
+        assert time.monotonic() - begun < 1
+        begun = time.monotonic()
+        receipt = ops.endpoints.rollback(NAME, reason="it hangs")
+        took = time.monotonic() - begun
+        clients.more(20)
+    assert answer(ops) == 2.0
+    assert took < 4 and receipt.milliseconds < 3000
+    assert receipt.requests_failed == len(clients.failures) > 0
+    assert aliases(ops) == {"champion": 2, "previous": 1}
+    assert not intents(ops)
+
+
+def test_who_looks_at_a_supervisor_that_hangs_waits_a_moment_only(served: Ops) -> None:
+    pid = served.endpoints.get(NAME).supervisor_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        (seen,) = served.endpoints.list()
+        assert served.endpoints.preview_rollback(NAME).to_version == 2
+        assert time.monotonic() - begun < 3
+        assert (seen.status, seen.supervisor_pid) == ("degraded", pid)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_disk_that_refuses_the_intent_keeps_nobody_from_rolling_back(
+    served: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.replace
+
+    def full(path: Path, target: Path) -> Path:
+        if "rollback-" in str(target):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    receipt = served.endpoints.rollback(NAME)
+    assert (receipt.to_version, answer(served)) == (2, 2.0)
+    assert not intents(served)
+    assert not list((served.workspace.endpoints_dir / NAME).glob("*.tmp"))
+    assert not list((served.workspace.endpoints_dir / NAME).glob(".*.tmp"))
+
+    # Nor does a version that cannot be loaded again: what is asked for is still tried.
+    def broken(*_: object, **__: object) -> None:
+        raise ModelUnusable("its folder is gone")
+
+    monkeypatch.setattr(EndpointControl, "load", broken)
+    with pytest.raises(ModelUnusable, match="its folder is gone"):
+        served.endpoints.rollback(NAME)
+    assert answer(served) == 2.0
+
+
+def test_nothing_slow_is_done_under_the_lock(served: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = served.workspace.endpoints_dir / NAME
+    real, free = EndpointControl.load, list[bool]()
+
+    def load(control: EndpointControl, *args: Any, **more: Any) -> Any:
+        with release_lock(folder, timeout=0.0):
+            free.append(True)
+        return real(control, *args, **more)
+
+    served.endpoints.rollback(NAME)
+    monkeypatch.setattr(EndpointControl, "load", load)
+    served.endpoints.rollback(NAME)  # to a version that has been unloaded since
+    assert (free, answer(served)) == ([True], 1.0)

@@ -55,7 +55,7 @@ class Releases(RuleBasedStateMachine):
         root = write_workspace(self.folder / "space")
         (root / ".opsdeck").mkdir()
         shutil.copyfile(migrated(), root / ".opsdeck" / "state.db")
-        self.ops: Ops = open_ops(root, actor="ada")
+        self.ops: Ops = open_ops(root, actor="author")
         self.withdrawn: set[int] = set()
         self.served: list[int] = []  # the model: the revisions that one can go back to, in order
 
@@ -173,7 +173,7 @@ class Releases(RuleBasedStateMachine):
             endpoint=NAME,
             bad=target.bad.revision,
             good=target.good.revision,
-            actor="bob",
+            actor="reviewer",
             reason="worse",
             deployment=target.deployment.id if target.deployment else None,
             at=time.time(),
@@ -259,7 +259,7 @@ def test_a_model_served_elsewhere_keeps_its_champion(tmp_path: Path) -> None:
     root = write_workspace(tmp_path / "space")
     (root / ".opsdeck").mkdir()
     shutil.copyfile(migrated(), root / ".opsdeck" / "state.db")
-    with open_ops(root, actor="ada") as ops:
+    with open_ops(root, actor="author") as ops:
 
         def bring(endpoint: str, model: str, version: int) -> None:
             with ops.session.change("test") as tx:

@@ -22,7 +22,7 @@ def endpoint(*states: str, status: DeploymentStatus = DeploymentStatus.SUCCEEDED
     )
     last = len(states)
     deployment = Deployment(
-        "d", "bike", "demand", last + 10, last, None, status, (), 0, 0.0, "ada", "", 0.0
+        "d", "bike", "demand", last + 10, last, None, status, (), 0, 0.0, "author", "", 0.0
     )
     return Endpoint(
         "bike", "in_service", "", 0, revisions[::-1], 0.0, 0.0, deployment if states else None

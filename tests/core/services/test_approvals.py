@@ -32,7 +32,7 @@ def ask(ops: Ops, name: str = "a1b2c3", **values: Any) -> str:
         "status": "open",
         "evidence": json.dumps(EVIDENCE),
         "evidence_hash": evidence_hash(EVIDENCE),
-        "requested_by": "ada",
+        "requested_by": "author",
         "opened_at": time.time(),
         "workflow_id": f"{run.id}:gate",
         **values,
@@ -52,17 +52,21 @@ def decided(ops: Ops) -> list[Any]:
 
 def test_approve(ops: Ops, open_as: OpenAs) -> None:
     ref = ask(ops)
-    answer = open_as("bob").approvals.approve(ref, "looks right")
+    answer = open_as("reviewer").approvals.approve(ref, "looks right")
     assert answer.status is ApprovalStatus.APPROVED
     assert answer.decided_at is not None
     (decision,) = answer.decisions
-    assert (decision.actor, decision.verdict, decision.comment) == ("bob", "approve", "looks right")
+    assert (decision.actor, decision.verdict, decision.comment) == (
+        "reviewer",
+        "approve",
+        "looks right",
+    )
     assert decision.evidence_hash == answer.evidence_hash
     ((target, payload),) = decided(ops)
     assert target.endswith(":gate")
     assert payload == {"command": "decided", "approval": ref}
     (entry,) = ops.audit.list(search="approval.approve")
-    assert entry.actor == "bob"
+    assert entry.actor == "reviewer"
     assert entry.detail["evidence_hash"] == answer.evidence_hash
     assert entry.detail["status"] == "approved"
 
@@ -98,9 +102,9 @@ def test_the_evidence_must_be_what_was_shown(ops: Ops, answer: str) -> None:
 def test_a_requester_may_not_decide_where_the_gate_says_so(ops: Ops, open_as: OpenAs) -> None:
     ref = ask(ops, requester_may_decide=0)
     for decide in (ops.approvals.approve, ops.approvals.reject):
-        with pytest.raises(NotAllowed, match="ada asked for it"):
+        with pytest.raises(NotAllowed, match="author asked for it"):
             decide(ref, "mine")
-    assert open_as("bob").approvals.approve(ref).status is ApprovalStatus.APPROVED
+    assert open_as("reviewer").approvals.approve(ref).status is ApprovalStatus.APPROVED
     mine = ask(ops, "d4e5f6")
     assert ops.approvals.approve(mine).status is ApprovalStatus.APPROVED, "else they may"
 
@@ -111,20 +115,20 @@ def test_two_people_are_needed(ops: Ops, open_as: OpenAs) -> None:
     assert (first.status, first.decided_at) == (ApprovalStatus.OPEN, None)
     assert decided(ops) == []
     for again in (ops.approvals.approve, ops.approvals.reject):
-        with pytest.raises(WrongState, match="ada has decided already"):
+        with pytest.raises(WrongState, match="author has decided already"):
             again(ref, "again")
-    second = open_as("bob").approvals.approve(ref)
+    second = open_as("reviewer").approvals.approve(ref)
     assert second.status is ApprovalStatus.APPROVED
-    assert [decision.actor for decision in second.decisions] == ["ada", "bob"]
+    assert [decision.actor for decision in second.decisions] == ["author", "reviewer"]
     assert len(decided(ops)) == 1
 
 
 def test_one_rejection_is_enough(ops: Ops, open_as: OpenAs) -> None:
     ref = ask(ops, approvals_needed=3)
     ops.approvals.approve(ref)
-    assert open_as("bob").approvals.reject(ref, "no").status is ApprovalStatus.REJECTED
+    assert open_as("reviewer").approvals.reject(ref, "no").status is ApprovalStatus.REJECTED
     with pytest.raises(WrongState, match="is rejected already"):
-        open_as("cyd").approvals.approve(ref)
+        open_as("second").approvals.approve(ref)
 
 
 def test_two_people_who_approve_at_once_are_two(ops: Ops, open_as: OpenAs) -> None:
@@ -160,7 +164,7 @@ def test_two_people_who_approve_at_once_are_two(ops: Ops, open_as: OpenAs) -> No
 
 def test_one_of_two_opposite_answers_at_once_is_too_late(ops: Ops, open_as: OpenAs) -> None:
     ref = ask(ops)
-    yes, no = open_as("bob"), open_as("cyd")
+    yes, no = open_as("reviewer"), open_as("second")
     ready = threading.Barrier(2, timeout=20)
     faults: list[OpsdeckError] = []
 

@@ -25,6 +25,7 @@ READS = {
     "audit.count",
     "audit.list",
     "audit.verify",
+    "endpoints.environment_for",
     "endpoints.get",
     "endpoints.invoke",  # asks what is served; what it does not do is change it
     "endpoints.list",

@@ -53,7 +53,7 @@ def test_start(ops: Ops, woken: list[Any]) -> None:
     run = ops.runs.start("chain", {"count": "7", "note": "Grüße 漢字"}, reason="to see")
     assert (run.number, run.pipeline, run.status) == (1, "chain", "queued")
     assert run.params == {"count": 7, "note": "Grüße 漢字", "fast": False, "rate": 0.1}
-    assert (run.requested_by, run.reason, run.label) == ("ada", "to see", "chain #1")
+    assert (run.requested_by, run.reason, run.label) == ("author", "to see", "chain #1")
     detail = ops.runs.get("1")
     assert [step.step for step in detail.steps] == STEPS
     assert {step.status for step in detail.steps} == {StepStatus.PENDING}
@@ -62,7 +62,7 @@ def test_start(ops: Ops, woken: list[Any]) -> None:
     assert [step["name"] for step in detail.spec["steps"]] == STEPS
     assert messages(ops) == [("run.start", run.id, {"generation": 1})]
     (entry,) = ops.audit.list()
-    assert (entry.action, entry.subject, entry.actor) == ("run.request", "run/1", "ada")
+    assert (entry.action, entry.subject, entry.actor) == ("run.request", "run/1", "author")
     assert entry.detail["params"]["count"] == 7
     assert bool(woken) == ops.workspace.embedded, "embedded, a worker is started; else one runs"
 
@@ -122,7 +122,7 @@ def test_a_beginning_is_found_in_a_language_s_collation(
     from core.ops import open_ops
     from tests.support.opened import write_workspace
 
-    with open_ops(write_workspace(tmp_path / "german", postgres_url), actor="ada") as ops:
+    with open_ops(write_workspace(tmp_path / "german", postgres_url), actor="author") as ops:
         run = ops.runs.start("chain", {})
         raw(postgres_url, 'ALTER TABLE step_runs DROP CONSTRAINT "step_runs_run_id_fkey"')
         raw(postgres_url, 'ALTER TABLE approvals DROP CONSTRAINT "approvals_run_id_fkey"')
@@ -132,7 +132,7 @@ def test_a_beginning_is_found_in_a_language_s_collation(
 
 def test_list_count_and_search(ops: Ops, open_as: OpenAs) -> None:
     ops.runs.start("chain", {"note": "winter_tyres 100%"})
-    open_as("Bob").runs.start("chain", {"note": "WinterXtyres"})
+    open_as("Reviewer").runs.start("chain", {"note": "WinterXtyres"})
     ops.runs.start("chain", {"note": "Grüße"})
     for number in range(4, 8):
         ops.runs.start("chain", {"count": str(number)})
@@ -151,8 +151,8 @@ def test_list_count_and_search(ops: Ops, open_as: OpenAs) -> None:
     assert search("%") == [1]
     assert search("wintertyres") == []
     assert search("WINTER") == [2, 1]
-    assert search("bob winter") == [2], "every word, anywhere"
-    assert search("bob 100%") == []
+    assert search("reviewer winter") == [2], "every word, anywhere"
+    assert search("reviewer 100%") == []
     assert search("grüße") == [3]
     assert search("#6") == [6]
     assert search("succeeded") == [7]

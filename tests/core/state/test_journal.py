@@ -42,7 +42,7 @@ class Journal:
         self.url = url
         store = Store(url)
         store.migrate()
-        with store.transaction("ada") as tx:
+        with store.transaction("author") as tx:
             for number in range(1, ENTRIES + 1):
                 tx.journal("run.request", f"run/{number}", note="naïve 漢字", n=number / 3)
         store.close()
@@ -141,7 +141,7 @@ def test_swapped_entries_are_found(book: Journal, pair: set[int]) -> None:
 def test_hashing_the_changed_entry_anew_breaks_the_next(
     book: Journal, index: int, actor: str
 ) -> None:
-    assume(actor != "ada")
+    assume(actor != "author")
     rows = book.copy()
     rows[index][2] = actor
     rows[index][7] = entry_hash(*rows[index][:7])
@@ -281,8 +281,8 @@ def test_threads_and_processes_at_once_never_fork_the_chain(database_url: str) -
 def test_any_detail_comes_back_as_it_was(detail: dict[str, Any]) -> None:
     text = json.dumps(detail, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert json.loads(text) == detail
-    one = entry_hash(1, 0.1, "ada", "a", "b", text, GENESIS)
-    assert one == entry_hash(1, 0.1, "ada", "a", "b", text, GENESIS)
-    assert one != entry_hash(1, 0.1, "ada", "a", "b" + text, "", GENESIS), (
+    one = entry_hash(1, 0.1, "author", "a", "b", text, GENESIS)
+    assert one == entry_hash(1, 0.1, "author", "a", "b", text, GENESIS)
+    assert one != entry_hash(1, 0.1, "author", "a", "b" + text, "", GENESIS), (
         "fields never run together"
     )

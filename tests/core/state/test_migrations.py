@@ -57,7 +57,7 @@ def test_on_sqlite_every_column_is_as_the_code_would_make_it(tmp_path: Path) -> 
 def test_upgrading_again_changes_nothing(database_url: str) -> None:
     migrate(database_url)
     store = Store(database_url)
-    with store.transaction("ada") as tx:
+    with store.transaction("author") as tx:
         tx.journal("test.write", "run/1")
     store.migrate()
     store.close()
@@ -140,7 +140,7 @@ def test_a_database_that_is_not_there_reads_as_empty_and_is_not_made(tmp_path: P
 def test_a_server_that_does_not_answer_is_said_without_the_password(
     tmp_path: Path, woken: list[object]
 ) -> None:
-    url = "postgresql://ada:sesame@127.0.0.1:1/none?password=sesame"
+    url = "postgresql://author:sesame@127.0.0.1:1/none?password=sesame"
     root = write_workspace(tmp_path / "space", url)
     with open_ops(root) as ops:
         for action in (lambda: ops.runs.list(), lambda: ops.runs.start("chain", {})):

@@ -31,7 +31,12 @@ def add(tx: Transaction, name: str) -> None:
     """A row, a journal entry and a message."""
     tx.execute(
         schema.endpoints.insert().values(
-            name=name, status="creating", host="::1", created_at=tx.now, updated_at=tx.now
+            name=name,
+            environment="local",
+            status="creating",
+            host="::1",
+            created_at=tx.now,
+            updated_at=tx.now,
         )
     )
     tx.journal("endpoint.create", f"endpoint/{name}")
@@ -43,7 +48,7 @@ def counts(store: Store) -> list[int]:
 
 
 def test_all_is_there_after_the_commit(store: Store) -> None:
-    with store.transaction("ada") as tx:
+    with store.transaction("author") as tx:
         add(tx, "bike")
         assert counts(store) == [0, 0, 0], "nobody sees it before"
     assert counts(store) == [1, 1, 1]
@@ -53,20 +58,20 @@ def test_all_is_there_after_the_commit(store: Store) -> None:
 def test_a_failure_before_the_commit_leaves_nothing(
     store: Store, fault: type[BaseException]
 ) -> None:
-    with pytest.raises(fault), store.transaction("ada") as tx:
+    with pytest.raises(fault), store.transaction("author") as tx:
         add(tx, "bike")
         raise fault
     assert counts(store) == [0, 0, 0]
-    with store.transaction("ada") as tx:
+    with store.transaction("author") as tx:
         add(tx, "bike")
     assert counts(store) == [1, 1, 1]
     assert raw(store.url, "SELECT seq FROM journal") == [(1,)], "no number is lost either"
 
 
 def test_a_refused_row_leaves_nothing(store: Store) -> None:
-    with store.transaction("ada") as tx:
+    with store.transaction("author") as tx:
         add(tx, "bike")
-    with pytest.raises(StateCorrupt), store.transaction("ada") as tx:
+    with pytest.raises(StateCorrupt), store.transaction("author") as tx:
         add(tx, "other")
         add(tx, "bike")
     assert counts(store) == [1, 1, 1]
@@ -79,7 +84,7 @@ def test_a_failing_commit_leaves_nothing(store: Store) -> None:
         raise sa.exc.OperationalError("COMMIT", {}, Exception("database or disk is full"))
 
     sa.event.listen(store.engine, "commit", full)
-    with pytest.raises(DiskFull, match="no room on the disk"), store.transaction("ada") as tx:
+    with pytest.raises(DiskFull, match="no room on the disk"), store.transaction("author") as tx:
         add(tx, "bike")
     sa.event.remove(store.engine, "commit", full)
     store.close()
@@ -92,14 +97,14 @@ def test_what_was_checked_holds_until_the_commit(store: Store) -> None:
     inside = threading.Barrier(2, timeout=20)
 
     def first() -> None:
-        with store.transaction("ada") as tx:
+        with store.transaction("author") as tx:
             inside.wait()
             time.sleep(0.2)
             add(tx, "bike")
 
     def second() -> None:
         inside.wait()
-        with store.transaction("bob") as tx:
+        with store.transaction("reviewer") as tx:
             seen.append(len(tx.rows(sa.select(schema.endpoints))))
 
     threads = [threading.Thread(target=first), threading.Thread(target=second)]
@@ -114,7 +119,7 @@ def test_the_counter_changes_with_every_change(store: Store) -> None:
     reader = open_reader(store.url)
     seen = [reader.change_counter()]
     for name in ("one", "two"):
-        with store.transaction("ada") as tx:
+        with store.transaction("author") as tx:
             add(tx, name)
         seen.append(reader.change_counter())
     assert len(set(seen)) == 3
@@ -123,7 +128,7 @@ def test_the_counter_changes_with_every_change(store: Store) -> None:
 
 def test_every_thread_reads_and_close_closes_all(store: Store) -> None:
     reader = open_reader(store.url)
-    with store.transaction("ada") as tx:
+    with store.transaction("author") as tx:
         add(tx, "bike")
     found: list[int] = []
     threads = [
@@ -145,7 +150,7 @@ def test_any_folder_can_hold_the_state(tmp_path: Path, name: str) -> None:
     file = tmp_path / name / "state.db"
     store = Store(f"sqlite:///{file}")
     store.migrate()
-    with store.transaction("ada") as tx:
+    with store.transaction("author") as tx:
         add(tx, "bike")
     store.close()
     assert file.stat().st_size > 0

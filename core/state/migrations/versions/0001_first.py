@@ -34,6 +34,7 @@ def upgrade() -> None:
     op.create_table(
         "endpoints",
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("port", sa.Integer(), server_default="0", nullable=False),
