@@ -52,7 +52,7 @@ def test_the_whole_loop_without_a_screen(tmp_path: Path) -> None:
         verified = opsdeck("-w", "shop", "audit", "verify", cwd=tmp_path)
         assert verified.returncode == 0, verified.stderr
         workers = json.loads(opsdeck("-w", "shop", "stop", "--json", cwd=tmp_path).stdout)
-        assert workers == {"workers": 0, "endpoints": []}
+        assert workers == {"workers": 0, "endpoints": [], "failed": {}}
     finally:
         opsdeck("-w", "shop", "stop", cwd=tmp_path)
 
