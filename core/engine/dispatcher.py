@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,7 +21,8 @@ from core.state import schema
 POLL_SECONDS = 0.1
 SLOW_POLL_SECONDS = 0.5
 RETRY_SECONDS = 15.0
-_SLOW = frozenset({"mirror", "tracking.end"})
+_SLOW = "kind IN ('mirror', 'tracking.end')"
+_QUICK = "kind NOT IN ('mirror', 'tracking.end', 'step.start')"
 _MLFLOW_STATUS = {"succeeded": "FINISHED", "cancelled": "KILLED"}
 log = logging.getLogger("opsdeck.worker")
 
@@ -69,15 +70,14 @@ class Dispatcher:
         rows = self._engine.session.reader.rows("SELECT coalesce(max(id), 0) AS id FROM outbox")
         return int(rows[0]["id"]) if rows else 0
 
-    def _messages(self, slow: bool) -> list[Mapping[str, Any]]:
+    def _messages(self, slow: bool) -> Sequence[Mapping[str, Any]]:
         """What is to be done, oldest first; steps that wait for a slot are not among it."""
-        rows = self._engine.session.reader.rows(
+        return self._engine.session.reader.rows(
             "SELECT id, kind, target, payload FROM outbox WHERE done_at IS NULL"
-            " AND kind <> 'step.start' AND (taken_at IS NULL OR taken_at < :stale)"
+            f" AND {_SLOW if slow else _QUICK} AND (taken_at IS NULL OR taken_at < :stale)"
             " ORDER BY id LIMIT 50",
             stale=time.time() - RETRY_SECONDS,
         )
-        return [row for row in rows if (row["kind"] in _SLOW) is slow]
 
     def _start_steps(self) -> None:
         """Take up as many waiting steps, of all runs in order, as there are free slots."""
