@@ -13,6 +13,7 @@ import os
 import selectors
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -68,7 +69,9 @@ class Execution:
         self._warm = warm
         self._order = order
         self._cancelled = cancelled
-        self._wake_read, self._wake_write = os.pipe()
+        self._open: set[int] = set()
+        self._wake_lock = threading.Lock()
+        self._wake_read = self._wake_write = -1
         self._events = b""
         self._outputs: list[dict[str, str]] = []
         self._error = ""
@@ -78,12 +81,16 @@ class Execution:
         self._kill_at = 0.0
 
     def run(self, on_start: Callable[[int], None]) -> Outcome:
-        """Execute to the end; `on_start` gets the process id. Raises `WorkerUnavailable`."""
+        """Execute to the end; `on_start` gets the process id.
+
+        Raises `WorkerUnavailable`, and `OSError` where there is no room or no descriptor left.
+        """
         order = self._order
         log = LogWriter(order.log, order.attempt)
-        ends = {name: os.pipe() for name in ("out", "err", "events")}
         process: StepProcess | None = None
         try:
+            self._wake_read, self._wake_write = self._pipe()
+            ends = {name: self._pipe() for name in ("out", "err", "events")}
             order.work_dir.mkdir(parents=True)
             request = order.work_dir / "request.json"
             request.write_text(json.dumps(order.request))
@@ -99,21 +106,32 @@ class Execution:
             raise
         finally:
             log.close()
-            for pair in ends.values():
-                with contextlib.suppress(OSError):
-                    os.close(pair[0])
-            os.close(self._wake_read)
-            os.close(self._wake_write)
+            with self._wake_lock:
+                self._close(*self._open)
+
+    def _pipe(self) -> tuple[int, int]:
+        pair = os.pipe()
+        self._open.update(pair)
+        return pair
+
+    def _close(self, *fds: int) -> None:
+        """Close these, each once: another thread may get the same number right after."""
+        for fd in fds:
+            self._open.remove(fd)
+            os.close(fd)
+
+    def _poke(self) -> None:
+        """Wake the watcher; done by the warm server's reader, maybe after the watcher has left."""
+        with self._wake_lock:
+            if self._wake_write in self._open:
+                os.write(self._wake_write, b"x")
 
     def _start(self, request: Path, ends: Mapping[str, tuple[int, int]]) -> StepProcess:
         writes = (ends["out"][1], ends["err"][1], ends["events"][1])
         try:
-            return self._warm.start(
-                self._order.execution_id, request, writes, lambda: _poke(self._wake_write)
-            )
+            return self._warm.start(self._order.execution_id, request, writes, self._poke)
         finally:
-            for fd in writes:
-                os.close(fd)
+            self._close(*writes)
 
     def _watch(self, process: StepProcess, fds: Mapping[str, int], log: LogWriter) -> None:
         deadline = time.monotonic() + self._order.timeout
@@ -235,8 +253,3 @@ def tree_memory_mb(leader: int) -> float:
             for children in Path(f"/proc/{pid}/task").glob("*/children"):
                 waiting += map(int, children.read_text().split())
     return total * _PAGE / (1 << 20)
-
-
-def _poke(fd: int) -> None:
-    with contextlib.suppress(OSError):  # the watcher has seen it already and left
-        os.write(fd, b"x")
