@@ -70,6 +70,7 @@ class WarmServer:
         self._log = log
         self._owner = owner
         self._failures = 0
+        self._starting = threading.Lock()
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._processes: dict[str, StepProcess] = {}
@@ -99,11 +100,13 @@ class WarmServer:
     ) -> StepProcess:
         """Fork a step process for the request file; the caller closes its own `fds`.
 
-        Raises `WorkerUnavailable` when the server refuses, or dies before it answers.
+        Raises `WorkerUnavailable` when the server refuses, or dies before it answers. A
+        process that it reports too late is killed.
         """
         self.wait_ready()
         process = StepProcess(name, on_exit)
-        with self._changed:
+        # One request at a time: a descriptor travels with the bytes of its own request.
+        with self._starting, self._changed:
             if self._sock is None:
                 raise WorkerUnavailable("the warm server has ended")
             self._processes[name] = process
@@ -113,7 +116,6 @@ class WarmServer:
             except OSError as error:
                 self._processes.pop(name, None)
                 raise WorkerUnavailable(f"the warm server has ended: {error}") from error
-            # One request at a time: a descriptor travels with the bytes of its own request.
             answered = self._changed.wait_for(
                 lambda: name in self._replies or name not in self._processes, START_SECONDS
             )
@@ -191,9 +193,13 @@ class WarmServer:
                 ended = self._processes.pop(str(message["exited"]), None)
             else:
                 name = str(message.get("started") or message.get("refused"))
-                self._replies[name] = message
-                if name in self._processes and "pid" in message:
-                    self._processes[name].pid = int(str(message["pid"]))
+                pid = int(str(message.get("pid", 0)))
+                if name in self._processes:
+                    self._replies[name] = message
+                    self._processes[name].pid = pid
+                elif pid:  # given up meanwhile: nobody would watch it
+                    log.warning("the warm server started %s too late", name)
+                    _kill_group(pid)
             self._changed.notify_all()
         if ended is not None:
             ended.ended(_exit_of(message))
@@ -241,6 +247,13 @@ def kill_below_warm_server(owner: str) -> int:
             break
         time.sleep(0.01)
     return killed
+
+
+def _kill_group(pid: int) -> None:
+    """Kill a step process that may not have made its group yet."""
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)
 
 
 def _pids() -> list[int]:
