@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from dbos import DBOS
 
 from core.domain.gate import ApprovalStatus
+from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus
 from core.domain.run import StepStatus
 from core.engine import runstate
 from core.engine.context import Engine
@@ -29,6 +30,7 @@ LOOK_GATE = 30.0
 """The same for a decision, which comes with a ring in every worker."""
 
 BROKEN_EVERY = 30.0
+BROKEN = "internal error, see worker.log"
 _MOMENT = 0.01
 _BROKEN = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
@@ -56,6 +58,33 @@ def await_ended(
                 check_at = time.monotonic() + BROKEN_EVERY
                 _fail_broken(engine, run_id, generation, workflow_ids)
             rung.wait(look)
+
+
+def await_deployment(engine: Engine, deployment_id: str) -> str | None:
+    """Block until a deployment has ended; returns its state, or `None` where its workflow
+    broke without leaving an end (a fault of ours)."""
+    workflow_id = f"deployment:{deployment_id}"
+    look = LOOK_ALONE if engine.workspace.embedded else LOOK_SHARED
+    check_at = time.monotonic() + BROKEN_EVERY
+    with engine.bell.listening(workflow_id) as rung:
+        while True:
+            engine.hold_if_stopping()
+            rung.clear()
+            status = engine.insist(lambda: _status_of(engine, deployment_id))
+            if status in DEPLOYMENT_ENDED:
+                return status
+            if time.monotonic() >= check_at:
+                check_at = time.monotonic() + BROKEN_EVERY
+                if _broken([workflow_id]):
+                    return None
+            rung.wait(look)
+
+
+def _status_of(engine: Engine, deployment_id: str) -> DeploymentStatus:
+    rows = engine.session.reader.rows(
+        "SELECT status FROM deployments WHERE id = :id", id=deployment_id
+    )
+    return DeploymentStatus(rows[0]["status"])
 
 
 def await_decision(engine: Engine, run_id: str, workflow_id: str) -> None:
@@ -113,20 +142,25 @@ def _ended(
 def _fail_broken(
     engine: Engine, run_id: str, generation: int, workflow_ids: dict[str, str]
 ) -> None:
-    broken = {
-        status.workflow_id
-        for status in DBOS.list_workflows(
-            workflow_ids=list(workflow_ids.values()),
-            status=_BROKEN,
-            load_input=False,
-            load_output=False,
-        )
-    }
+    broken = _broken(workflow_ids.values())
     for name, workflow_id in workflow_ids.items():
         if workflow_id in broken:
             engine.record(partial(_fail, run_id=run_id, generation=generation, step=name))
 
 
+def _broken(workflow_ids: Iterable[str]) -> set[str]:
+    """Those among these workflows that have ended badly."""
+    return {
+        status.workflow_id
+        for status in DBOS.list_workflows(
+            workflow_ids=list(workflow_ids),
+            status=_BROKEN,
+            load_input=False,
+            load_output=False,
+        )
+    }
+
+
 def _fail(tx: Transaction, run_id: str, generation: int, step: str) -> None:
     with contextlib.suppress(runstate.Overtaken):
-        runstate.fail_step(tx, run_id, generation, step, "internal error, see worker.log")
+        runstate.fail_step(tx, run_id, generation, step, BROKEN)

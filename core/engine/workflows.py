@@ -30,9 +30,9 @@ from core.engine import (
     waiting,
 )
 from core.engine.context import SYSTEM, Engine, engine
+from core.engine.waiting import BROKEN
 from core.errors import OpsdeckError
 
-POLL_SECONDS = 0.05
 MAX_BACKOFF = 300.0
 FOR_EVER = None
 """A gate may see any number of worker restarts (DBOS gives up after 100); a step that kills
@@ -284,9 +284,19 @@ def deploy_step_workflow(run_id: str, name: str, generation: int) -> str:
     if "status" in made:
         return made["status"]
     with SetWorkflowID(f"deployment:{made['deployment']}"):
-        handle = DBOS.start_workflow(deployment_workflow, made["deployment"])
-    outcome = handle.get_result(polling_interval_sec=POLL_SECONDS)
-    return _end_deploy_step(run_id, generation, name, str(outcome))
+        DBOS.start_workflow(deployment_workflow, made["deployment"])
+    outcome = _deployment_ended(made["deployment"])
+    return _end_deploy_step(run_id, generation, name, outcome)
+
+
+@DBOS.step(name="wait for deployment")
+def _deployment_ended(deployment_id: str) -> str:
+    """Not DBOS's own wait: after a recovery that polls the database, for days if need be."""
+    worker = engine()
+    outcome = waiting.await_deployment(worker, deployment_id)
+    if outcome is not None:
+        return outcome
+    return worker.insist(lambda: deploywork.fail(worker, deployment_id, BROKEN))
 
 
 @DBOS.step(name="create")
@@ -374,6 +384,8 @@ def _releasing(deployment_id: str, work: Callable[[Engine], str]) -> str:
         worker.hold_if_stopping()
         message = _in_words(error, f"deployment {deployment_id}")
         return str(worker.insist(lambda: deploywork.fail(worker, deployment_id, message)))
+    finally:
+        worker.bell.ring(f"deployment:{deployment_id}")
 
 
 @DBOS.step(name="load")
