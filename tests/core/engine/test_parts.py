@@ -1,18 +1,34 @@
-"""Slots, bells and log writers by themselves."""
+"""Slots, bells, log writers, the outbox and the warm server's end by themselves."""
 
 from __future__ import annotations
 
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from core.engine import slots as slots_module
+from core.engine import warm as warm_module
 from core.engine.bell import Bell
+from core.engine.context import Engine
+from core.engine.execution import Execution, Order
 from core.engine.logfiles import parse_line
 from core.engine.logwriter import MAX_BYTES, MAX_LINE, TAIL_BYTES, LogWriter
 from core.engine.slots import Slots
+from core.engine.warm import StepProcess, WarmServer
+from core.errors import WorkerUnavailable
+from core.session import Session
+from core.workspace import open_workspace
 
 
 def never() -> bool:
@@ -131,3 +147,170 @@ def test_streams_do_not_mix_and_long_lines_are_cut(tmp_path: Path) -> None:
         ("out", "z" * 9),
         ("out", "z" * 5),
     ]
+
+
+# --- the outbox --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    """A session on an empty state."""
+    (tmp_path / "opsdeck.yaml").write_text("name: parts\n")
+    opened = Session(open_workspace(tmp_path), "ada", read_only=False)
+    opened.store()
+    yield opened
+    opened.close()
+
+
+def test_what_mlflow_holds_back_is_in_nobodys_way(session: Session) -> None:
+    from core.engine.dispatcher import Dispatcher
+
+    with session.change("test") as tx:
+        for number in range(60):
+            tx.outbox("mirror", f"model-{number}")
+            tx.outbox("step.start", f"run:1:{number}")
+        tx.outbox("run.start", "a-run", generation=1)
+        tx.outbox("run.cancel", "a-run")
+    dispatcher = Dispatcher(cast(Engine, SimpleNamespace(session=session)))
+    assert [row["kind"] for row in dispatcher._messages(slow=False)] == ["run.start", "run.cancel"]
+    assert {row["kind"] for row in dispatcher._messages(slow=True)} == {"mirror"}
+
+
+# --- the warm server and what it starts --------------------------------------------------
+
+
+class Refusing:
+    """A warm server that starts nothing, or something that ends after its watcher left."""
+
+    def __init__(self) -> None:
+        self.on_exit: list[Callable[[], None]] = []
+
+    def start(
+        self, name: str, request: Path, fds: tuple[int, int, int], on_exit: Callable[[], None]
+    ) -> StepProcess:
+        self.on_exit.append(on_exit)
+        raise WorkerUnavailable("the warm server has ended")
+
+
+def order(folder: Path, name: str) -> Order:
+    return Order(name, {}, folder / name, folder / f"{name}.log", 1, 10.0)
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_step_that_cannot_start_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    warm = cast(WarmServer, Refusing())
+    (tmp_path / "file").write_text("a file where a folder should be")
+    before = open_descriptors()
+    for number in range(5):
+        with pytest.raises(WorkerUnavailable):
+            Execution(warm, order(tmp_path, str(number)), never).run(lambda pid: None)
+        with pytest.raises(OSError, match="Not a directory"):
+            Execution(warm, order(tmp_path / "file", "x"), never).run(lambda pid: None)
+    assert open_descriptors() == before
+
+
+def test_an_end_that_comes_late_writes_into_nobodys_descriptor(tmp_path: Path) -> None:
+    warm = Refusing()
+    with pytest.raises(WorkerUnavailable):
+        Execution(cast(WarmServer, warm), order(tmp_path, "a"), never).run(lambda pid: None)
+    pipes = [os.pipe() for _ in range(8)]  # the same numbers again
+    try:
+        warm.on_exit[0]()
+        ready, _, _ = select.select([read for read, _ in pipes], [], [], 0)
+        assert ready == []
+    finally:
+        for fd in (fd for pair in pipes for fd in pair):
+            os.close(fd)
+
+
+def test_a_process_that_is_reported_too_late_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = socket.socketpair()
+
+    def boot(self: WarmServer) -> None:
+        self._sock, self._ready = ours, True
+        done = SimpleNamespace(wait=lambda: self.__dict__.update(_closed=True))
+        threading.Thread(target=self._read, args=(ours, done), daemon=True).start()
+
+    monkeypatch.setattr(WarmServer, "_boot", boot)
+    monkeypatch.setattr(warm_module, "START_SECONDS", 0.3)
+    warm = WarmServer(tmp_path / "log", "nobody-at-all")
+    with pytest.raises(WorkerUnavailable, match="no answer"):
+        warm.start("late", tmp_path / "request", (0, 1, 2), lambda: None)
+    sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    try:
+        theirs.sendall(json.dumps({"started": "late", "pid": sleeper.pid}).encode() + b"\n")
+        assert sleeper.wait(10) == -signal.SIGKILL
+        assert warm._replies == {}
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+        theirs.close()
+
+
+def test_one_request_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+
+    def boot(self: WarmServer) -> None:
+        self._sock, self._ready = ours, True
+        done = SimpleNamespace(wait=lambda: self.__dict__.update(_closed=True))
+        threading.Thread(target=self._read, args=(ours, done), daemon=True).start()
+
+    monkeypatch.setattr(WarmServer, "_boot", boot)
+    warm = WarmServer(tmp_path / "log", "nobody-at-all")
+    threads = [
+        threading.Thread(target=warm.start, args=(name, tmp_path, (0, 1, 2), lambda: None))
+        for name in "abc"
+    ]
+    for thread in threads:
+        thread.start()
+    theirs.settimeout(10)
+    for _ in threads:
+        time.sleep(0.1)
+        data, fds, _, _ = socket.recv_fds(theirs, 65536, 9)
+        for fd in fds:
+            os.close(fd)
+        asked = json.loads(data)  # and not two of them
+        assert len(fds) == 3
+        assert not select.select([theirs], [], [], 0.1)[0], "the next one waits for the answer"
+        theirs.sendall(json.dumps({"started": asked["start"], "pid": 0}).encode() + b"\n")
+    for thread in threads:
+        thread.join(10)
+    theirs.close()
+
+
+# --- waiting -----------------------------------------------------------------------------
+
+
+def test_a_deployment_is_waited_for_by_its_bell() -> None:
+    from core.engine.waiting import await_deployment
+
+    looks: list[str] = []
+    now = ["paused"]
+
+    def rows(sql: str, **params: str) -> list[dict[str, str]]:
+        looks.append(now[0])
+        return [{"status": now[0]}]
+
+    bell, found = Bell(), []
+    engine = SimpleNamespace(
+        bell=bell,
+        workspace=SimpleNamespace(embedded=True),
+        session=SimpleNamespace(reader=SimpleNamespace(rows=rows)),
+        insist=lambda work: work(),
+        hold_if_stopping=lambda: None,
+    )
+    thread = threading.Thread(
+        target=lambda: found.append(await_deployment(cast(Engine, engine), "d"))
+    )
+    thread.start()
+    time.sleep(1)
+    now[0] = "succeeded"
+    bell.ring("deployment:d")
+    thread.join(2)
+    assert found == ["succeeded"]
+    assert looks == ["paused", "succeeded"]
