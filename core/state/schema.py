@@ -41,6 +41,8 @@ outbox = sa.Table(
     sa.Column("done_at", _F),
     sa.Column("error", _T),
     sa.Index("outbox_open", "done_at", "id"),
+    # Whoever has seen the newest message waits for a higher number, also after a purge.
+    sqlite_autoincrement=True,
 )
 """What the worker is asked to do, written in the transaction of the change that asks."""
 

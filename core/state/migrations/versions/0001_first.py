@@ -91,6 +91,7 @@ def upgrade() -> None:
         sa.Column("done_at", sa.Float(precision=53), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
     )
     op.create_index("outbox_open", "outbox", ["done_at", "id"], unique=False)
     op.create_table(
