@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
-
 from core.domain.worker import Worker
 from core.state.reading import Reader
 
 
 def list_workers(reader: Reader, *, now: float | None = None) -> tuple[Worker, ...]:
-    """Workers that are alive or died within the last hour, newest first."""
-    at = time.time() if now is None else now
+    """Workers that are alive or died within the last hour, newest first.
+
+    Their ages are by the clock that their heartbeats are written by, the database's.
+    """
+    at = reader.clock() if now is None else now
     rows = reader.rows(
         "SELECT * FROM workers WHERE heartbeat_at > :since ORDER BY started_at DESC",
         since=at - 3600,

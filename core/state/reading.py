@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -29,6 +30,9 @@ class Reader(Protocol):
 
     def change_counter(self) -> tuple[int, int]:
         """A pair that differs whenever the state may have changed."""
+
+    def clock(self) -> float:
+        """The time by the database's clock, in epoch seconds: hosts' own may disagree."""
 
     def close(self) -> None:
         """Close this reader's connections."""
@@ -149,6 +153,10 @@ class SqliteReader:
         except sqlite3.DatabaseError as error:
             raise self._broken(error) from error
 
+    def clock(self) -> float:
+        """This host's: the file is on it."""
+        return time.time()
+
     def close(self) -> None:
         """Close the connections; one that is being read from closes right after."""
         self._pool.clear()
@@ -210,6 +218,10 @@ class PostgresReader:
             " (SELECT coalesce(sum(n_tup_ins + n_tup_upd), 0) FROM pg_stat_user_tables) AS changes"
         )
         return (int(row[0]["seq"]), int(row[0]["changes"])) if row else (0, 0)
+
+    def clock(self) -> float:
+        """The server's."""
+        return float(self.rows("SELECT extract(epoch FROM clock_timestamp()) AS now")[0]["now"])
 
     def close(self) -> None:
         """Close the connections; one that is being read from closes right after."""
