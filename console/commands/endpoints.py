@@ -144,6 +144,15 @@ def promote(session: Session, name: str, full: bool, reason: str, confirm: str |
     report_deployment(session, deployment, "promoted", wait=False, timeout=None)
 
 
+@command.command("start")
+@click.argument("name")
+@pass_session
+def start(session: Session, name: str) -> None:
+    """Bring up an endpoint whose processes were stopped, as it served then."""
+    endpoint = session.ops().endpoints.start(name)
+    emit(session, endpoint, lambda: f"endpoint {name} answers at {endpoint.url}")
+
+
 @command.command("abort")
 @click.argument("name")
 @click.option("-m", "--reason", default="", help="Why, for the journal.")

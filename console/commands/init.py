@@ -9,6 +9,7 @@ import click
 from console.groups import Verb
 from console.output import emit
 from console.session import Session, pass_session
+from core.errors import ReadOnly
 
 
 @click.command("init", cls=Verb)
@@ -20,6 +21,8 @@ def command(session: Session, path: Path, example: str | None) -> None:
 
     Overwrites nothing. Without --example it holds a pipeline of two steps to begin with.
     """
+    if session.read_only:
+        raise ReadOnly("init: this session is read-only", "leave out --read-only")
     from console.starter import make_workspace
 
     made = make_workspace(path, example)

@@ -14,7 +14,7 @@ from console.demo.ledger import Ledger
 from console.demo.traffic import Traffic
 from console.output import emit
 from console.session import Session
-from core.errors import BadInput, OpsdeckError
+from core.errors import BadInput, OpsdeckError, ReadOnly
 from core.workspace import CONFIG_NAME
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def run_demo(session: Session, path: Path, *, headless: bool) -> int:
     Without a terminal it goes on headless, and says so. Returns the exit status: 0 when
     every outcome was checked and right.
     """
+    if session.read_only:
+        raise ReadOnly("demo: this session is read-only", "leave out --read-only")
     root = path.expanduser().resolve()
     if not headless and not (sys.stdin.isatty() and sys.stdout.isatty()):
         session.say("no terminal: playing the whole demo without a screen")
@@ -122,10 +124,10 @@ def _whole_loop(ops: Ops, ledger: Ledger) -> None:
 
 def _hand_over(session: Session, ops: Ops, traffic: Traffic, root: Path) -> int:
     """Open the console on the approvals; when the person leaves, say how to go on."""
-    from console.app import OpsdeckApp
+    from console.screen import show_console
 
     try:
-        OpsdeckApp(ops, start_mode="approvals").run()
+        show_console(ops, "approvals")
     finally:
         counts = traffic.stop()
         session.say(f"{counts.sent} requests were sent meanwhile, {counts.failed} failed")

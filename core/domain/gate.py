@@ -90,7 +90,7 @@ def verdict_of(
     decided; an undecided one expires at `expires_at`.
     """
     latest: dict[str, Decision] = {}
-    for decision in sorted(decisions, key=lambda d: d.at):
+    for decision in sorted(decisions, key=lambda d: (d.at, d.verdict is Verdict.REJECT)):
         if decision.evidence_hash == hash_now:
             latest[decision.actor] = decision
     if any(d.verdict is Verdict.REJECT for d in latest.values()):

@@ -71,7 +71,7 @@ DEFAULTS: Mapping[str, Key] = {
 
 WORK: Mapping[str, Key] = {
     "inputs": Key("node", "Input name to `step.output`, `${params.name}` or a literal."),
-    "outputs": Key("names", "Names of what the step hands on; its own name by default."),
+    "outputs": Key("names", "Names of what it puts out; a function's is its own name by default."),
     "after": Key("names", "Steps that must have ended well before this one starts."),
     "retries": DEFAULTS["retries"],
     "backoff": DEFAULTS["backoff"],

@@ -100,8 +100,8 @@ def _kinds_fault(report: Report, entry: Entry, path: str, kinds: list[str]) -> N
 
 
 def _outputs(report: Report, draft: Draft, given: tuple[Name, ...] | None) -> tuple[str, ...]:
-    if given is None:
-        return (draft.name,)
+    if given is None:  # what a function returns; a script or notebook may write nothing
+        return (draft.name,) if draft.kind == "function" else ()
     found: dict[str, int] = {}
     for name, line in given:
         where = f"{draft.path}.outputs"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from core.domain.gate import Approval, ApprovalStatus, Verdict, verdict_of
+from core.domain.gate import Approval, ApprovalStatus, Verdict, evidence_hash, verdict_of
 from core.errors import BadInput, EvidenceChanged, NotAllowed, WrongState
 from core.reads import approvals as _approvals
 from core.services.workers import WorkersService
@@ -97,6 +97,12 @@ class ApprovalsService:
             raise WrongState(f"approval {approval.id} is {approval.status} already")
         if approval.expires_at is not None and time.time() >= approval.expires_at:
             raise WrongState(f"approval {approval.id} has expired", "repeat the run from its gate")
+        if evidence_hash(approval.evidence) != approval.evidence_hash:
+            raise EvidenceChanged(
+                f"approval {approval.id}: the stored evidence does not have the hash that it was"
+                " asked with",
+                "somebody edited the state: cancel the run and start it again",
+            )
         if approval.evidence_hash != seen_hash:
             raise EvidenceChanged(
                 f"approval {approval.id}: the evidence has changed since it was shown",

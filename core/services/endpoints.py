@@ -54,6 +54,20 @@ class EndpointsService:
         self._session.refuse_when_read_only("endpoints control")
         return self._control(name)
 
+    def start(self, name: str) -> Endpoint:
+        """Bring up an endpoint whose processes were stopped, as it served then.
+
+        Raises `NotFound`, `WrongState` for one that never served, `PortTaken`, `ReadOnly`.
+        """
+        self._session.refuse_when_read_only("endpoints start")
+        endpoint = _releases.find_endpoint(self._session.reader, name)
+        if not any(r.state == "stable" for r in endpoint.revisions):
+            raise WrongState(f"endpoint {name} serves nothing yet", "deploy a version to it")
+        self._control(name).ensure_running(name, endpoint.port)
+        with self._session.change("endpoints start") as tx:
+            tx.journal("endpoint.start", f"endpoint/{name}")
+        return self.get(name)
+
     def deploy(
         self,
         name: str,

@@ -22,6 +22,8 @@ __all__ = ["RESUMABLE", "RunsService"]
 
 RESUMABLE = frozenset({RunStatus.FAILED, RunStatus.CANCELLED})
 POLL_SECONDS = 0.1
+WAKE_SECONDS = 3.0
+"""How often somebody who waits for a run looks whether a worker lives."""
 
 
 class RunsService:
@@ -184,6 +186,10 @@ class RunsService:
 
         self._session.refuse_when_read_only("runs rerun")
         parent = self.get(ref)
+        if not parent.run.status.ended:
+            raise WrongState(
+                f"run #{parent.run.number} is {parent.run.status}", "rerun it once it has ended"
+            )
         spec = load_pipeline(self._session.workspace.root, parent.run.pipeline)
         values = bind_params(spec, {k: _as_text(v) for k, v in parent.run.params.items()})
         kept = kept_steps(spec, parent, from_step) if from_step else {}
@@ -206,9 +212,13 @@ class RunsService:
         """
         run = _runs.find_run(self._session.reader, ref)
         deadline = None if timeout is None else time.monotonic() + timeout
+        look_after = time.monotonic() + WAKE_SECONDS
         while not run.status.ended and (through_gates or not self._waits_for_somebody(run)):
             if deadline is not None and time.monotonic() >= deadline:
                 break
+            if time.monotonic() > look_after and not self._session.read_only:
+                self._workers.keep_alive()
+                look_after = time.monotonic() + WAKE_SECONDS
             time.sleep(POLL_SECONDS)
             run = _runs.find_run(self._session.reader, run.id)
         return run
@@ -291,6 +301,8 @@ _PENDING: dict[str, Any] = {
     "started_at": None,
     "ended_at": None,
     "exit_code": None,
+    "cpu_seconds": None,
+    "max_rss_mb": None,
     "signal": None,
     "pid": None,
     "message": "",

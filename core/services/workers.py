@@ -21,6 +21,7 @@ class WorkersService:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._stopped = session.workspace.state_dir / "stopped"
 
     def list(self) -> tuple[Worker, ...]:
         """Workers seen within the last hour, newest first."""
@@ -31,13 +32,16 @@ class WorkersService:
         return any(_lives(worker) for worker in self.list())
 
     def wake(self) -> None:
-        """Start a worker in the background where the workspace is embedded and none lives.
-
-        Raises `ReadOnly`, and `WorkerUnavailable` where it cannot be started.
-        """
+        """Start a worker in the background where the workspace is embedded and none lives."""
         self._session.refuse_when_read_only("starting a worker")
         if self._session.workspace.embedded and not self.alive():
+            self._stopped.unlink(missing_ok=True)
             start_worker(self._session.workspace)
+
+    def keep_alive(self) -> None:
+        """The same for who only watches: a worker that was stopped on purpose stays stopped."""
+        if not self._stopped.exists():
+            self.wake()
 
     def ensure(self, timeout: float = 30.0) -> Worker:
         """The living worker, started first if there is none; raises `WorkerUnavailable`."""
@@ -64,6 +68,8 @@ class WorkersService:
         Returns how many were ended. Raises `WorkerUnavailable` when one does not leave.
         """
         self._session.refuse_when_read_only("stopping a worker")
+        if self._session.workspace.state_dir.is_dir():
+            self._stopped.touch()
         mine = [w for w in self.list() if w.host == socket.gethostname() and _lives(w)]
         for worker in mine:
             with contextlib.suppress(ProcessLookupError):

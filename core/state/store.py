@@ -19,7 +19,13 @@ import sqlalchemy as sa
 
 from core.domain.journal import GENESIS, entry_hash
 from core.errors import DiskFull, StateBusy, StateCorrupt
+from core.lineage import redact_secrets
 from core.state import schema
+
+POSTGRES_LIMITS = (
+    "-c lock_timeout=30s -c statement_timeout=120s -c idle_in_transaction_session_timeout=60s"
+)
+"""So that nobody waits for ever for a client that has frozen in the middle of something."""
 
 _WRITER_LOCK = 0x0D5DECC  # PostgreSQL advisory lock: one writer at a time, as on SQLite
 
@@ -54,7 +60,9 @@ class Transaction:
         ).first()
         seq, previous = (last.seq + 1, last.hash) if last else (1, GENESIS)
         at = time.time()
-        text = json.dumps(detail, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        text = json.dumps(
+            without_secrets(detail), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
         values = {
             "seq": seq,
             "at": at,
@@ -101,6 +109,8 @@ class Store:
                 yield Transaction(connection, actor)
         except sa.exc.DBAPIError as error:
             raise _plain(self.url, error) from error
+        except sa.exc.TimeoutError as error:  # every connection of the pool is taken
+            raise StateBusy("state database: no free connection", "try again") from error
 
     def migrate(self) -> None:
         """Bring the schema to the version of this code; raises `StateVersion` if newer."""
@@ -125,11 +135,25 @@ class Store:
         self.engine.dispose()
 
 
+def without_secrets(value: Any) -> Any:
+    """A value for JSON with what looks like a secret in its texts taken out."""
+    if isinstance(value, str):
+        return redact_secrets(value)
+    if isinstance(value, Mapping):
+        return {key: without_secrets(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_secrets(item) for item in value]
+    return value
+
+
 def make_engine(database_url: str) -> sa.Engine:
     """An engine with what each database needs: WAL and IMMEDIATE on SQLite."""
     if not database_url.startswith("sqlite"):
         psycopg_url = database_url.replace("postgresql://", "postgresql+psycopg://", 1)
-        return sa.create_engine(psycopg_url, pool_pre_ping=True, pool_size=5, max_overflow=20)
+        limits = {"connect_timeout": 5, "options": POSTGRES_LIMITS}
+        return sa.create_engine(
+            psycopg_url, pool_pre_ping=True, pool_size=5, max_overflow=20, connect_args=limits
+        )
     # Not parsed: a folder's name may hold a question mark.
     url = sa.URL.create("sqlite", database=database_url.removeprefix("sqlite:///"))
     engine = sa.create_engine(url, connect_args={"timeout": 30})
