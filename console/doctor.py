@@ -206,9 +206,15 @@ def _endpoints(ops: Ops) -> Check:
 
 def _telemetry(ops: Ops) -> Check:
     """Whether the processes that run now were started with telemetry off."""
-    from core.engine.launch import QUIET_ENVIRONMENT
+    from core.quiet import QUIET_ENVIRONMENT
 
-    pids = [(f"worker {w.pid}", w.pid) for w in ops.workers.list() if w.alive]
+    # A worker in somebody's terminal has that terminal's environment; what it starts has not.
+    pids = [
+        (f"a process of worker {w.pid}", child)
+        for w in ops.workers.list()
+        if w.alive
+        for child in _children(w.pid)
+    ]
     pids += [
         (f"endpoint {e.name}", pid)
         for e in ops.endpoints.list()
@@ -220,6 +226,16 @@ def _telemetry(ops: Ops) -> Check:
     if loud:
         return Check("telemetry", BROKEN, f"on in {', '.join(loud)}", "restart it by Opsdeck")
     return Check("telemetry", OK, f"off in {len(pids)} processes, and in those started next")
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that a process has started; none where it cannot be seen."""
+    import psutil
+
+    try:
+        return [child.pid for child in psutil.Process(pid).children()]
+    except psutil.Error:
+        return []
 
 
 def _environment(pid: int, unreadable: set[str]) -> set[str]:

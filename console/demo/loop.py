@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from console.demo.ledger import CheckFailed, Ledger, check
 from console.demo.traffic import Traffic
+from core.quiet import QUIET_ENVIRONMENT
 
 if TYPE_CHECKING:
     from core.domain.gate import Approval
@@ -175,8 +176,7 @@ def _mlflow_predict(ops: Ops, version: int, body: bytes) -> list[float]:
     env = {
         **os.environ,
         "MLFLOW_TRACKING_URI": ops.workspace.tracking_uri,
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
+        **QUIET_ENVIRONMENT,
     }
     done = subprocess.run(
         command, env=env, capture_output=True, text=True, timeout=120, check=False

@@ -7,10 +7,8 @@ import subprocess
 import sys
 
 from core.errors import WorkerUnavailable
+from core.quiet import QUIET_ENVIRONMENT
 from core.workspace import Workspace
-
-QUIET_ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-"""Third-party telemetry is off in every process that we start, before its first import."""
 
 
 def start_worker(workspace: Workspace) -> int:

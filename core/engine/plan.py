@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from core.domain.pipeline import PipelineSpec, StepSpec
 from core.domain.run import OutputRef
-from core.engine.launch import QUIET_ENVIRONMENT
 from core.errors import StepFailed
 from core.pipelines import spec_from_json
+from core.quiet import QUIET_ENVIRONMENT
 from core.reads.runs import outputs_of
 from core.state import schema
 from core.state.reading import Reader

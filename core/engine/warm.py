@@ -16,8 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.engine.launch import QUIET_ENVIRONMENT
+from core.engine.workerlog import rotate_if_large
 from core.errors import WorkerUnavailable
+from core.quiet import QUIET_ENVIRONMENT
 
 log = logging.getLogger("opsdeck.worker")
 _SCRIPT = Path(__file__).with_name("zygote.py")
@@ -144,6 +145,7 @@ class WarmServer:
 
     def _boot(self) -> None:
         ours, theirs = socket.socketpair()
+        rotate_if_large(self._log)
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(
                 [sys.executable, "-P", str(_SCRIPT), str(theirs.fileno())],

@@ -12,8 +12,9 @@ import sys
 import threading
 from pathlib import Path
 
-from core.engine.launch import QUIET_ENVIRONMENT
+from core.engine import workerlog
 from core.errors import DiskFull, OpsdeckError, WorkerAlreadyRunning, WorkerUnavailable
+from core.quiet import QUIET_ENVIRONMENT
 from core.session import Session
 from core.workspace import Workspace, open_workspace
 
@@ -27,9 +28,7 @@ def main(workspace: Workspace, slots: int | None = None) -> int:
     `StateCorrupt`, `DiskFull` and `WorkerUnavailable`.
     """
     os.environ.update(QUIET_ENVIRONMENT)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    workerlog.set_up(workspace.state_dir / "worker.log")
     for name in ("dbos", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.raiseExceptions = False  # a log that cannot be written is no reason to say so in it

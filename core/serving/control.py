@@ -22,6 +22,7 @@ from typing import Any
 
 from core.errors import BadInput, DiskFull, EndpointUnavailable, NotFound, RequestFailed, WrongState
 from core.processes import is_alive
+from core.quiet import QUIET_ENVIRONMENT
 from core.serving import wire
 from core.serving.folder import EndpointFolder
 from core.serving.records import (
@@ -93,6 +94,7 @@ class EndpointControl:
             server_pid=data.get("server_pid"),
             variants=tuple(Variant.from_json(row) for row in data["variants"]),
             updated_at=data["updated_at"],
+            loads=tuple(row["revision"] for row in data.get("loads", ())),
         )
 
     def load(
@@ -121,6 +123,10 @@ class EndpointControl:
         variants = [asdict(Variant(revision, weight)) for revision, weight in weights.items()]
         return SwapReport.from_json(self._ask("set_table", 30, variants=variants, reason=reason))
 
+    def clear_table(self, reason: str = "") -> SwapReport:
+        """Route to nothing: from the next request on the answer is 503."""
+        return SwapReport.from_json(self._ask("clear_table", 30, reason=reason))
+
     def rollback(self, to_revision: int, reason: str = "") -> RollbackReport:
         """Send every new request to one loaded revision at once, then wait (at most 5 s) for
         the requests that the old table still had. Idempotent. Raises `NotFound`."""
@@ -128,13 +134,14 @@ class EndpointControl:
             self._ask("rollback", 40, to_revision=to_revision, reason=reason)
         )
 
-    def status(self) -> EndpointStatus:
-        """Desired and actual state. Raises `EndpointUnavailable`."""
-        return EndpointStatus.from_json(self._ask("status", 10))
+    def status(self, timeout: float = 10) -> EndpointStatus:
+        """Desired and actual state; without the actual where the server is silent for two
+        thirds of `timeout`. Raises `EndpointUnavailable` when the supervisor is."""
+        return EndpointStatus.from_json(self._ask("status", timeout, patience=timeout / 1.5))
 
-    def stats(self) -> EndpointStats:
-        """Traffic by revision. Raises `EndpointUnavailable`."""
-        return EndpointStats.from_json(self._ask("stats", 10))
+    def stats(self, timeout: float = 10) -> EndpointStats:
+        """Traffic by revision. Raises `EndpointUnavailable`, also when only the server is."""
+        return EndpointStats.from_json(self._ask("stats", timeout, patience=timeout / 1.5))
 
     def set_capture(self, rate: float) -> CaptureStatus:
         """Capture this share (0–1) of the requests from now on."""
@@ -204,7 +211,8 @@ class EndpointControl:
             raise NotFound(f"No endpoint at {self.folder.root}", "deploy one first")
         if not found.alive:
             raise EndpointUnavailable(
-                f"Endpoint {found.name} is {found.state}", "start it, or deploy to it"
+                f"Endpoint {found.name} is {found.state}",
+                f"start it with: opsdeck endpoints start {found.name}",
             )
         return found
 
@@ -245,6 +253,7 @@ def _start_supervisor(folder: EndpointFolder, name: str, port: int, deadline: fl
             pass_fds=(write_end,),
             start_new_session=True,
             cwd="/",
+            env={**os.environ, **QUIET_ENVIRONMENT},
         )
     finally:
         os.close(write_end)

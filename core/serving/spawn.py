@@ -17,6 +17,7 @@ from typing import Any
 
 from core.errors import EndpointUnavailable
 from core.processes import is_alive, started
+from core.quiet import QUIET_ENVIRONMENT
 from core.serving.channel import Channel
 from core.serving.ledger import Ledger, shared_memory
 from core.serving.routing import RoutingTable
@@ -30,8 +31,7 @@ _ONE_THREAD = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 def quiet_environment() -> dict[str, str]:
     """Our environment with telemetry off and one thread for BLAS and OpenMP."""
     fixed = {f"{library}_NUM_THREADS": "1" for library in _ONE_THREAD}
-    fixed |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-    return {**os.environ, **fixed}
+    return {**os.environ, **QUIET_ENVIRONMENT, **fixed}
 
 
 class ServerProcess:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from core.errors import BadInput, NotFound, OpsdeckError, TrackingUnavailable, WrongState
+from core.quiet import QUIET_ENVIRONMENT
 
 TRACKER_SCRIPT = Path(__file__).with_name("tracker.py")
 INIT_TIMEOUT = 180.0
@@ -76,7 +77,7 @@ class Tracker:
         Its messages go to `stderr`, or ours. Raises `TrackingUnavailable` when it can't start.
         """
         environment = dict(os.environ if env is None else env)
-        environment.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true")
+        environment.update(QUIET_ENVIRONMENT)
         children: list[subprocess.Popen[bytes]] = []
 
         def respawn() -> tuple[int, int, int]:
