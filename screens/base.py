@@ -164,6 +164,11 @@ class ModeScreen(Screen[None]):
         self._before_prompt = self.focused
         self.mount(prompt, before=self.query_one(BottomBar))
 
+    @property
+    def opening_prompt(self) -> bool:
+        """Whether a prompt is being mounted that can't be typed in yet."""
+        return bool(self.query("Prompt")) and not self.query("Prompt Input:focus")
+
     def close_prompt(self) -> None:
         """Close the prompt, if one is open; the focus goes back to where it was."""
         for widget in self.query("Prompt"):
@@ -175,12 +180,14 @@ class ModeScreen(Screen[None]):
         if event.mark == "/":
             self.filtered(event.text)
 
-    def on_prompt_entered(self, event: Prompt.Entered) -> None:
+    async def on_prompt_entered(self, event: Prompt.Entered) -> None:
         self.close_prompt()
         if event.mark == ":":
             self.deck.command(event.text)
+        await self.deck.let_keys_go()
 
-    def on_prompt_closed(self, event: Prompt.Closed) -> None:
+    async def on_prompt_closed(self, event: Prompt.Closed) -> None:
         self.close_prompt()
         if event.mark == "/" and event.cleared:
             self.filtered("")
+        await self.deck.let_keys_go()

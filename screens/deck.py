@@ -94,6 +94,9 @@ class Deck(Protocol):
     def open_prompt(self, mark: str, text: str = "") -> None:
         """Open the command line (`:`) or the filter (`/`)."""
 
+    async def let_keys_go(self) -> None:
+        """Hand on the keys that were held while the prompt opened or closed."""
+
     def push_screen(self, screen: Any, callback: Callable[[Any], None] | None = None) -> Any:
         """Put a dialog on top; `callback` gets its answer."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,6 +14,9 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from screens.widgets.lines import Piece, strip, width_of
+
+if TYPE_CHECKING:
+    from screens.deck import Deck
 
 
 class PromptInput(Input):
@@ -119,16 +122,17 @@ class Prompt(Vertical):
         """The input."""
         return self.query_one(PromptInput)
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         self.input.cursor_blink = False
-        self.input.focus()
+        self.screen.set_focus(self.input)  # now: keys may have come already
         self.input.cursor_position = len(self._text)
         self.suggest()
+        await cast("Deck", self.app).let_keys_go()
 
     def suggest(self) -> None:
         """Show the completions of what stands there now."""
-        if self._complete_with is None:
-            return
+        if self._complete_with is None or not self.query(PromptInput):
+            return  # nothing to complete, or not composed yet
         line = self.query_one(Candidates)
         line.words = self._complete_with(self.input.value)
         line.chosen = -1

@@ -18,7 +18,11 @@ def endpoint_lines(endpoint: Endpoint, now: float, width: int) -> list[Line]:
     lines = [*tree_lines(endpoint, width), []]
     deployment = endpoint.deployment
     if deployment is not None:
-        lines += [*deployment_lines(deployment, now, width), []]
+        since = any(
+            r.revision == deployment.revision and r.state == "rolled_back"
+            for r in endpoint.revisions
+        )
+        lines += [*deployment_lines(deployment, now, rolled_back=since), []]
     lines += event_lines(endpoint, now, width)
     if endpoint.receipts:
         lines += [[], [(" ROLLBACKS", "head")]]
@@ -76,7 +80,7 @@ def _revision_line(
     rev = f"rev {revision.revision:<3}" if wide else f"r{revision.revision:<3}"
     line: list[Piece] = [
         (" └─ " if last else " ├─ ", "groove"),
-        (f"{tag.glyph} {tag.word:<9}", tag.style),
+        (f"{tag.glyph} {tag.word:<11}", tag.style),
         (rev, "dim"),
         (f"v{revision.version:<3} ", "bold"),
         ("set ", "faint"),
@@ -124,8 +128,13 @@ def next_action(deployment: Deployment, now: float) -> Line:
     return [("next: ", "dim"), (then, "text")]
 
 
-def deployment_lines(deployment: Deployment, now: float, width: int) -> list[Line]:
-    """A deployment: what and by whom, the ladder with the current step, what comes next."""
+def deployment_lines(
+    deployment: Deployment, now: float, *, rolled_back: bool = False
+) -> list[Line]:
+    """A deployment: what and by whom, the ladder with the current step, what comes next.
+
+    `rolled_back`: its version was taken back after it had succeeded.
+    """
     status = sign(deployment.status)
     ended = deployment.ended_at
     since = age(now - (ended if ended is not None else deployment.created_at))
@@ -139,7 +148,9 @@ def deployment_lines(deployment: Deployment, now: float, width: int) -> list[Lin
             (f": {deployment.reason}" if deployment.reason else "", "dim"),
         ]
     ]
-    if deployment.message:
+    if rolled_back and deployment.status == "succeeded":
+        lines.append([("  ", "text"), ("↩ rolled back since: see below", "warn")])
+    elif deployment.message:
         ok = deployment.status == "succeeded" or not deployment.status.ended
         lines.append([("  ", "text"), (deployment.message, "dim" if ok else "warn")])
     if ended is not None and deployment.status == "succeeded":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from collections.abc import Sequence
 from datetime import datetime
@@ -67,8 +68,9 @@ class TextDialog(Dialog[None]):
 
 
 def write_trace(path: Path, title: str, error: Exception, at: datetime) -> None:
-    """Append an error's trace to the console's log."""
+    """Append an error's trace to the console's log; a log that takes none is no second fault."""
     trace = "".join(traceback.format_exception(error))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(f"{at.isoformat()} {title}\n{trace}\n")
+    with contextlib.suppress(OSError):  # a full disk: the error itself is told all the same
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{at.isoformat()} {title}\n{trace}\n")

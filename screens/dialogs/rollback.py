@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 def preview_lines(preview: RollbackPreview, command: str, width: int) -> list[Line]:
     """Environment, from → to, traffic, aliases, consequence."""
     traffic = ", ".join(f"rev {revision}: {percent(share)}" for revision, share in preview.weights)
-    rate = f" at {short(preview.requests_per_second)} requests/s"
+    rps = preview.requests_per_second
+    rate = "" if rps is None else f" at {short(rps)} requests/s"
     ready = "loaded, answers at once" if preview.loaded else "not loaded: it is loaded first"
     pairs: list[tuple[str, str | Sequence[Piece]]] = [
         ("environment", [badge(preview.environment)]),

@@ -135,7 +135,7 @@ async def test_rollback_is_one_key_and_one_y_and_leaves_a_receipt(running: Any, 
         sheet = await opened(pilot, RollbackSheet)
         await until(pilot, lambda: sheet.preview is not None)
         text = sheet.query_one("#page").text
-        for part in ("PRODUCTION", "bike-demand v3", "bike-demand v2", "90.2 %", "aliases"):
+        for part in ("PRODUCTION", "bike-demand v3", "bike-demand v2", "rev 2: 90", "aliases"):
             assert part in text
         assert pilot.app.focused.id == "cancel"
         await pilot.press("y")
