@@ -10,6 +10,15 @@ from core.serving.control import EndpointControl
 from core.session import Session
 
 
+def route_back(control: EndpointControl, stable: int | None, reason: str) -> None:
+    """Send every request to the stable revision; without one to nothing (503), rather than
+    to a version that nobody let pass."""
+    if stable is None:
+        control.clear_table(reason)
+    else:
+        control.set_table({stable: 100.0}, reason)
+
+
 def abort_deployment(session: Session, name: str, reason: str) -> str:
     """Abort the endpoint's open deployment; returns its id. Raises `WrongState`."""
     from core.releases import rows
@@ -22,8 +31,8 @@ def abort_deployment(session: Session, name: str, reason: str) -> str:
             raise WrongState(f"endpoint {name}: nothing is being deployed")
         control = EndpointControl(directory)
         info = control.info()
-        if deployment.from_revision is not None and info is not None and info.alive:
-            control.set_table({deployment.from_revision: 100.0}, reason or "aborted")
+        if info is not None and info.alive:
+            route_back(control, deployment.from_revision, reason or "aborted")
         with session.store().transaction(session.actor) as tx:
             row = rows.open_deployment(tx, name)
             if row is None or row["id"] != deployment.id:

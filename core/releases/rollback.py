@@ -6,7 +6,9 @@ write the receipt of a rollback whose author died between the swap and the recor
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -27,6 +29,10 @@ from core.reads import releases as _releases
 from core.releases.lock import release_lock
 from core.serving.control import EndpointControl
 from core.session import Session
+
+log = logging.getLogger(__name__)
+
+_SERVING = ("stable", "canary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +94,14 @@ def roll_back(session: Session, name: str, to_version: int | None, reason: str) 
     """
     directory = session.workspace.endpoints_dir / name
     endpoint = _releases.find_endpoint(session.reader, name)
-    rollback_target(endpoint, to_version)  # refuses before anything is locked
+    first = rollback_target(endpoint, to_version)  # refuses before anything is locked
+    control = EndpointControl(directory)
+    problem = prepare(session, control, first.good)  # it may take long: not under the lock
     with release_lock(directory):
         endpoint = _releases.find_endpoint(session.reader, name)
         target = rollback_target(endpoint, to_version)
-        control = EndpointControl(directory)
-        load_if_needed(session, control, target.good)
+        if target.good.revision != first.good.revision:
+            problem = prepare(session, control, target.good)
         intent = Intent(
             receipt=new_id(),
             endpoint=name,
@@ -104,38 +112,52 @@ def roll_back(session: Session, name: str, to_version: int | None, reason: str) 
             deployment=target.deployment.id if target.deployment else None,
             at=time.time(),
         )
-        path = intent.write(directory)
+        path = intent.try_write(directory)
         try:
             report = control.rollback(target.good.revision, reason)
         except EndpointUnavailable as error:
             # It may have swapped before it fell silent: the intent stays, a worker finishes it.
-            raise EndpointUnavailable(
-                error.message, "a worker will finish the rollback as soon as it answers"
-            ) from error
-        except OpsdeckError:
-            path.unlink(missing_ok=True)  # refused: nothing moved
+            hint = "a worker will finish the rollback as soon as it answers"
+            raise EndpointUnavailable(error.message, hint if path else "try again") from error
+        except OpsdeckError as error:
+            if path is not None:
+                path.unlink(missing_ok=True)  # refused: nothing moved
+            if problem is not None and isinstance(error, NotFound):
+                raise problem from error  # why it is not loaded
             raise
-        receipt = record_rollback(
-            session,
-            intent,
-            requests_failed=report.requests_failed,
-            in_flight=report.in_flight_at_swap,
-            milliseconds=report.milliseconds_to_swap,
-        )
-        path.unlink(missing_ok=True)
+        try:
+            receipt = record_rollback(
+                session,
+                intent,
+                requests_failed=report.requests_failed,
+                in_flight=report.in_flight_at_swap,
+                milliseconds=report.milliseconds_to_swap,
+            )
+        except OpsdeckError as error:
+            raise type(error)(
+                f"endpoint {name}: the requests go to version {target.good.version} now, but"
+                f" that was not recorded: {error.message}",
+                "a worker will record it" if path else "mend that and roll back again",
+            ) from error
+        if path is not None:
+            path.unlink(missing_ok=True)
     return receipt
 
 
-def load_if_needed(session: Session, control: EndpointControl, revision: Revision) -> None:
-    """Load a revision that was unloaded since; the endpoint's process is started if it died."""
+def prepare(session: Session, control: EndpointControl, revision: Revision) -> OpsdeckError | None:
+    """Have an endpoint ready to route to a revision: its supervisor is started if it died,
+    and the revision loaded if it was unloaded since.
+
+    What is loaded is asked of the supervisor's file: a server that hangs could not say.
+    Returns why loading failed; that is no reason not to try the swap. Raises
+    `EndpointUnavailable` where the supervisor cannot be started.
+    """
     info = control.info()
     if info is None or not info.alive:
-        control.ensure_running(revision.endpoint)
+        info = control.ensure_running(revision.endpoint)
+    if revision.revision in info.loads:
+        return None
     try:
-        loaded = {report.revision for report in control.status().loaded}
-    except EndpointUnavailable:
-        loaded = set()
-    if revision.revision not in loaded:
         version = _models.find_version(session.reader, revision.model, str(revision.version))
         control.load(
             revision.revision,
@@ -143,6 +165,10 @@ def load_if_needed(session: Session, control: EndpointControl, revision: Revisio
             revision.model,
             revision.version,
         )
+    except OpsdeckError as error:
+        log.warning("revision %d was not loaded: %s", revision.revision, error.one_line())
+        return error
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +184,21 @@ class Intent:
     deployment: str | None
     at: float
 
-    def write(self, directory: Path) -> Path:
-        """Put the intent beside the endpoint, whole or not at all."""
+    def try_write(self, directory: Path) -> Path | None:
+        """Put the intent beside the endpoint, whole or not at all.
+
+        `None` where the disk refuses: that must not keep anybody from rolling back.
+        """
         path = directory / f"rollback-{self.receipt}.json"
         temporary = directory / f".{short_id()}.tmp"
-        temporary.write_text(json.dumps(asdict(self)))
-        temporary.replace(path)
+        try:
+            temporary.write_text(json.dumps(asdict(self)))
+            temporary.replace(path)
+        except OSError as error:
+            log.warning("no intent of the rollback was written: %s", error)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            return None
         return path
 
 
@@ -171,9 +206,14 @@ def unfinished_intents(endpoints_dir: Path) -> Iterator[tuple[Path, Intent]]:
     """Intents whose author has not taken them away; one that cannot be read is put aside."""
     for path in sorted(endpoints_dir.glob("*/rollback-*.json")):
         try:
-            yield path, Intent(**json.loads(path.read_text()))
+            intent = Intent(**json.loads(path.read_text()))
+        except FileNotFoundError:
+            continue  # its author has just finished
         except (ValueError, TypeError):
-            path.rename(path.with_suffix(".broken"))
+            with contextlib.suppress(FileNotFoundError):
+                path.rename(path.with_suffix(".broken"))
+            continue
+        yield path, intent
 
 
 def finish_rollback(session: Session, path: Path, intent: Intent) -> Receipt | None:
@@ -182,15 +222,21 @@ def finish_rollback(session: Session, path: Path, intent: Intent) -> Receipt | N
     `None`, with nothing moved, where it has been recorded or overtaken since: what it meant
     to take away no longer serves. Raises what `roll_back` raises; the intent stays then.
     """
+    control = EndpointControl(path.parent)
+    endpoint = _releases.find_endpoint(session.reader, intent.endpoint)
+    problem = None
+    if _revision(endpoint, intent.bad).state in _SERVING:
+        problem = prepare(session, control, _revision(endpoint, intent.good))
     with release_lock(path.parent):
         if not path.exists():
             return None
         endpoint = _releases.find_endpoint(session.reader, intent.endpoint)
         receipt = None
-        if _revision(endpoint, intent.bad).state in ("stable", "canary"):
-            control = EndpointControl(path.parent)
-            load_if_needed(session, control, _revision(endpoint, intent.good))
-            report = control.rollback(intent.good, intent.reason)
+        if _revision(endpoint, intent.bad).state in _SERVING:
+            try:
+                report = control.rollback(intent.good, intent.reason)
+            except NotFound as error:
+                raise problem or error from error
             receipt = record_rollback(
                 session,
                 intent,

@@ -60,7 +60,9 @@ class Desired:
         for variant in table.variants:
             if variant.revision not in self.loads:
                 raise NotFound(f"Revision {variant.revision} is not loaded", "load it first")
-        if healthy and self.table.sole:
+        if not table.variants:
+            self.good = table  # nothing that was here is fit to come back
+        elif healthy and self.table.sole:
             self.good = self.table
         self.table = table
         self.reason = reason

@@ -93,6 +93,13 @@ class Desk:
         rows = [Variant.from_json(row) for row in variants]
         if not rows:
             raise BadInput("The routing table is empty", "name at least one revision")
+        return await self._put(begun, rows, reason)
+
+    async def clear_table(self, reason: str) -> Any:
+        """Route to nothing: what is loaded is not good enough to serve."""
+        return await self._put(time.perf_counter(), [], reason)
+
+    async def _put(self, begun: float, rows: list[Variant], reason: str) -> Any:
         _, changed = self._keeper.route(rows, reason)
         done = await self._keeper.apply()
         took = (done.at - begun) * 1000
@@ -139,14 +146,14 @@ class Desk:
             return ledger.failed - old.failed_before + ledger.in_flight, False
         return answer["failed"] - old.failed_before, answer["drained"]
 
-    async def status(self) -> Any:
+    async def status(self, patience: float = ASK_SECONDS) -> Any:
         """Desired and actual state; the actual part is empty while the server is down."""
         keeper = self._keeper
         server = keeper.server
         found: dict[str, Any] = {}
         if server is not None:
             with contextlib.suppress(EndpointUnavailable):
-                found = await server.channel.call("status", ASK_SECONDS)
+                found = await server.channel.call("status", patience)
         status = EndpointStatus(
             name=self._name,
             url=self._url,
@@ -166,10 +173,12 @@ class Desk:
         )
         return asdict(status)
 
-    async def stats(self) -> Any:
+    async def stats(self, patience: float = ASK_SECONDS) -> Any:
         """Traffic by revision."""
-        server = await self._keeper.wait_up()
-        return await server.channel.call("stats", ASK_SECONDS)
+        begun = time.monotonic()
+        server = await self._keeper.wait_up(patience)
+        left = patience - (time.monotonic() - begun)
+        return await server.channel.call("stats", left)
 
     async def capture(self, rate: float) -> Any:
         """Change the share of requests that is captured."""
@@ -188,6 +197,6 @@ class Desk:
 
 
 _OPERATIONS = frozenset(
-    {"load", "unload", "set_table", "rollback", "status", "stats", "capture"}
+    {"load", "unload", "set_table", "clear_table", "rollback", "status", "stats", "capture"}
     | {"replace_server", "stop"}
 )

@@ -112,7 +112,8 @@ class Keeper:
     ) -> tuple[RoutingTable, bool]:
         """Make a table the desired one; returns the one before, and whether they differ.
 
-        The one before is one to fall back to, unless it is `regretted` or has crashed. Raises `BadInput`, `NotFound`; then nothing changes.
+        The one before is one to fall back to, unless it is `regretted` or has crashed.
+        Raises `BadInput`, `NotFound`; then nothing changes.
         """
         table = RoutingTable.of(variants)
         before = self.desired.table

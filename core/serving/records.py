@@ -107,6 +107,7 @@ class EndpointInfo:
     server_pid: int | None
     variants: tuple[Variant, ...]
     updated_at: float
+    loads: tuple[int, ...] = ()  # revisions that its server holds, or gets when it starts
 
     @property
     def url(self) -> str:

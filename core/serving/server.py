@@ -1,8 +1,8 @@
 """The server process: serves HTTP on the socket it was given and obeys its supervisor.
 
 It is forked from the warm process with the listening socket, which the supervisor owns, one end
-of the control channel and the memory of its ledger. When the channel ends the supervisor is dead: the server answers what it has and leaves, so that the next supervisor can
-have the port.
+of the control channel and the memory of its ledger. When the channel ends the supervisor is
+dead: the server answers what it has and leaves, so that the next supervisor can have the port.
 """
 
 from __future__ import annotations
