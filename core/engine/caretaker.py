@@ -6,6 +6,7 @@ import logging
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from core.engine import deploywork, durable
@@ -20,6 +21,7 @@ from core.state import schema
 EVERY_SECONDS = 2.0
 HOUSEKEEPING_SECONDS = 3600.0
 INTENT_SECONDS = 10.0
+STATUS_SECONDS = 3.0
 DAY_SECONDS = 86_400.0
 log = logging.getLogger("opsdeck.worker")
 
@@ -38,15 +40,18 @@ class Caretaker:
     def _loop(self) -> None:
         next_housekeeping = time.monotonic()
         while not self._engine.stopping.wait(EVERY_SECONDS):
-            try:
-                self._keep_endpoints_up()
-                self._finish_rollbacks()
-                self._sweep()
-                if time.monotonic() >= next_housekeeping:
-                    next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
-                    self._forget_old()
-            except Exception:
-                log.exception("caretaker")
+            for job in (self._keep_endpoints_up, self._finish_rollbacks, self._sweep):
+                self._do(job)
+            if time.monotonic() >= next_housekeeping:
+                next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
+                self._do(self._forget_old)
+
+    def _do(self, job: Callable[[], None]) -> None:
+        """One job by itself: what fails in it keeps no other from being done."""
+        try:
+            job()
+        except Exception:
+            log.exception("caretaker")
 
     def _keep_endpoints_up(self) -> None:
         """Start the supervisor of an endpoint that should serve and whose supervisor died."""
@@ -54,22 +59,28 @@ class Caretaker:
             "SELECT name, message FROM endpoints WHERE status IN ('in_service', 'updating')"
         )
         for row in wanted:
-            control = EndpointControl(self._engine.workspace.endpoints_dir / row["name"])
-            info = control.info()
-            if info is not None and info.alive:
-                self._heed_crash_loop(row["name"], control)
-            if info is not None and not info.alive:
-                try:
-                    control.ensure_running(row["name"])
-                except OpsdeckError as error:
-                    if row["message"] != error.one_line():
-                        log.warning("endpoint %s: %s", row["name"], error.one_line())
-                        with self._engine.store.transaction(SYSTEM) as tx:
-                            rows.set_message(tx, row["name"], error.one_line())
-                    continue
-                with self._engine.store.transaction(SYSTEM) as tx:
-                    rows.set_message(tx, row["name"], "")
-                    tx.journal("endpoint.restart", f"endpoint/{row['name']}")
+            try:
+                self._keep_up(row["name"], row["message"])
+            except OpsdeckError as error:  # one that is sick keeps no other from being looked after
+                log.warning("endpoint %s: %s", row["name"], error.one_line())
+
+    def _keep_up(self, name: str, message: str) -> None:
+        control = EndpointControl(self._engine.workspace.endpoints_dir / name)
+        info = control.info()
+        if info is not None and info.alive:
+            self._heed_crash_loop(name, control)
+        if info is not None and not info.alive:
+            try:
+                control.ensure_running(name)
+            except OpsdeckError as error:
+                if message != error.one_line():
+                    log.warning("endpoint %s: %s", name, error.one_line())
+                    with self._engine.store.transaction(SYSTEM) as tx:
+                        rows.set_message(tx, name, error.one_line())
+                return
+            with self._engine.store.transaction(SYSTEM) as tx:
+                rows.set_message(tx, name, "")
+                tx.journal("endpoint.restart", f"endpoint/{name}")
 
     def _heed_crash_loop(self, name: str, control: EndpointControl) -> None:
         """End a deployment whose version keeps crashing the server: its supervisor has put
@@ -80,7 +91,7 @@ class Caretaker:
             " AND status IN ('progressing', 'paused')",
             name=name,
         )
-        if deployments and control.status().pinned:
+        if deployments and control.status(STATUS_SECONDS).pinned:
             message = f"v{deployments[0]['version']} kept crashing the server: last good put back"
             deploywork.fail(self._engine, deployments[0]["id"], message)
             durable.send_control(
