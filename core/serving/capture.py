@@ -1,8 +1,9 @@
 """Keeping what was asked and answered, without ever holding up an answer.
 
-Requests are appended to a queue in memory; one thread writes them every second or two to
-`capture/date=YYYY-MM-DD/variant=rN/part-*.parquet` (days in UTC), each file to a temporary
-name first. When the queue is full or the disk refuses, requests are dropped and counted.
+Requests are appended to a queue in memory; one thread writes them every ten seconds, or as
+soon as there are many, to `capture/date=YYYY-MM-DD/variant=rN/part-*.parquet` (days in UTC),
+each file to a temporary name first. When the queue is full or the disk refuses, requests are
+dropped and counted; when the capture has grown to `MAX_BYTES`, its oldest days are deleted.
 What is still in the queue when the process is killed is lost.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import random
+import shutil
 import threading
 import time
 import uuid
@@ -26,7 +28,10 @@ from core.serving.records import CaptureStatus
 log = logging.getLogger(__name__)
 
 MAX_QUEUE = 50_000
-FLUSH_SECONDS = 1.0
+MAX_QUEUE_BYTES = 64 << 20  # of bodies and answers
+MAX_BYTES = 1 << 30  # on disk, of one endpoint
+FLUSH_SECONDS = 10.0
+FLUSH_ROWS = 5_000
 
 
 class Captured(NamedTuple):
@@ -39,6 +44,7 @@ class Captured(NamedTuple):
     milliseconds: float
     inputs: Callable[[], Any]
     outputs: Any
+    size: int = 0  # bytes of the body and the answer
 
 
 class Capture:
@@ -48,11 +54,14 @@ class Capture:
         self.folder = folder
         self.rate = rate
         self._queue: deque[Captured] = deque()
+        self._bytes_in, self._bytes_out = 0, 0  # each has one writer
+        self._on_disk: int | None = None  # bytes; not known yet
         self._written = 0
         self._dropped_full = 0
         self._dropped_disk = 0
         self._last_error = ""
-        self._closing = threading.Event()
+        self._closing = False
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
     def wants(self) -> bool:
@@ -61,10 +70,15 @@ class Capture:
 
     def add(self, item: Captured) -> None:
         """Queue one request, or count it as dropped."""
-        if len(self._queue) >= MAX_QUEUE:
+        waiting = self._bytes_in - self._bytes_out
+        if len(self._queue) >= MAX_QUEUE or waiting + item.size > MAX_QUEUE_BYTES:
             self._dropped_full += 1
+            self._wake.set()
             return
+        self._bytes_in += item.size
         self._queue.append(item)
+        if len(self._queue) >= FLUSH_ROWS or waiting > MAX_QUEUE_BYTES // 2:
+            self._wake.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._write_on, name="capture", daemon=True)
             self._thread.start()
@@ -82,12 +96,15 @@ class Capture:
 
     def close(self, seconds: float = 5) -> None:
         """Write what is queued and end the thread."""
-        self._closing.set()
+        self._closing = True
+        self._wake.set()
         if self._thread is not None:
             self._thread.join(seconds)
 
     def _write_on(self) -> None:
-        while not self._closing.wait(FLUSH_SECONDS):
+        while not self._closing:
+            self._wake.wait(FLUSH_SECONDS)
+            self._wake.clear()
             self._flush()
         self._flush()
 
@@ -95,12 +112,13 @@ class Capture:
         groups: dict[tuple[str, int], list[Captured]] = {}
         for _ in range(len(self._queue)):
             item = self._queue.popleft()
+            self._bytes_out += item.size
             day = datetime.fromtimestamp(item.at, UTC).date().isoformat()
             groups.setdefault((day, item.revision), []).append(item)
         for (day, revision), items in groups.items():
             target = self.folder / f"date={day}" / f"variant=r{revision}"
             try:
-                write_part(target, items)
+                part = write_part(target, items)
             except OSError as error:
                 self._dropped_disk += len(items)
                 self._note(f"{error.strerror or error} while writing to {target}")
@@ -111,6 +129,41 @@ class Capture:
                 log.exception("captured requests could not be written")
             else:
                 self._written += len(items)
+                self._make_room(part)
+
+    def _make_room(self, written: Path) -> None:
+        """Count a part that was written; where the capture is over its cap, make it smaller."""
+        try:
+            more = written.stat().st_size
+            if self._on_disk is None or self._on_disk + more > MAX_BYTES:
+                self._on_disk = self._prune()
+            else:
+                self._on_disk += more
+        except OSError as error:
+            self._note(f"{error.strerror or error} while making room in {self.folder}")
+
+    def _prune(self) -> int:
+        """Delete the oldest days, and of the last one its oldest parts, until the cap is kept;
+        returns the bytes that are left. Raises OSError."""
+        # By day, then by when they were written: a part's name begins with that.
+        parts = sorted(
+            self.folder.glob("date=*/variant=*/part-*.parquet"),
+            key=lambda part: (part.parent.parent.name, part.name),
+        )
+        sizes = {part: part.stat().st_size for part in parts}
+        left = sum(sizes.values())
+        last = parts[-1].parent.parent
+        while left > MAX_BYTES and len(parts) > 1:
+            day = parts[0].parent.parent
+            gone = [parts[0]] if day == last else [p for p in parts if p.parent.parent == day]
+            for part in gone:
+                part.unlink(missing_ok=True)
+                left -= sizes[part]
+            parts = parts[len(gone) :]
+            if day != last:
+                shutil.rmtree(day, ignore_errors=True)
+                log.warning("capture: %s was deleted to stay within %d bytes", day, MAX_BYTES)
+        return left
 
     def _note(self, error: str) -> None:
         if error != self._last_error:
