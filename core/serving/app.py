@@ -1,4 +1,5 @@
-"""The HTTP side: `/invocations`, `/ping`, `/metrics` and a status page, as an ASGI app.
+"""The HTTP side: `/invocations` (also by SageMaker's path), `/ping`, `/metrics` and a status
+page, as an ASGI app.
 
 Headers are those of SageMaker's runtime: `X-Amzn-SageMaker-Session-Id` keeps a session on its
 variant, `-Target-Variant` asks for one, `-Inference-Id` names the request in the capture;
@@ -7,6 +8,7 @@ variant, `-Target-Variant` asks for one, `-Inference-Id` names the request in th
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import time
@@ -52,12 +54,18 @@ class Invocations:
         begun = time.perf_counter()
         epoch = service.epoch
         epoch.enter()
+        service.in_flight += 1
         service.ledger.enter()
         status = 500  # what counts if we are cancelled
         try:
             status = await self._answer(epoch.table, scope, receive, send, begun)
         finally:
-            service.ledger.leave(failed=status >= 500)
+            service.in_flight -= 1
+            if status >= 500:
+                service.ledger.fail()
+            # The loop writes the answer to the socket at the end of this turn: a process
+            # that stops before that has not answered.
+            asyncio.get_running_loop().call_soon(service.ledger.leave)
             epoch.leave()
 
     async def _answer(
@@ -76,12 +84,12 @@ class Invocations:
             await self._send(send, 503, _error("not_ready", "No model version is routed yet"))
             return 503
         loaded = service.loaded[revision]
-        loaded.traffic.in_flight += 1
+        loaded.enter()
         status = 500
         try:
             status = await self._predict(loaded, scope, headers, receive, send, begun)
         finally:
-            loaded.traffic.in_flight -= 1
+            loaded.leave()
             loaded.traffic.record(status, time.perf_counter() - begun)
         return status
 
@@ -126,7 +134,10 @@ class Invocations:
             taken = (time.perf_counter() - begun) * 1000
             revision = loaded.report.revision
             answer = outputs if status == 200 else orjson.Fragment(reply)
-            capture.add(Captured(identity, time.time(), revision, status, taken, describe, answer))
+            size = len(body) + len(reply)
+            capture.add(
+                Captured(identity, time.time(), revision, status, taken, describe, answer, size)
+            )
         return status
 
     async def _read(self, headers: dict[bytes, bytes], request: Request) -> bytes:
@@ -183,9 +194,12 @@ def build(service: Service) -> Starlette:
     async def wrong_method(request: Request, _: Exception) -> Response:
         return reply(405, _error("wrong_method", f"{request.method} is not taken here"))
 
+    invocations = Invocations(service)
     return Starlette(
         routes=[
-            Route("/invocations", Invocations(service), methods=["POST"]),
+            Route("/invocations", invocations, methods=["POST"]),
+            # Where the clients of SageMaker's runtime post to.
+            Route(f"/endpoints/{service.name}/invocations", invocations, methods=["POST"]),
             Route("/ping", ping),
             Route("/metrics", metrics),
             Route("/status", status),

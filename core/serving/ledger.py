@@ -46,10 +46,13 @@ class Ledger:
         """A request begins."""
         self._counts[0] += 1
 
-    def leave(self, failed: bool) -> None:
-        """A request has ended."""
+    def leave(self) -> None:
+        """The answer of a request has been handed to the kernel, or nobody waits for it."""
         self._counts[0] -= 1
-        self._counts[1] += failed
+
+    def fail(self) -> None:
+        """A request has failed."""
+        self._counts[1] += 1
 
 
 def unread_requests(port: int) -> int:

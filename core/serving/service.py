@@ -30,6 +30,23 @@ class Loaded:
         self.engine = batcher.engine
         self.report = report
         self.traffic = RevisionTraffic(report.revision)
+        self._retired = False
+
+    def enter(self) -> None:
+        """A request has been given to this revision."""
+        self.traffic.in_flight += 1
+
+    def leave(self) -> None:
+        """A request of this revision has ended; the last one of a retired revision frees it."""
+        self.traffic.in_flight -= 1
+        if self._retired and not self.traffic.in_flight:
+            self.batcher.close()
+
+    def retire(self) -> None:
+        """Free it once its requests, some perhaps still being received, have been answered."""
+        self._retired = True
+        if not self.traffic.in_flight:
+            self.batcher.close()
 
 
 class Service:
@@ -50,16 +67,12 @@ class Service:
         self.ledger = ledger or Ledger()
         self.epoch = Epoch(0, RoutingTable())
         self.loaded: dict[int, Loaded] = {}
+        self.in_flight = 0
         self.shed = 0
         self.draining = False
         self.started = time.time()
         self._epochs: dict[int, Epoch] = {}
         self._loading = asyncio.Lock()
-
-    @property
-    def in_flight(self) -> int:
-        """Requests being answered, of whatever table."""
-        return self.ledger.in_flight
 
     @property
     def ready(self) -> bool:
@@ -90,7 +103,7 @@ class Service:
         gone = self.loaded.pop(revision, None)
         if gone is None:
             raise NotFound(f"Revision {revision} is not loaded")
-        gone.batcher.close()
+        gone.retire()
 
     def swap(self, variants: Iterable[Variant]) -> Epoch:
         """Put a table in force; returns the epoch that ended, whose requests go on.
