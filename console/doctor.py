@@ -187,20 +187,30 @@ def _tracking(ops: Ops) -> Check:
     reader = open_reader(ops.workspace.tracking_uri)
     try:
         models = reader.registered_models()
+        differing = [
+            model.name
+            for model in ops.models.list()
+            if reader.aliases(model.name) != dict(model.aliases)
+        ]
     finally:
         reader.close()
     place = ops.workspace.tracking_uri.split("@")[-1].removeprefix("sqlite:///")
+    if differing:
+        message = f"{place}: other aliases than the state has for {', '.join(differing)}"
+        return Check("tracking", WARNING, message, "a worker mirrors them within a moment")
     return Check("tracking", OK, f"{place}: {len(models)} registered models")
 
 
 def _endpoints(ops: Ops) -> Check:
     endpoints = ops.endpoints.list()
-    bad = [f"{e.name} is {e.status}" for e in endpoints if e.status in ("down", "failed")]
+    bad = [e for e in endpoints if e.status in ("down", "failed")]
     if bad:
-        return Check("endpoints", BROKEN, "; ".join(bad), "see: opsdeck endpoints show NAME")
-    poor = [f"{e.name}: {e.message or e.status}" for e in endpoints if e.status == "degraded"]
+        message = "; ".join(f"{e.name} is {e.status}" for e in bad)
+        return Check("endpoints", BROKEN, message, f"try: opsdeck endpoints start {bad[0].name}")
+    poor = [e for e in endpoints if e.status == "degraded"]
     if poor:
-        return Check("endpoints", WARNING, "; ".join(poor), "see: opsdeck endpoints show NAME")
+        message = "; ".join(f"{e.name}: {e.message or e.status}" for e in poor)
+        return Check("endpoints", WARNING, message, f"see: opsdeck endpoints show {poor[0].name}")
     return Check("endpoints", OK, ", ".join(f"{e.name} {e.status}" for e in endpoints) or "none")
 
 
