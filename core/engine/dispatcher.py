@@ -177,7 +177,7 @@ class Dispatcher:
         elif kind == "mirror":
             mirror_model(self._engine, target)
         elif kind == "tracking.end":
-            self._end_tracking(payload)
+            self._end_tracking(target, payload)
         else:
             log.error("outbox: unknown kind %s", kind)
 
@@ -221,7 +221,10 @@ class Dispatcher:
         for target in targets:
             durable.send_control(target, {"command": "cancel"}, f"outbox-{message}-{target}")
 
-    def _end_tracking(self, payload: Mapping[str, Any]) -> None:
+    def _end_tracking(self, run_id: str, payload: Mapping[str, Any]) -> None:
+        rows = self._engine.session.reader.rows("SELECT status FROM runs WHERE id = :id", id=run_id)
+        if not rows or not RunStatus(rows[0]["status"]).ended:
+            return  # resumed meanwhile: it goes on in MLflow as well, and will end again
         if payload["mlflow_run"]:
             status = _MLFLOW_STATUS.get(payload["status"], "FAILED")
             self._engine.tracker.call("end_run", run_id=payload["mlflow_run"], status=status)

@@ -24,13 +24,7 @@ def begin(worker: Engine, run_id: str, generation: int) -> dict[str, Any]:
         run = runstate.begin_run(tx, run_id, generation)
     if run is None:
         return {"status": "overtaken"}
-    mlflow_run = run["mlflow_run_id"] or worker.tracker.call(
-        "create_run",
-        experiment=run["pipeline"],
-        name=f"#{run['number']}",
-        tags={"opsdeck.run_id": run_id, "mlflow.user": run["requested_by"]},
-        unique_tag="opsdeck.run_id",
-    )
+    mlflow_run = _tracked(worker, run)
     with worker.store.transaction(SYSTEM) as tx:
         runstate.set_run(
             tx,
@@ -42,6 +36,23 @@ def begin(worker: Engine, run_id: str, generation: int) -> dict[str, Any]:
         )
         rows = runstate.load_steps(tx, run_id)
     return _plan(run, rows)
+
+
+def _tracked(worker: Engine, run: Mapping[str, Any]) -> str:
+    """The run of MLflow's: made with our run's parameters, or going on when ours was resumed."""
+    if run["mlflow_run_id"]:
+        worker.tracker.call("reopen_run", run_id=run["mlflow_run_id"])
+        return str(run["mlflow_run_id"])
+    return str(
+        worker.tracker.call(
+            "create_run",
+            experiment=run["pipeline"],
+            name=f"#{run['number']}",
+            tags={"opsdeck.run_id": run["id"], "mlflow.user": run["requested_by"]},
+            params=json.loads(run["params"]),
+            unique_tag="opsdeck.run_id",
+        )
+    )
 
 
 def _plan(run: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> dict[str, Any]:
