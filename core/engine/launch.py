@@ -19,7 +19,7 @@ def start_worker(workspace: Workspace) -> int:
     """
     state = workspace.state_dir
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (state / "worker.log").open("ab") as log:
             child = subprocess.Popen(
                 [sys.executable, "-P", "-m", "core.engine.worker", str(workspace.root)],

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from core.domain.gate import ApprovalStatus
 from core.domain.run import OutputRef, RunStatus, StepStatus, outcome_of, run_may_move
+from core.lineage import redact_secrets
 from core.state import schema
 from core.state.store import Transaction
 
@@ -53,7 +54,9 @@ def load_steps(tx: Transaction, run_id: str) -> list[Mapping[str, Any]]:
 
 
 def set_step(tx: Transaction, run_id: str, step: str, **values: Any) -> None:
-    """Change a step run's row."""
+    """Change a step run's row; a message of the user's code may hold a secret."""
+    if "message" in values:
+        values["message"] = redact_secrets(values["message"])
     tx.execute(
         _STEPS.update().where(_STEPS.c.run_id == run_id, _STEPS.c.step == step).values(**values)
     )

@@ -33,7 +33,7 @@ def main(workspace: Workspace, slots: int | None = None) -> int:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.raiseExceptions = False  # a log that cannot be written is no reason to say so in it
     try:
-        workspace.state_dir.mkdir(parents=True, exist_ok=True)
+        workspace.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = _lock(workspace)
         try:
             return _serve(workspace, slots or workspace.slots)

@@ -119,7 +119,7 @@ class Store:
         if self.url.startswith("sqlite:///"):
             folder = Path(self.url.removeprefix("sqlite:///")).parent
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 if error.errno == errno.ENOSPC:
                     raise DiskFull(f"{folder}: no room on the disk", "free some space") from error

@@ -384,7 +384,8 @@ def test_the_warm_server_dies_in_the_middle_of_a_step(site: Site, tmp_path: Path
     site.wait_for(lambda: not any(map(alive, pids)), 10)
     again = site.until_step(run, "s", lambda s: s.pid not in (None, first.pid), 60)
     assert _parent(again.pid or 0) != server
-    gate.write_text("went on")
+    (tmp_path / "words").write_text("went on")
+    (tmp_path / "words").rename(gate)  # whole when it appears
     detail = site.finish(run)
     assert site.value(detail, "s") == "went on"
     assert step_of(detail, "s").attempt == 1
