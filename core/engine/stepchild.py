@@ -11,6 +11,7 @@ It tells the worker what happens as JSON lines on a pipe of its own:
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import inspect
@@ -20,6 +21,7 @@ import random
 import runpy
 import shutil
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -153,7 +155,16 @@ def _script(request: Request) -> list[dict[str, str]]:
     except SystemExit as exit_:
         if exit_.code not in (None, 0):
             raise
+    _end_like_a_program()
     return [_script_output(out, name, model_dir, data_dir) for name in request["outputs"]]
+
+
+def _end_like_a_program() -> None:
+    """Wait for the script's threads and run what it left to be done at exit, as Python does
+    when a program ends: both may write what the script puts out."""
+    _flush_tracking()
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
 
 
 def _channel(out: Path, name: str, given: Mapping[str, str]) -> str:

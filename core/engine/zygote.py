@@ -18,6 +18,7 @@ this server at the moment of its end and not before: then it is known whose it w
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -137,6 +138,9 @@ class Server:
             self.libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         if os.getppid() != self.pid:
             os._exit(71)
+        atexit._clear()  # the server's: what the user's code registers is run, and nothing else
+        if (logging := sys.modules.get("logging")) is not None:
+            atexit.register(logging.shutdown)
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)

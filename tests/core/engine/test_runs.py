@@ -10,6 +10,7 @@ import pytest
 
 from core.domain.run import RunDetail
 from core.lineage import hash_tree
+from core.tracking import open_reader
 from tests.support.engine import Site, cpu_seconds, statuses, step_of
 
 CODE = """\
@@ -296,6 +297,36 @@ def test_resume_of_a_cancelled_run(site: Site, tmp_path: Path) -> None:
     assert site.finish(run).run.status == "succeeded"
 
 
+def test_mlflow_knows_the_parameters_and_that_a_resumed_run_goes_on(
+    site: Site, tmp_path: Path
+) -> None:
+    path = tmp_path / "go"
+    name = site.pipeline(
+        "told",
+        "s: {function: 'steps:wait_for', inputs: {path: '${params.path}'}, cache: false}",
+        "params: {path: '', alpha: 0.5, note: ''}",
+    )
+    run = site.start(name, path=str(path))
+    reader = open_reader(site.ops.workspace.tracking_uri)
+
+    def status() -> str:
+        return next((found.status for found in reader.runs("told")), "none")
+
+    site.until_step(run, "s", lambda s: s.pid is not None, 120)
+    (found,) = reader.runs("told")
+    assert found.params == {"path": str(path), "alpha": "0.5", "note": ""}
+    site.ops.runs.cancel(run)
+    site.finish(run)
+    site.wait_for(lambda: status() == "KILLED", 20, lambda: str(reader.runs("told")))
+    site.ops.runs.resume(run)
+    site.until_step(run, "s", lambda s: s.pid is not None)
+    assert status() == "RUNNING"
+    path.touch()
+    assert site.finish(run).run.status == "succeeded"
+    site.wait_for(lambda: status() == "FINISHED", 20, lambda: str(reader.runs("told")))
+    reader.close()
+
+
 def test_rerun_from_any_step(site: Site, tmp_path: Path) -> None:
     paths = {name: tmp_path / name for name in "abc"}
     name = site.pipeline(
@@ -356,6 +387,28 @@ fit:
     }
     model = next(o for o in step_of(detail, "fit").outputs if o.name == "model")
     assert (site.state / model.path / "model.txt").read_text() == "weights"
+
+
+def test_a_script_ends_like_a_program(site: Site) -> None:
+    """Its threads are waited for, and what it leaves to be done at exit is done."""
+    site.write(
+        "scripts/late.py",
+        "import atexit, json, os, threading, time\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from pathlib import Path\n"
+        "out = Path(os.environ['SM_OUTPUT_DATA_DIR'])\n"
+        "def late(name):\n"
+        "    time.sleep(0.5)\n"
+        "    (out / name).write_text(json.dumps('late'))\n"
+        "threading.Thread(target=late, args=('thread.json',)).start()\n"
+        "ThreadPoolExecutor(1).submit(late, 'pool.json')\n"
+        "atexit.register(late, 'exit.json')\n",
+    )
+    detail = site.run(
+        site.pipeline("late", "fit: {script: scripts/late.py, outputs: [thread, pool, exit]}")
+    )
+    assert detail.run.status == "succeeded", site.told(detail)
+    assert [site.value(detail, "fit", name) for name in ("thread", "pool", "exit")] == ["late"] * 3
 
 
 def test_a_script_that_writes_nothing(site: Site) -> None:
