@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus
 from core.domain.run import RunStatus, StepStatus
 from core.engine import durable, runstate, workflows
-from core.engine.context import AWAY_SECONDS, STATE_AWAY, SYSTEM, Engine
+from core.engine.context import AWAY_SECONDS, SYSTEM, Engine
 from core.engine.mirror import mirror_model
+from core.engine.workerlog import Seldom
 from core.state import schema
 
 POLL_SECONDS = 0.1
@@ -32,6 +33,7 @@ class Dispatcher:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._seldom = Seldom()
         self._last_ring = self._newest_message()
         self._threads = [
             threading.Thread(target=self._loop, args=(False,), name="dispatcher", daemon=True),
@@ -58,13 +60,12 @@ class Dispatcher:
                     self._take(row)
                 if not slow:
                     self._start_steps()
-            except STATE_AWAY as error:
+            except Exception as error:  # noqa: BLE001
                 # The database may be away, or the disk full, for a while: keep at it.
-                log.warning("dispatcher: %s", error.one_line())
+                self._seldom.failed(threading.current_thread().name, error)
                 self._engine.stopping.wait(AWAY_SECONDS)
-            except Exception:
-                log.exception("dispatcher")
-                self._engine.stopping.wait(AWAY_SECONDS)
+            else:
+                self._seldom.worked(threading.current_thread().name)
 
     def _newest_message(self) -> int:
         rows = self._engine.session.reader.rows("SELECT coalesce(max(id), 0) AS id FROM outbox")
@@ -130,9 +131,11 @@ class Dispatcher:
         error: str | None = None
         try:
             self._do(row["kind"], row["target"], json.loads(row["payload"]), row["id"])
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is tried again
             error = f"{type(failure).__name__}: {failure}"[:500]
-            log.exception("outbox %s %s", row["kind"], row["target"])
+            self._seldom.failed(f"outbox {row['kind']} {row['target']}", failure)
+        else:
+            self._seldom.worked(f"outbox {row['kind']} {row['target']}")
         with self._engine.store.transaction(SYSTEM) as tx:
             tx.execute(
                 table.update()

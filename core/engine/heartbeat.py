@@ -20,6 +20,7 @@ from core.domain.worker import DEAD_AFTER_SECONDS, HEARTBEAT_SECONDS
 from core.engine import durable
 from core.engine.context import SYSTEM, Engine
 from core.engine.warm import kill_below_warm_server
+from core.engine.workerlog import Seldom
 from core.processes import started
 from core.state import schema
 from core.state.store import Transaction
@@ -43,6 +44,7 @@ class Heartbeat:
         self._engine = engine
         self._slots = slots
         self._on_fenced = on_fenced
+        self._seldom = Seldom()
         self._thread = threading.Thread(target=self._loop, name="heartbeat", daemon=True)
 
     def register(self) -> None:
@@ -80,8 +82,10 @@ class Heartbeat:
                     self._on_fenced()
                     return
                 self.take_over()
-            except Exception:
-                log.exception("heartbeat")  # the database may be away for a while
+            except Exception as error:  # noqa: BLE001 - the database may be away for a while
+                self._seldom.failed("heartbeat", error)
+            else:
+                self._seldom.worked("heartbeat")
 
     def _beat(self) -> bool:
         """Write the time; False when another worker has already taken over from this one."""
