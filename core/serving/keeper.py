@@ -20,7 +20,7 @@ from typing import Any
 
 from core.errors import EndpointUnavailable, ModelUnusable, OpsdeckError, WrongState
 from core.serving.desired import CrashCount, Desired
-from core.serving.ledger import unread_requests
+from core.serving.ledger import unanswered
 from core.serving.records import EndpointState, LoadReport, Variant
 from core.serving.routing import RoutingTable
 from core.serving.spawn import ServerProcess, Spawner
@@ -146,13 +146,13 @@ class Keeper:
 
     def _end(self, server: ServerProcess, why: str, failed_before: int) -> int:
         """End a server that died or hangs; how many requests that cost."""
-        unread = 0
+        lost = server.ledger.in_flight
         if not server.channel.lost.is_set():
-            unread = unread_requests(self._listener.getsockname()[1])
+            lost = unanswered(server.ledger, self._listener.getsockname()[1])
             log.error("killing the server: %s", why)
             server.kill(why)
             server.channel.close()
-        return server.ledger.failed - failed_before + server.ledger.in_flight + unread
+        return server.ledger.failed - failed_before + lost
 
     async def load(self, **model: Any) -> LoadReport:
         """Load a model into the server. Raises `ModelUnusable`, also when it kills the server."""

@@ -55,20 +55,25 @@ class Ledger:
         self._counts[1] += 1
 
 
-def unread_requests(port: int) -> int:
-    """Connections that a process has accepted at a local port without reading what was sent.
+def unanswered(ledger: Ledger, port: int) -> int:
+    """The requests that are lost when the server on a local port, which hangs, is killed: in
+    hand, or sent on a connection that it has accepted and not read.
 
-    They are lost when it is killed. Those that wait to be accepted are not: they are the
-    listening socket's. From Linux' `/proc/net/tcp`; 0 where there is none.
+    Connections that wait to be accepted lose nothing: they are the listening socket's. From
+    Linux' `/proc/net/tcp`; where there is none, what is in hand. One that it has read and not
+    begun when it stops is not seen.
     """
     try:
         lines = Path("/proc/self/net/tcp").read_text().splitlines()[1:]
     except OSError:
-        return 0
-    found = 0
+        return ledger.in_flight
+    accepted = unread = 0
     for fields in (line.split() for line in lines):
         here, state, queues, inode = fields[1], fields[3], fields[4], fields[9]
         if int(here.rpartition(":")[2], 16) == port and state in (_ESTABLISHED, _CLOSE_WAIT):
             # A connection that nobody has accepted belongs to no process: its inode is 0.
-            found += inode != "0" and int(queues.rpartition(":")[2], 16) > 0
-    return found
+            accepted += inode != "0"
+            unread += inode != "0" and int(queues.rpartition(":")[2], 16) > 0
+    # It may have stopped between an answer and the note of it, with the client's next request
+    # sent already: a connection never has two.
+    return min(ledger.in_flight + unread, accepted)

@@ -12,18 +12,21 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from core.engine import deploywork
 from core.engine.caretaker import Caretaker
 from core.errors import EndpointUnavailable, ModelUnusable, NotFound, ReadOnly, WrongState
 from core.ids import new_id
 from core.ops import Ops, open_ops
 from core.releases import rows
 from core.releases.lock import release_lock
+from core.releases.rollback import unfinished_intents
 from core.releases.strategy import DEFAULT_STRATEGY
 from core.serving.control import EndpointControl
 from core.state import schema
@@ -370,8 +373,9 @@ def test_a_server_that_hangs_is_rolled_back_at_once(served: Ops) -> None:
         took = time.monotonic() - begun
         clients.more(20)
     assert answer(ops) == 2.0
-    assert took < 4 and receipt.milliseconds < 3000
-    assert receipt.requests_failed == len(clients.failures) > 0
+    assert took < 6 and receipt.milliseconds < 6000  # about 1.5 s on an idle machine
+    # One that it had read and not begun is in neither count.
+    assert clients.failures and abs(receipt.requests_failed - len(clients.failures)) <= 1
     assert aliases(ops) == {"champion": 2, "previous": 1}
     assert not intents(ops)
 
@@ -430,3 +434,127 @@ def test_nothing_slow_is_done_under_the_lock(served: Ops, monkeypatch: pytest.Mo
     monkeypatch.setattr(EndpointControl, "load", load)
     served.endpoints.rollback(NAME)  # to a version that has been unloaded since
     assert (free, answer(served)) == ([True], 1.0)
+
+
+def engine_of(ops: Ops) -> Any:
+    """As much of a worker as deployments and the caretaker need."""
+    return SimpleNamespace(
+        session=ops.session,
+        store=ops.session.store(),
+        workspace=ops.workspace,
+        hold_if_stopping=lambda: None,
+    )
+
+
+@pytest.mark.parametrize("way", ["aborted", "failed"])
+def test_a_first_version_that_is_withdrawn_serves_no_longer(
+    served: Ops, models: Path, way: str
+) -> None:
+    ops, name = served, "fresh"
+    control = ops.endpoints.control(name)
+    control.ensure_running(name)
+    try:
+        with ops.session.change("test") as tx:
+            made = rows.create_deployment(
+                tx, new_id(), endpoint=name, model="demand", version=1, strategy=DEFAULT_STRATEGY
+            )
+        control.load(1, models / "v1", "demand", 1)
+        control.set_table({1: 100.0})
+        assert ops.endpoints.invoke(name, BODY).status == 200
+        if way == "aborted":
+            ops.endpoints.abort(name, "not this one")
+        else:
+            deploywork.fail(engine_of(ops), made["id"], "no good")
+        assert ops.endpoints.invoke(name, BODY).status == 503
+        assert ops.endpoints.get(name).status == "failed"
+        assert control.status().actual == ()
+    finally:
+        control.stop()
+
+
+def test_a_deployment_that_cannot_have_the_lock_waits_for_it(
+    served: Ops, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ops = served
+    monkeypatch.setattr("core.engine.deploywork.release_lock", partial(release_lock, timeout=0.05))
+    engine = engine_of(ops)
+    for end, status in ((deploywork.fail, "failed"), (deploywork.finish, "succeeded")):
+        deploy(ops, models, 1, weight=40.0)
+        deployment = ops.endpoints.get(NAME).deployment
+        assert deployment is not None
+        more = ("it is bad",) if status == "failed" else ()
+        ended: list[str] = []
+        work = threading.Thread(
+            target=lambda: ended.append(end(engine, deployment.id, *more))  # noqa: B023
+        )
+        with release_lock(ops.workspace.endpoints_dir / NAME):
+            work.start()
+            time.sleep(0.3)
+            assert not ended
+        work.join(30)
+        assert ended == [status]
+        assert ops.endpoints.get(NAME).deployment.status == status  # type: ignore[union-attr]
+
+
+def test_the_supervisor_is_started_before_the_lock_is_taken(
+    served: Ops, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ops = served
+    folder = ops.workspace.endpoints_dir / NAME
+    real, free = EndpointControl.ensure_running, list[bool]()
+
+    def ensure_running(control: EndpointControl, *args: Any, **more: Any) -> Any:
+        with release_lock(folder, timeout=0.0):
+            free.append(True)
+        return real(control, *args, **more)
+
+    deploy(ops, models, 1, weight=10.0)
+    deployment = ops.endpoints.get(NAME).deployment
+    assert deployment is not None
+    monkeypatch.setattr(EndpointControl, "ensure_running", ensure_running)
+    with ops.session.change("test") as tx:
+        tx.execute(schema.deployments.update().values(run_id=None))
+    assert deploywork.apply_weight(engine_of(ops), deployment.id, 0, 50.0) == "progressing"
+    pid = ops.endpoints.get(NAME).supervisor_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    receipt = ops.endpoints.rollback(NAME)
+    assert (receipt.from_version, receipt.to_version) == (1, 3)
+    assert len(free) == 2
+    assert answer(ops) == 3.0
+
+
+def test_one_sick_endpoint_keeps_no_other_from_being_looked_after(served: Ops) -> None:
+    ops = served
+    with ops.session.change("test") as tx:
+        tx.execute(
+            schema.endpoints.insert().values(
+                name="aaa",
+                environment="production",
+                status="in_service",
+                host="127.0.0.1",
+                created_at=tx.now,
+                updated_at=tx.now,
+            )
+        )
+    sick = ops.workspace.endpoints_dir / "aaa"
+    sick.mkdir()
+    (sick / "endpoint.json").write_text("{")
+    pid = ops.endpoints.get(NAME).supervisor_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    caretaker = Caretaker(engine_of(ops))
+    done: list[str] = []
+
+    def broken() -> None:
+        raise ValueError("a fault")
+
+    for job in (broken, caretaker._keep_endpoints_up, lambda: done.append("the next")):
+        caretaker._do(job)
+    assert done == ["the next"]
+    assert answer(ops) == 3.0
+
+    # An intent that its author takes away while it is looked for is no fault.
+    folder = ops.workspace.endpoints_dir
+    (folder / NAME / "rollback-gone.json").symlink_to(folder / "nowhere")
+    assert list(unfinished_intents(folder)) == []

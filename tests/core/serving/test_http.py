@@ -135,6 +135,22 @@ def test_other_media_types_paths_and_methods(endpoint: EndpointControl) -> None:
         connection.close()
 
 
+def test_sagemakers_path_is_served_for_this_endpoint_only(
+    endpoint: EndpointControl, split: Callable[..., bytes]
+) -> None:
+    info = endpoint.info()
+    assert info is not None
+    statuses = []
+    for name in ("bike", "other"):
+        connection = http.client.HTTPConnection(info.host, info.port, timeout=20)
+        connection.request("POST", f"/endpoints/{name}/invocations", split([8, 0.5, 0.25]))
+        reply = connection.getresponse()
+        found = json.loads(reply.read())
+        statuses.append((reply.status, sorted(found)))
+        connection.close()
+    assert statuses == [(200, ["predictions"]), (404, ["error"])]
+
+
 def test_a_body_over_the_limit_is_413(endpoint: EndpointControl) -> None:
     with contextlib.suppress(RequestFailed):  # it may close before the client has sent it all
         assert endpoint.invoke(b" " * (8 * 1024 * 1024 + 1)).status == 413

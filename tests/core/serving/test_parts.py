@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -346,3 +346,81 @@ async def test_too_many_at_once_are_shed_with_a_429_and_ping_still_answers(tmp_p
     assert service.ledger.failed == 1
     service.capture.close()
     service.loaded[1].batcher.close()
+
+
+async def test_what_is_unloaded_answers_the_request_that_is_still_being_received(
+    tmp_path: Path,
+) -> None:
+    import httpx
+
+    from core.serving.app import build
+    from core.serving.service import Loaded, Service
+
+    service = Service("bike", tmp_path, max_body=100, max_in_flight=9)
+    service.loaded[1] = Loaded(Batcher(Halves(0.01)), report(1))
+    service.swap([Variant(1, 100)])
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def upload() -> AsyncIterator[bytes]:
+        yield b"1"
+        begun.set()
+        await go_on.wait()
+        yield b"0"
+
+    transport = httpx.ASGITransport(build(service))
+    async with httpx.AsyncClient(transport=transport, base_url="http://bike") as client:
+        asked = asyncio.ensure_future(client.post("/invocations", content=upload()))
+        await begun.wait()
+        await asyncio.sleep(0)
+        service.swap([])
+        service.unload(1)
+        go_on.set()
+        assert (await asyncio.wait_for(asked, 5)).json() == {"predictions": 5}
+    service.capture.close()
+
+
+def test_the_capture_stays_below_its_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def size() -> int:
+        return sum(part.stat().st_size for part in tmp_path.rglob("*.parquet"))
+
+    def days() -> list[str]:
+        return sorted(path.name for path in tmp_path.iterdir())
+
+    for day in range(3):
+        capture = Capture(tmp_path)
+        capture.add(captured(2, at=1_760_000_000.0 + day * 86_400))
+        capture.close()
+    one = size() // 3
+    monkeypatch.setattr("core.serving.capture.MAX_BYTES", int(2.5 * one))
+    capture = Capture(tmp_path)
+    capture.add(captured(2, at=1_760_000_000.0 + 3 * 86_400))
+    capture.close()
+    assert days() == ["date=2025-10-11", "date=2025-10-12"], "the oldest days go first"
+    for _ in range(3):
+        capture = Capture(tmp_path)
+        capture.add(captured(2, at=1_760_000_000.0 + 3 * 86_400))
+        capture.close()
+    assert days() == ["date=2025-10-12"], "of the last day, its oldest parts"
+    assert one < size() <= 2.5 * one
+
+
+def test_the_queue_is_bounded_in_bytes_and_written_in_large_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.serving.capture.MAX_QUEUE_BYTES", 1000)
+    capture = Capture(tmp_path / "a")
+    for number in range(8):
+        capture.add(captured(number)._replace(size=300))
+    assert (capture.status().queued, capture.status().dropped_full) == (3, 5)
+    capture.close()
+    assert capture.status().written == 3
+
+    monkeypatch.setattr("core.serving.capture.FLUSH_ROWS", 20)
+    capture = Capture(tmp_path / "b")
+    for number in range(20):
+        capture.add(captured(number))
+    deadline = time.monotonic() + 5  # less than the seconds between two writes
+    while capture.status().written < 20 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert capture.status().written == 20
+    capture.close()
