@@ -25,7 +25,15 @@ def endpoint(*states: str, status: DeploymentStatus = DeploymentStatus.SUCCEEDED
         "d", "bike", "demand", last + 10, last, None, status, (), 0, 0.0, "author", "", 0.0
     )
     return Endpoint(
-        "bike", "in_service", "", 0, revisions[::-1], 0.0, 0.0, deployment if states else None
+        name="bike",
+        environment="production",
+        status="in_service",
+        host="",
+        port=0,
+        revisions=revisions[::-1],
+        created_at=0.0,
+        updated_at=0.0,
+        deployment=deployment if states else None,
     )
 
 
