@@ -18,6 +18,7 @@ from core.engine.context import AWAY_SECONDS, SYSTEM, Engine
 from core.engine.mirror import mirror_model
 from core.engine.workerlog import Seldom
 from core.state import schema
+from core.tracking import open_reader
 
 POLL_SECONDS = 0.1
 SLOW_POLL_SECONDS = 0.5
@@ -225,9 +226,27 @@ class Dispatcher:
             durable.send_control(target, {"command": "cancel"}, f"outbox-{message}-{target}")
 
     def _end_tracking(self, run_id: str, payload: Mapping[str, Any]) -> None:
-        rows = self._engine.session.reader.rows("SELECT status FROM runs WHERE id = :id", id=run_id)
+        rows = self._engine.session.reader.rows(
+            "SELECT status, params FROM runs WHERE id = :id", id=run_id
+        )
         if not rows or not RunStatus(rows[0]["status"]).ended:
             return  # resumed meanwhile: it goes on in MLflow as well, and will end again
         if payload["mlflow_run"]:
+            self._log_params(payload["mlflow_run"], json.loads(rows[0]["params"]))
             status = _MLFLOW_STATUS.get(payload["status"], "FAILED")
             self._engine.tracker.call("end_run", run_id=payload["mlflow_run"], status=status)
+
+    def _log_params(self, mlflow_run: str, params: Mapping[str, Any]) -> None:
+        """Log the run's parameters that its steps did not log themselves.
+
+        Only now: MLflow refuses a second value, and a script that logs `1.0` where the run
+        says `1` must not fail by it.
+        """
+        reader = open_reader(self._engine.workspace.tracking_uri)
+        try:
+            known = reader.params(mlflow_run)
+        finally:
+            reader.close()
+        missing = {k: str(v) for k, v in params.items() if k not in known and v is not None}
+        if missing:
+            self._engine.tracker.call("log_params", run_id=mlflow_run, params=missing)

@@ -39,7 +39,7 @@ def begin(worker: Engine, run_id: str, generation: int) -> dict[str, Any]:
 
 
 def _tracked(worker: Engine, run: Mapping[str, Any]) -> str:
-    """The run of MLflow's: made with our run's parameters, or going on when ours was resumed."""
+    """The run of MLflow's: made, or going on when ours was resumed."""
     if run["mlflow_run_id"]:
         worker.tracker.call("reopen_run", run_id=run["mlflow_run_id"])
         return str(run["mlflow_run_id"])
@@ -49,7 +49,6 @@ def _tracked(worker: Engine, run: Mapping[str, Any]) -> str:
             experiment=run["pipeline"],
             name=f"#{run['number']}",
             tags={"opsdeck.run_id": run["id"], "mlflow.user": run["requested_by"]},
-            params=json.loads(run["params"]),
             unique_tag="opsdeck.run_id",
         )
     )

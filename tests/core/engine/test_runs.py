@@ -297,7 +297,7 @@ def test_resume_of_a_cancelled_run(site: Site, tmp_path: Path) -> None:
     assert site.finish(run).run.status == "succeeded"
 
 
-def test_mlflow_knows_the_parameters_and_that_a_resumed_run_goes_on(
+def test_mlflow_knows_an_ended_runs_parameters_and_that_a_resumed_run_goes_on(
     site: Site, tmp_path: Path
 ) -> None:
     path = tmp_path / "go"
@@ -313,11 +313,11 @@ def test_mlflow_knows_the_parameters_and_that_a_resumed_run_goes_on(
         return next((found.status for found in reader.runs("told")), "none")
 
     site.until_step(run, "s", lambda s: s.pid is not None, 120)
-    (found,) = reader.runs("told")
-    assert found.params == {"path": str(path), "alpha": "0.5", "note": ""}
     site.ops.runs.cancel(run)
     site.finish(run)
     site.wait_for(lambda: status() == "KILLED", 20, lambda: str(reader.runs("told")))
+    (found,) = reader.runs("told")
+    assert found.params == {"path": str(path), "alpha": "0.5", "note": ""}
     site.ops.runs.resume(run)
     site.until_step(run, "s", lambda s: s.pid is not None)
     assert status() == "RUNNING"
