@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
-from textual.events import Event, Key
+from textual.events import Event, Key, Paste
 from textual.screen import Screen
 
 from core.errors import OpsdeckError
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from core.ops import Ops
 
 MESSAGE_SECONDS = 12.0
+HOLD_SECONDS = 0.5
+"""How long keys are held at most for a prompt that neither opens nor closes."""
+RETRY_SECONDS = 0.02
+FAULT_STATUS = 70
 _CLASSES = {
     "pulse": "PulseScreen",
     "runs": "RunsScreen",
@@ -79,9 +83,12 @@ class OpsdeckApp(App[None]):
         self._trouble = ""
         self._message: tuple[tuple[str, str], ...] = ()
         self._message_at = 0.0
+        self._message_on: ModeScreen | None = None
         self._bugs_told: set[str] = set()
         self.readings = 0
         self._stopped = False
+        self._held: list[Key | Paste] | None = None
+        self.fault: Exception | None = None
         self.log_path = ops.workspace.state_dir / "console.log"
 
     # life
@@ -99,6 +106,22 @@ class OpsdeckApp(App[None]):
     def on_unmount(self) -> None:
         self.stop_reading()
 
+    def _handle_exception(self, error: Exception) -> None:
+        """A fault ends the console; `fault` has it, and the log its trace.
+
+        In place of Textual's own way, which shows the trace to the person.
+        """
+        if self.fault is None:
+            from screens.dialogs.notice import write_trace
+
+            self.fault = error
+            write_trace(self.log_path, "The console", error, datetime.now(UTC))
+        self._return_code = FAULT_STATUS
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()  # a test's pilot raises it
+        self._close_messages_no_wait()
+
     def stop_reading(self) -> None:
         """Read nothing more: the screens are about to go."""
         self._poller.stop()
@@ -106,17 +129,67 @@ class OpsdeckApp(App[None]):
 
     def _tick(self) -> None:
         """Once a second: the age of the data, and a message that has been read."""
-        if self._message and self._clock() - self._message_at > MESSAGE_SECONDS:
+        if not self.message or self._clock() - self._message_at > MESSAGE_SECONDS:
             self._message = ()
         mode = self.mode_screen
         if mode is not None:
             mode.tick()
 
     async def on_event(self, event: Event) -> None:
+        if isinstance(event, (Key, Paste)) and not event.is_forwarded:
+            if self._held is not None:
+                self._held.append(event)
+                return
+            if self._moves_prompt(event):
+                self._hold()
+        await self._on_heard(event)
+
+    async def _on_heard(self, event: Event) -> None:
         if isinstance(event, Key) and getattr(self.screen, "deaf", _never)():
             event.stop()  # a dialog ignores keys at first: key repeat has confirmed things
             return
         await super().on_event(event)
+
+    def _moves_prompt(self, event: Event) -> bool:
+        """Whether a key opens or closes the prompt, which takes a moment."""
+        if not isinstance(event, Key) or not isinstance(self.screen, ModeScreen):
+            return False
+        if self.screen.in_prompt:
+            return event.key in ("enter", "escape", "down")
+        return event.character in (":", "/")
+
+    def _hold(self) -> None:
+        """Hold keys until the prompt is open (or closed).
+
+        Those typed quickly, or pasted, come before that; without being held they would be
+        commands to the screen behind it.
+        """
+        if self._held is None:
+            self._held = []
+        self.set_timer(HOLD_SECONDS, self._hold_no_longer)
+
+    async def let_keys_go(self) -> None:
+        """Hand on the keys that were held: the prompt is open, or it is closed."""
+        while self._held:
+            if not self.screen.is_mounted:  # what was entered has just opened it
+                self.set_timer(RETRY_SECONDS, self.let_keys_go)
+                return
+            event = self._held.pop(0)
+            again = self._moves_prompt(event)
+            await self._on_heard(event)
+            if again:
+                self._hold()
+                return
+        self._held = None
+
+    async def _hold_no_longer(self) -> None:
+        """The prompt has not moved after all; one that is being mounted will."""
+        if self._held is None:
+            return
+        if isinstance(self.screen, ModeScreen) and self.screen.opening_prompt:
+            self._hold()
+        else:
+            await self.let_keys_go()
 
     # what the screens use (screens.deck.Deck)
 
@@ -148,8 +221,8 @@ class OpsdeckApp(App[None]):
 
     @property
     def message(self) -> Sequence[tuple[str, str]]:
-        """What the message line says now."""
-        return self._message
+        """What the message line says now; a message ends when the screen changes."""
+        return self._message if self._message_on is self.mode_screen else ()
 
     @property
     def at_first_screen(self) -> bool:
@@ -185,7 +258,7 @@ class OpsdeckApp(App[None]):
         if command:
             said += [("   $ ", "faint"), (command, "dim")]
         self._message, self._message_at = tuple(said), self._clock()
-        mode = self.mode_screen
+        mode = self._message_on = self.mode_screen
         if mode is not None:
             mode.chrome()
 

@@ -101,7 +101,7 @@ _REFUSALS = frozenset(
 )
 
 
-class _Bug(OpsdeckError):
+class Bug(OpsdeckError):
     """Something that should not have escaped."""
 
     code = BUG_CODE
@@ -123,10 +123,13 @@ def _as_opsdeck_error(error: BaseException) -> OpsdeckError:
         name = str(error.filename)
         shown = name if len(name) < 200 else f"{name[:80]}…"
         return SystemRefused(f"{shown}: {error.strerror}", "check the path and its permissions")
+    return Bug(described(error), "this is a bug: run again with --debug for the trace")
+
+
+def described(error: BaseException) -> str:
+    """An unexpected error on one line: its kind, and what it says."""
     text = " ".join(str(error).split()) or "no message"
-    return _Bug(
-        f"{type(error).__name__}: {text}", "this is a bug: run again with --debug for the trace"
-    )
+    return f"{type(error).__name__}: {text}"
 
 
 def _from_click(error: click.ClickException) -> BadInput:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
+from console.failures import Bug, described
 from console.session import Session
 from core.errors import BadInput
+
+if TYPE_CHECKING:
+    from core.ops import Ops
 
 
 def open_console(session: Session) -> None:
@@ -20,7 +25,17 @@ def open_console(session: Session) -> None:
             "the console needs a terminal on standard input and output",
             "use a command instead, for example: opsdeck runs list; see: opsdeck --help",
         )
-    ops = session.ops()
+    show_console(session.ops())
+
+
+def show_console(ops: Ops, start_mode: str = "pulse") -> None:
+    """Show the console until the person leaves it; raises `Bug` where a fault ended it."""
     from console.app import OpsdeckApp
 
-    OpsdeckApp(ops).run()
+    app = OpsdeckApp(ops, start_mode=start_mode)
+    app.run()
+    if app.fault is not None:
+        raise Bug(
+            f"the console ended by a fault: {described(app.fault)}",
+            f"this is a bug; its trace is in {app.log_path}",
+        )

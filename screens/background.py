@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from core.ops import Ops
 
 
+WAKE_SECONDS = 5.0
+"""How often a worker is started where work is open and none lives."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """What the header tells beside the time: workers, and what waits for a person."""
@@ -83,6 +87,8 @@ class Poller:
         self._resumed.set()
         self._stopped = False
         self._head_at = -1e9
+        self._lives = False
+        self._woken_at = -1e9
         self._thread = threading.Thread(target=self._loop, name="opsdeck-poller", daemon=True)
 
     def start(self) -> None:
@@ -142,6 +148,7 @@ class Poller:
                 head = self._head(version, last)
                 data = None if same and not ask.live and not forced else ask.read(self._ops)
                 last = (ask, version)
+                self._keep_working()
             except Exception as error:  # noqa: BLE001 - handed on: the app shows it
                 last = None
                 self._target.post_message(PollFailed(ask, error))
@@ -159,11 +166,26 @@ class Poller:
         if last is not None and last[1] == version and now - self._head_at < 2.0:
             return None
         self._head_at = now
-        return Head(
+        head = Head(
             workers=tuple(self._ops.workers.list()),
             approvals=len(self._ops.approvals.list(status="open", limit=99)),
             running=self._ops.runs.count(status="running"),
         )
+        self._lives = any(worker.alive for worker in head.workers)
+        return head
+
+    def _keep_working(self) -> None:
+        """Start a worker where runs are open and none lives, at first and every few seconds.
+
+        One that was stopped on purpose stays stopped; a read-only session starts nothing.
+        """
+        now = time.monotonic()
+        if self._lives or self._ops.read_only or now - self._woken_at < WAKE_SECONDS:
+            return
+        self._woken_at = now
+        runs = self._ops.runs
+        if runs.count(status="running") or runs.count(status="queued"):
+            self._ops.workers.keep_alive()
 
 
 class ChangeEnded(Message):

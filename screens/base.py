@@ -165,9 +165,14 @@ class ModeScreen(Screen[None]):
         self.mount(prompt, before=self.query_one(BottomBar))
 
     @property
+    def in_prompt(self) -> bool:
+        """Whether keys go to a prompt now."""
+        return getattr(self.focused, "of_prompt", False)
+
+    @property
     def opening_prompt(self) -> bool:
         """Whether a prompt is being mounted that can't be typed in yet."""
-        return bool(self.query("Prompt")) and not self.query("Prompt Input:focus")
+        return bool(self.query("Prompt")) and not self.in_prompt
 
     def close_prompt(self) -> None:
         """Close the prompt, if one is open; the focus goes back to where it was."""

@@ -10,6 +10,7 @@ from core.domain.release import Endpoint
 from screens.widgets.lines import Line, Piece
 from screens.words import plural
 
+_COUNTED = ("running", "queued", "waiting", "succeeded", "failed", "rejected", "cancelled")
 WRONG, WAITS = "wrong", "waits"
 _BROKEN = ("degraded", "failed", "down", "lost", "restarting")
 
@@ -39,13 +40,15 @@ def concerns(pulse: Pulse) -> list[Concern]:
 def _workers(pulse: Pulse) -> Iterator[Concern]:
     if any(worker.alive for worker in pulse.workers):
         return
-    held = sum(pulse.counts.get(status, 0) for status in ("queued", "running"))
+    listed = sum(run.status in ("queued", "running") for run in pulse.running)
+    held = max(listed, sum(pulse.counts.get(status, 0) for status in ("queued", "running")))
     if held:
+        stand = "stands" if held == 1 else "stand"
         yield Concern(
             key="workers",
             kind=WRONG,
-            text="no worker is alive",
-            detail=f"{plural(held, 'run')} stand still; start one with: opsdeck worker",
+            text=f"{plural(held, 'run')} {stand} still: no worker lives",
+            detail="start one with: opsdeck worker",
             at=pulse.read_at,
             opens="runs",
         )
@@ -143,10 +146,6 @@ def verdict(pulse: Pulse | None) -> Line:
     if waits:
         line.append((f"   ◆ {waits} {'waits' if waits == 1 else 'wait'} for a person", "wait"))
     counts = pulse.counts
-    parts = [
-        f"{counts[status]:,} {status}"
-        for status in ("running", "queued", "waiting", "succeeded", "failed", "cancelled")
-        if counts.get(status)
-    ]
+    parts = [f"{counts[status]:,} {status}" for status in _COUNTED if counts.get(status)]
     line.append((f"   runs of the last day: {', '.join(parts) or 'none'}", "dim"))
     return line

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class PromptInput(Input):
     """The input; tab completes, esc leaves."""
 
+    of_prompt = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "complete(1)", show=False, priority=True),
         Binding("shift+tab", "complete(-1)", show=False, priority=True),
@@ -123,6 +124,8 @@ class Prompt(Vertical):
         return self.query_one(PromptInput)
 
     async def on_mount(self) -> None:
+        if not self.query(PromptInput):
+            return  # closed before it was open
         self.input.cursor_blink = False
         self.screen.set_focus(self.input)  # now: keys may have come already
         self.input.cursor_position = len(self._text)

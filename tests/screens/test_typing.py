@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ from textual.events import Key
 
 from console.failures import Bug
 from console.screen import show_console
-from core.ops import Ops
+from core.ops import Ops, open_ops
 from screens.prompt import PromptInput
 from screens.widgets.table import RowTable
 from tests.support.driving import settled, until
+from tests.support.live import with_live_endpoints
 
 _NAMES = {":": "colon", "/": "slash", " ": "space", "-": "minus", "=": "equals_sign"}
 
@@ -56,6 +58,31 @@ async def test_keys_work_again_after_a_prompt_that_came_to_nothing(running: Any)
     async with running("runs") as pilot:
         await pilot.press("colon", "escape", "4")
         await until(pilot, lambda: pilot.app.current_mode == "approvals")
+
+
+async def test_a_worker_is_started_where_runs_stand_still(
+    running: Any, ops: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+    monkeypatch.setattr("core.services.workers.start_worker", started.append)
+    monkeypatch.setattr(ops.workers, "list", lambda: ())
+    async with running("pulse") as pilot:
+        await until(pilot, lambda: bool(started))
+        await settled(pilot)
+    assert started == [ops.workspace]
+
+
+async def test_a_read_only_session_starts_no_worker(
+    running: Any, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+    monkeypatch.setattr("core.services.workers.start_worker", started.append)
+    with open_ops(workspace, read_only=True) as ops:
+        with_live_endpoints(ops)
+        monkeypatch.setattr(ops.workers, "list", lambda: ())
+        async with running("pulse", on=ops) as pilot:
+            await settled(pilot)
+    assert not started
 
 
 def test_a_fault_is_told_on_one_line_and_traced_in_the_log(
