@@ -46,8 +46,27 @@ def approvals_text(session: Session, approvals: tuple[Approval, ...]) -> str:
     return table(session, columns, rows)
 
 
-def approval_text(session: Session, approval: Approval) -> str:
-    """A request, its evidence (metrics beside the champion's first) and its decisions."""
+def outdated(approval: Approval, champion_now: int | None) -> str:
+    """What to say where the evidence compares with a version that is no longer the champion.
+
+    Empty where it compares with the present one, or where the request is decided.
+    """
+    champion = approval.evidence.get("champion")
+    then = champion.get("version") if isinstance(champion, Mapping) else None
+    if approval.status.ended or str(then or "") == str(champion_now or ""):
+        return ""
+    present = (
+        f"champion is version {champion_now} now" if champion_now else "there is no champion now"
+    )
+    return f"{present}: this evidence compares with {f'version {then}' if then else 'none'}"
+
+
+def approval_text(session: Session, approval: Approval, champion_now: int | None) -> str:
+    """A request, its evidence (metrics beside the champion's first) and its decisions.
+
+    `champion_now` is the model's present champion: evidence that compares with another is
+    called so.
+    """
     tty = session.terminal
     rule = f"{approval.approvals_needed} needed"
     if not approval.requester_may_decide:
@@ -63,6 +82,9 @@ def approval_text(session: Session, approval: Approval) -> str:
         ("approvals", rule),
         ("evidence", approval.evidence_hash),
     ]
+    warning = outdated(approval, champion_now)
+    if warning:
+        facts.append(("note", warning))
     parts = [block(session, facts), *_metrics(session, approval.evidence)]
     documents = approval.evidence.get("documents")
     sections = dict(documents) if isinstance(documents, Mapping) else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.widget import Widget
 
+from core.errors import NotFound
 from screens import changes
 from screens.actions import Context
 from screens.background import Ask
 from screens.base import ModeScreen
-from screens.evidence import approval_lines, figures_of
+from screens.evidence import approval_lines, figures_of, outdated
 from screens.glyphs import sign
 from screens.widgets.lines import Line
 from screens.widgets.sheet import Sheet
@@ -38,11 +39,22 @@ class ApprovalsView:
 
     status: str | None
     rows: tuple[Approval, ...]
+    champions: Mapping[str, int | None]
+    """The present champion's version by model, where a request waits."""
 
 
 def read_approvals(status: str | None, ops: Ops) -> ApprovalsView:
     """Read the requests (off the event loop)."""
-    return ApprovalsView(status, tuple(ops.approvals.list(status=status, limit=LIMIT)))
+    rows = tuple(ops.approvals.list(status=status, limit=LIMIT))
+    waiting = {approval.model for approval in rows if not approval.status.ended}
+    return ApprovalsView(status, rows, {name: _champion(ops, name) for name in waiting})
+
+
+def _champion(ops: Ops, model: str) -> int | None:
+    try:
+        return ops.models.get(model, "champion").version
+    except NotFound:
+        return None
 
 
 COLUMNS = (
@@ -85,6 +97,7 @@ class ApprovalsScreen(ModeScreen):
         super().__init__()
         self._status: str | None = "open"
         self._rows: tuple[Approval, ...] = ()
+        self._champions: Mapping[str, int | None] = {}
         self._shown: str = ""
 
     def body(self) -> ComposeResult:
@@ -117,7 +130,7 @@ class ApprovalsScreen(ModeScreen):
 
     def show(self, data: ApprovalsView) -> None:
         if data.status == self._status:
-            self._rows = data.rows
+            self._rows, self._champions = data.rows, data.champions
             self._list()
 
     def _list(self) -> None:
@@ -133,13 +146,16 @@ class ApprovalsScreen(ModeScreen):
             empty: Line = [
                 ("  nothing waits for a decision", "dim"),
                 ("   f shows decided requests", "faint"),
+                ("   :run PIPELINE trains a candidate that will", "faint"),
             ]
             sheet.put(lambda _width: [[], empty], top=True)
             self._shown = ""
             return
         now = self.deck.now()
+        warning = outdated(approval, self._champions.get(approval.model))
         sheet.put(
-            lambda width: approval_lines(approval, now, width), top=approval.id != self._shown
+            lambda width: approval_lines(approval, now, width, warning),
+            top=approval.id != self._shown,
         )
         self._shown = approval.id
 

@@ -33,8 +33,10 @@ def _asked(deck: Deck, question: Question, then: Callable[[Signed], None]) -> No
     deck.push_screen(dialog_for(question), answered)
 
 
-def _command(action_id: str, context: Context, **more: Any) -> str:
-    return REGISTRY[action_id].command_line(context, **more)
+def _command(action_id: str, context: Context, *, confirm: str = "", **more: Any) -> str:
+    """The equivalent command; `confirm` is the name that it asks for as the console does."""
+    line = REGISTRY[action_id].command_line(context, **more)
+    return f"{line} --confirm {shlex.quote(confirm)}" if confirm else line
 
 
 def start_run(deck: Deck, pipeline: str, params: Mapping[str, str]) -> None:
@@ -154,6 +156,7 @@ def decide(deck: Deck, approval: Approval, *, approve: bool) -> None:
     context = replace(deck.context, approval=approval)
     action = "approvals.approve" if approve else "approvals.reject"
     production = approval.environment == "production"
+    confirm = approval.model if production and approve else ""
     target = [
         ("model", f"{approval.model} v{approval.version}"),
         ("asked by", f"{approval.requested_by}, run #{approval.run_number}"),
@@ -174,9 +177,9 @@ def decide(deck: Deck, approval: Approval, *, approve: bool) -> None:
             target=target,
             consequence=after + " The decision is bound to this evidence.",
             yes="Approve",
-            command=_command(action, context),
+            command=_command(action, context, confirm=confirm),
             danger=production,
-            typed=approval.model if production else "",
+            typed=confirm,
             comment="reason" if production else "comment",
             comment_needed=production,
         )
@@ -208,7 +211,9 @@ def decide(deck: Deck, approval: Approval, *, approve: bool) -> None:
                 title=f"{'approve' if approve else 'reject'} {approval.model} v{approval.version}",
                 call=call,
                 then=lambda done: f"{word} {done.model} v{done.version}: request is {done.status}",
-                command=_command(action, context, comment=shlex.quote(signed.comment)),
+                command=_command(
+                    action, context, confirm=confirm, comment=shlex.quote(signed.comment)
+                ),
             )
         )
 
@@ -218,7 +223,8 @@ def decide(deck: Deck, approval: Approval, *, approve: bool) -> None:
 def deploy(deck: Deck, version: ModelVersion, endpoint: str, environment: str) -> None:
     """Ask (to production: the model's name and a reason), then deploy to an endpoint."""
     context = replace(deck.context, version=version)
-    command = _command("models.deploy", context, target=endpoint)
+    confirm = version.name if environment == "production" else ""
+    command = _command("models.deploy", context, confirm=confirm, target=endpoint)
     question = Question(
         title=f"Deploy {version.name} v{version.version}?",
         environment=environment,
@@ -228,7 +234,7 @@ def deploy(deck: Deck, version: ModelVersion, endpoint: str, environment: str) -
         yes="Deploy",
         command=command,
         danger=True,
-        typed=version.name if environment == "production" else "",
+        typed=confirm,
         comment="reason",
         comment_needed=environment == "production",
     )
@@ -260,7 +266,8 @@ def promote(deck: Deck, endpoint: Endpoint, *, full: bool) -> None:
     if deployment is None:
         deck.tell(f"no deployment of {endpoint.name} is under way", "warn")
         return
-    command = _command("deploys.full" if full else "deploys.promote", context)
+    confirm = deployment.model if full and endpoint.environment == "production" else ""
+    command = _command("deploys.full" if full else "deploys.promote", context, confirm=confirm)
     version = f"{deployment.model} v{deployment.version}"
     question = Question(
         title=f"Promote {version}{' in full' if full else ''}?",
@@ -278,7 +285,7 @@ def promote(deck: Deck, endpoint: Endpoint, *, full: bool) -> None:
         yes="Promote full" if full else "Promote",
         command=command,
         danger=full,
-        typed=deployment.model if full and endpoint.environment == "production" else "",
+        typed=confirm,
     )
 
     def go(_signed: Signed) -> None:

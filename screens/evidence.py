@@ -9,18 +9,22 @@ from typing import Any
 from core.domain.gate import Approval
 from screens.dialogs.confirm import badge
 from screens.glyphs import sign
-from screens.rundetails import lineage_lines
+from screens.rundetails import even, lineage_lines
 from screens.widgets.lines import Line, Piece, fit
-from screens.words import age, full_time, number, params, span
+from screens.words import age, full_time, number, params, span_rounded
 
 _HIGHER = ("r2", "auc", "accuracy", "acc", "f1", "precision", "recall", "score", "lift", "gini")
 _LOWER = ("mae", "mse", "rmse", "mape", "loss", "error", "brier", "logloss", "latency", "wape")
 _NEARER = ("bias",)
+_NO_JUDGEMENT = ("rows", "naive", "percent", "count")
+"""First or last words of names that tell of the data or of a comparison, not of the model."""
 
 
 def direction(name: str) -> str:
     """Which way a metric is better: `higher`, `lower`, `nearer` (to zero), `""` unknown."""
     words = name.lower().replace("-", "_").split("_")
+    if words[0] in _NO_JUDGEMENT or words[-1] in _NO_JUDGEMENT:
+        return ""
     for word in reversed(words):
         for names, way in ((_HIGHER, "higher"), (_LOWER, "lower"), (_NEARER, "nearer")):
             if word in names:
@@ -35,7 +39,7 @@ def verdict(name: str, new: float, old: float) -> Piece:
         return ("= equal", "dim")
     arrow = "▲" if new > old else "▼"
     if not way:
-        return (f"{arrow} differs", "dim")
+        return ("", "dim")
     gain = {"higher": new - old, "lower": old - new, "nearer": abs(old) - abs(new)}[way]
     return (f"{arrow} better", "ok") if gain > 0 else (f"{arrow} worse", "bad")
 
@@ -50,7 +54,7 @@ def pairs_of(evidence: Mapping[str, Any]) -> list[tuple[str, float, float | None
     for name, value in metrics.items():
         if not _is_number(value) or name.startswith("champion_"):
             continue
-        before = old.get(name, metrics.get(f"champion_{name}"))
+        before: Any = metrics.get(f"champion_{name}", old.get(name))  # first: on the same rows
         pairs.append((name, float(value), float(before) if _is_number(before) else None))
     return pairs
 
@@ -74,8 +78,10 @@ def metric_lines(evidence: Mapping[str, Any], version: int) -> list[Line]:
     champion = champion_version(evidence)
     wide = max(max(len(name) for name, _, _ in pairs), 8)
     head = f"  {'METRIC'.ljust(wide)} {f'v{version}':>9}"
-    if champion:
-        head += f" {f'champion v{champion}':>13} {'CHANGE':>9}"
+    compared = any(old is not None for _, _, old in pairs)
+    if champion or compared:
+        named = f"champion v{champion}" if champion else "champion"
+        head += f" {named:>13} {'CHANGE':>9}"
     lines: list[Line] = [[(head, "head")]]
     for name, new, old in pairs:
         row: list[Piece] = [(f"  {name.ljust(wide)} ", "text"), (f"{number(new):>9}", "bold")]
@@ -83,14 +89,14 @@ def metric_lines(evidence: Mapping[str, Any], version: int) -> list[Line]:
             row.append((f" {number(old):>13} {_change(name, new, old):>9}  ", "dim"))
             row.append(verdict(name, new, old))
         lines.append(row)
-    if not champion:
+    if not champion and not compared:
         lines.append([("  there is no champion to compare with: this is the first", "faint")])
     return lines
 
 
 def _change(name: str, new: float, old: float) -> str:
     if direction(name) == "nearer":
-        return f"|{abs(new) - abs(old):+.3g}|"  # of the distance from zero
+        return f"{new - old:+.3g}"
     if old == 0:
         return f"{new - old:+.3g}"
     return f"{100 * (new - old) / abs(old):+.1f} %"
@@ -151,14 +157,27 @@ def summary(evidence: Mapping[str, Any]) -> Line:
     return line
 
 
-def approval_lines(approval: Approval, now: float, width: int) -> list[Line]:
+def outdated(approval: Approval, champion_now: int | None) -> str:
+    """What to say where the evidence compares with a version that is no longer the champion.
+
+    Empty where it compares with the present one, or where the request is decided.
+    """
+    then = champion_version(approval.evidence)
+    if approval.status.ended or then == str(champion_now or ""):
+        return ""
+    present = f"champion is v{champion_now} now" if champion_now else "there is no champion now"
+    with_what = f"v{then}" if then else "none"
+    return f"{present}: this evidence compares with {with_what}"
+
+
+def approval_lines(approval: Approval, now: float, width: int, warning: str = "") -> list[Line]:
     """Everything that a reviewer has to see, in the order they need it."""
     evidence = approval.evidence
     status = sign(approval.status)
     expires = ""
     if approval.expires_at is not None and not approval.status.ended:
         left = approval.expires_at - now
-        expires = f", expires in {span(left)}" if left > 0 else ", expired"
+        expires = f", expires in {span_rounded(left)}" if left > 0 else ", expired"
     lines: list[Line] = [
         [
             (f" {approval.model} v{approval.version} ", "title"),
@@ -172,6 +191,8 @@ def approval_lines(approval: Approval, now: float, width: int) -> list[Line]:
             (expires, "dim"),
         ],
     ]
+    if warning:
+        lines.append([(f" ▲ {warning}", "warn")])
     needed = approval.approvals_needed
     if needed > 1:
         given = sum(d.evidence_hash == approval.evidence_hash for d in approval.decisions)
@@ -203,7 +224,7 @@ def approval_lines(approval: Approval, now: float, width: int) -> list[Line]:
     lines += [[], [(" PROOF", "head")], *_hashes(evidence.get("artifacts"))]
     lines.append([(f"  {'evidence':<18} ", "dim"), (approval.evidence_hash, "accent")])
     lines.append([(f"  {'opened':<18} ", "dim"), (full_time(approval.opened_at), "text")])
-    return lines
+    return even(lines)
 
 
 def document_lines(evidence: Mapping[str, Any], width: int) -> list[Line]:

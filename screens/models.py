@@ -14,7 +14,7 @@ from screens.actions import Context
 from screens.background import Ask
 from screens.base import ModeScreen
 from screens.evidence import metric_lines
-from screens.rundetails import lineage_lines
+from screens.rundetails import even, lineage_lines
 from screens.widgets.lines import Line, Piece
 from screens.widgets.sheet import Sheet
 from screens.widgets.table import Cell, Column, RowTable
@@ -79,6 +79,19 @@ def version_cells(version: ModelVersion, now: float) -> Sequence[Cell]:
     )
 
 
+def compared(version: ModelVersion) -> dict[str, float]:
+    """The champion's metrics on the rows that this version was measured on, by name.
+
+    Two versions' own metrics are of different months: to compare those would judge the data.
+    """
+    prefix = "champion_"
+    return {
+        key.removeprefix(prefix): value
+        for key, value in version.metrics.items()
+        if key.startswith(prefix) and key.removeprefix(prefix) in version.metrics
+    }
+
+
 def version_lines(
     version: ModelVersion, champion: ModelVersion | None, now: float, width: int
 ) -> list[Line]:
@@ -87,22 +100,30 @@ def version_lines(
     if version.run_number:
         made += f" by run #{version.run_number}"
     lines: list[Line] = [
-        [(f" {version.name} v{version.version} ", "title"), *aliases(version), (made, "dim")],
+        [(f" {version.name} v{version.version} ", "title"), *aliases(version), (f" {made}", "dim")],
         [],
     ]
-    against = champion if champion is not None and champion.version != version.version else None
-    evidence = {
-        "metrics": dict(version.metrics),
-        "champion": {"version": against.version, "metrics": dict(against.metrics)}
-        if against is not None
-        else {},
-    }
     is_champion = champion is not None and champion.version == version.version
-    title = " METRICS, OF THE CHAMPION ITSELF" if is_champion else " METRICS"
-    table = metric_lines(evidence, version.version)
-    if against is None:
-        table = [line for line in table if not line[0][0].startswith("  there is no champion")]
-    lines += [[(title, "head")], *table, [], [(" LINEAGE", "head")]]
+    measured = compared(version)
+    pairs = {"metrics": dict(version.metrics), "champion": {"metrics": measured}}
+    title = " METRICS"
+    if measured:
+        at = version.metrics.get("champion_version")
+        named = f" v{int(at)}" if at is not None else ""
+        title = f" METRICS, AGAINST THE CHAMPION{named} OF THAT TIME ON THE SAME ROWS"
+    elif is_champion:
+        title = " METRICS OF THE CHAMPION"
+    table = [
+        line
+        for line in metric_lines(pairs, version.version)
+        if not line[0][0].startswith("  there is no champion")
+    ]
+    lines += [[(title, "head")], *table]
+    if not measured and champion is not None and not is_champion:
+        lines.append(
+            [(f"  not measured beside the champion v{champion.version} on the same rows", "faint")]
+        )
+    lines += [[], [(" LINEAGE", "head")]]
     lines += lineage_lines(version.lineage)
     for key, value in (
         ("model", version.digest),
@@ -112,7 +133,7 @@ def version_lines(
         ("made", full_time(version.created_at)),
     ):
         lines.append([(f"  {key:<18} ", "dim"), (value, "text")])
-    return lines
+    return even(lines)
 
 
 class ModelsScreen(ModeScreen):
@@ -133,7 +154,7 @@ class ModelsScreen(ModeScreen):
             COLUMNS,
             lambda version: version_cells(version, self.deck.now()),
             lambda version: f"{version.name}/{version.version}",
-            empty="no model has been registered yet",
+            empty="no model yet: a run's register step makes one (2, then n starts a run)",
             id="list",
         )
         yield Sheet(id="version", classes="pane")

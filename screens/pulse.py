@@ -150,9 +150,9 @@ class PulseScreen(ModeScreen):
             yield _pane(
                 "running",
                 (
-                    Column("", 17, grow=2),
+                    Column("", 15, grow=4),
                     Column("", 8),
-                    Column("", 10, grow=1),
+                    Column("", 8, grow=1),
                     Column("", 12, grow=3, drop=1),
                     Column("", 6, align="right"),
                 ),

@@ -9,8 +9,12 @@ from core.domain.release import Deployment, Endpoint, Revision
 from screens.dialogs.confirm import badge
 from screens.glyphs import sign
 from screens.widgets.bars import gauge
-from screens.widgets.lines import Line, Piece, crop
-from screens.words import age, clock_time, percent, short, span
+from screens.widgets.lines import Line, Piece, crop, wrap
+from screens.words import age, clock_time, percent, plural, short, span
+
+_OVER = ("retired", "rolled_back", "aborted", "failed")
+RECENT_OVER = 2
+"""Of the revisions whose time is over so many are shown; one line counts the others."""
 
 
 def endpoint_lines(endpoint: Endpoint, now: float, width: int) -> list[Line]:
@@ -22,7 +26,7 @@ def endpoint_lines(endpoint: Endpoint, now: float, width: int) -> list[Line]:
             r.revision == deployment.revision and r.state == "rolled_back"
             for r in endpoint.revisions
         )
-        lines += [*deployment_lines(deployment, now, rolled_back=since), []]
+        lines += [*deployment_lines(deployment, now, width, rolled_back=since), []]
     lines += event_lines(endpoint, now, width)
     if endpoint.receipts:
         lines += [[], [(" ROLLBACKS", "head")]]
@@ -59,13 +63,17 @@ def tree_lines(endpoint: Endpoint, width: int) -> list[Line]:
     ]
     if endpoint.message:
         lines.append([(" │  ", "groove"), (f"▲ {endpoint.message}", "warn")])
-    shown = [r for r in endpoint.revisions if r.state != "retired"]
-    retired = len(endpoint.revisions) - len(shown)
+    over = sorted(
+        (r.revision for r in endpoint.revisions if r.state in _OVER and not r.weight), reverse=True
+    )
+    hidden = set(over[RECENT_OVER:])
+    shown = [r for r in endpoint.revisions if r.revision not in hidden]
     for place, revision in enumerate(shown):
-        last = place == len(shown) - 1 and not retired
+        last = place == len(shown) - 1 and not hidden
         lines.append(_revision_line(revision, endpoint.stats, width, last=last))
-    if retired:
-        lines.append([(" └─ ", "groove"), (f"· {retired} retired", "faint")])
+    if hidden:
+        earlier = plural(len(hidden), "earlier revision")
+        lines.append([(" └─ ", "groove"), (f"· {earlier}", "faint")])
     if not shown:
         lines.append([(" └─ ", "groove"), ("no revision yet", "faint")])
     return lines
@@ -80,7 +88,7 @@ def _revision_line(
     rev = f"rev {revision.revision:<3}" if wide else f"r{revision.revision:<3}"
     line: list[Piece] = [
         (" └─ " if last else " ├─ ", "groove"),
-        (f"{tag.glyph} {tag.word:<11}", tag.style),
+        (f"{tag.glyph} {tag.word:<11} ", tag.style),
         (rev, "dim"),
         (f"v{revision.version:<3} ", "bold"),
         ("set ", "faint"),
@@ -129,7 +137,7 @@ def next_action(deployment: Deployment, now: float) -> Line:
 
 
 def deployment_lines(
-    deployment: Deployment, now: float, *, rolled_back: bool = False
+    deployment: Deployment, now: float, width: int, *, rolled_back: bool = False
 ) -> list[Line]:
     """A deployment: what and by whom, the ladder with the current step, what comes next.
 
@@ -137,25 +145,27 @@ def deployment_lines(
     """
     status = sign(deployment.status)
     ended = deployment.ended_at
+    taken_back = rolled_back and deployment.status == "succeeded"
+    how, style = (status.text, status.style)
+    if taken_back:
+        how, style = f"↩ was {deployment.message or 'in service'}, rolled back", "warn"
     since = age(now - (ended if ended is not None else deployment.created_at))
     lines: list[Line] = [
         [
             (" DEPLOYMENT  ", "head"),
             (f"{deployment.model} v{deployment.version}", "bold"),
-            (f"  {status.text}", status.style),
+            (f"  {how}", style),
             (f"  {'ended' if ended is not None else 'began'} {since}", "dim"),
             (f", by {deployment.actor}", "dim"),
             (f": {deployment.reason}" if deployment.reason else "", "dim"),
         ]
     ]
-    if rolled_back and deployment.status == "succeeded":
-        lines.append([("  ", "text"), ("↩ rolled back since: see below", "warn")])
-    elif deployment.message:
+    if deployment.message and not taken_back:
         ok = deployment.status == "succeeded" or not deployment.status.ended
         lines.append([("  ", "text"), (deployment.message, "dim" if ok else "warn")])
     if ended is not None and deployment.status == "succeeded":
         steps = " → ".join(step.words() for step in deployment.strategy)
-        return [*lines, [("  ", "text"), (f"✓ {steps}", "faint")]]
+        return [*lines, *([(f"  {part}", "faint")] for part in wrap(f"✓ {steps}", width - 3))]
     for place, step in enumerate(deployment.strategy):
         done = place < deployment.step_index
         here = place == deployment.step_index and not deployment.status.ended

@@ -288,6 +288,8 @@ class RunScreen(ModeScreen):
     def status(self) -> Sequence[tuple[str, str]]:
         if self.filter_text:
             return [*self.filter_status(), ("n N next, last match", "faint")]
+        if self.focused is self.logs:
+            return [("f follow   w wrap   / search   ← → sideways", "faint")]
         step = self.step
         if step is not None and step.message:
             return [(f"{step.step}: ", "dim"), (step.message, sign(step.status).style)]

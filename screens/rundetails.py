@@ -7,7 +7,7 @@ from typing import Any
 
 from core.domain.run import Run, RunDetail
 from screens.glyphs import sign
-from screens.widgets.lines import Line, Piece
+from screens.widgets.lines import Line, Piece, fit
 from screens.words import duration, full_time, number, params, size
 
 
@@ -32,8 +32,12 @@ def headline(run: Run | None, now: float) -> Line:
     return line
 
 
-def _pair(key: str, value: str, style: str = "text", indent: int = 18) -> Line:
-    return [(f"  {key.ljust(indent)} ", "dim"), (value, style)]
+_KEY = 18
+_KEY_LIMIT = 30
+
+
+def _pair(key: str, value: str, style: str = "text") -> Line:
+    return [(f"  {key.ljust(_KEY)} ", "dim"), (value, style)]
 
 
 def detail_lines(
@@ -54,14 +58,31 @@ def detail_lines(
     if not run.use_cache:
         lines.append(_pair("cache", "refused"))
     lines += [[], [(" PARAMETERS", "head")]]
-    lines += [_pair(key, str(value)) for key, value in run.params.items()] or [_pair("none", "")]
+    lines += _param_lines(detail)
     if scores:
         lines += [[], [(" RESULTS", "head")]]
         lines += [_pair(key, number(value), "bold") for key, value in sorted(scores.items())]
     lines += _step_lines(detail, step_name)
     lines += _output_lines(detail, width)
     lines += [[], [(" LINEAGE", "head")], *lineage_lines(_lineage(detail))]
-    return lines
+    return even(lines)
+
+
+def even(lines: list[Line]) -> list[Line]:
+    """Lines with all values in one column, however long the longest key is (up to a limit)."""
+    pairs = [_key_of(line) for line in lines]
+    wide = min(max([_KEY, *(len(key) for key in pairs if key)]), _KEY_LIMIT)
+    return [
+        [(f"  {fit(key, wide)} ", "dim"), *line[1:]] if key else line
+        for key, line in zip(pairs, lines, strict=True)
+    ]
+
+
+def _key_of(line: Line) -> str:
+    """The key of a line that is a key and a value, else ""."""
+    if len(line) != 2 or line[0][1] != "dim" or not line[0][0].startswith("  "):
+        return ""
+    return line[0][0].strip()
 
 
 def _lineage(detail: RunDetail) -> Mapping[str, Any]:
@@ -69,6 +90,27 @@ def _lineage(detail: RunDetail) -> Mapping[str, Any]:
     if detail.lineage:
         return detail.lineage
     return {"code": {"commit": run.git_commit, "dirty": run.git_dirty}} if run.git_commit else {}
+
+
+def defaults_of(detail: RunDetail) -> dict[str, Any]:
+    """The defaults of the pipeline's parameters, as it was when the run began."""
+    declared = detail.spec.get("params") or ()
+    if isinstance(declared, Mapping):
+        declared = [{"name": name, **one} for name, one in declared.items()]
+    return {one["name"]: one.get("default") for one in declared}
+
+
+def _param_lines(detail: RunDetail) -> list[Line]:
+    """Parameters: those that differ from the pipeline's defaults first, and said so."""
+    given, usual = detail.run.params, defaults_of(detail)
+    if not given:
+        return [_pair("none", "")]
+    other = [key for key in given if key in usual and given[key] != usual[key]]
+    lines = [
+        [*_pair(key, str(given[key]), "bold"), (f"  default {usual[key]}", "faint")]
+        for key in other
+    ]
+    return lines + [_pair(key, str(value)) for key, value in given.items() if key not in other]
 
 
 def _step_lines(detail: RunDetail, name: str | None) -> list[Line]:

@@ -18,7 +18,7 @@ from screens.glyphs import sign
 from screens.widgets.bars import gauge
 from screens.widgets.lines import Line
 from screens.widgets.table import WINDOW, Cell, Column, RowTable
-from screens.words import clock_time, duration, params, plural
+from screens.words import clock_time, differing, duration, first, params, plural
 
 if TYPE_CHECKING:
     from core.domain.run import Run
@@ -86,8 +86,8 @@ COLUMNS = (
 )
 
 
-def run_cells(run: Run, now: float) -> Sequence[Cell]:
-    """A run as a row."""
+def run_cells(run: Run, now: float, telling: Sequence[str] = ()) -> Sequence[Cell]:
+    """A run as a row; the parameters in `telling` come first."""
     status = sign(run.status)
     end = run.ended_at if run.ended_at is not None else now
     took = None if run.started_at is None else end - run.started_at
@@ -97,7 +97,7 @@ def run_cells(run: Run, now: float) -> Sequence[Cell]:
         (str(run.number), "bold"),
         run.pipeline,
         (status.text, status.style),
-        (params(run.params), "dim"),
+        (params(first(telling, run.params)), "dim"),
         partial(_steps, run.steps_done, run.steps_total, status.style),
         (clock_time(run.started_at or run.created_at, now), "dim"),
         (duration(took), "text"),
@@ -122,11 +122,12 @@ class RunsScreen(ModeScreen):
         super().__init__()
         self._query = RunsQuery()
         self._total = 0
+        self._telling: Sequence[str] = ()
 
     def body(self) -> ComposeResult:
         yield RowTable(
             COLUMNS,
-            lambda run: run_cells(run, self.deck.now()),
+            lambda run: run_cells(run, self.deck.now(), self._telling),
             lambda run: str(run.number),
             empty="no runs yet: press n to start a pipeline",
             moving=lambda run: not run.status.ended,
@@ -149,6 +150,7 @@ class RunsScreen(ModeScreen):
         if wanted[0] != wanted[1]:
             return  # an answer to what was asked before the filter changed
         self._total = data.total
+        self._telling = differing([run.params for run in data.rows])
         table = self.table
         table.empty = (
             "no run matches this filter: esc clears it"

@@ -60,7 +60,7 @@ class RunReader:
                 if len(steps) > 1
             ),
             scores={
-                key: values[0] for key, (steps, values) in self._seen.items() if len(steps) == 1
+                key: values[-1] for key, (steps, values) in self._seen.items() if len(steps) == 1
             },
             lines=lines,
             more=more,
@@ -68,12 +68,14 @@ class RunReader:
         )
 
     def _metrics(self, ops: Ops) -> None:
-        after = {key: int(steps[-1]) for key, (steps, _) in self._seen.items() if steps}
+        # The last step is read again: without a step everything is logged at step 0.
+        after = {key: int(steps[-1]) - 1 for key, (steps, _) in self._seen.items() if steps}
         for one in ops.runs.metrics(self.ref, after):
             steps, values = self._seen.setdefault(one.key, ([], []))
-            last = steps[-1] if steps else None
             for step, value in zip(one.steps, one.values, strict=True):
-                if last is None or step > last:
+                if steps and step == steps[-1]:
+                    values[-1] = value
+                elif not steps or step > steps[-1]:
                     steps.append(float(step))
                     values.append(value)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -19,6 +19,14 @@ def span(seconds: float) -> str:
         if seconds >= length:
             return f"{int(seconds // length)}{unit}"
     return f"{int(max(seconds, 0))}s"
+
+
+def span_rounded(seconds: float) -> str:
+    """A rough length of time, to the nearest unit: `14d` also nine seconds short of that."""
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("m", 60.0)):
+        if round(seconds / length) >= 1:
+            return f"{round(seconds / length)}{unit}"
+    return span(seconds)
 
 
 def duration(seconds: float | None) -> str:
@@ -95,6 +103,20 @@ def percent(share: float) -> str:
 def params(values: Mapping[str, Any]) -> str:
     """Parameters on one line: `month=2011-03 depth=6`."""
     return " ".join(f"{key}={value}" for key, value in values.items())
+
+
+def differing(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The parameters whose values are not the same in all rows that have them."""
+    seen: dict[str, set[str]] = {}
+    for values in rows:
+        for key, value in values.items():
+            seen.setdefault(key, set()).add(str(value))
+    return [key for key, values in seen.items() if len(values) > 1]
+
+
+def first(keys: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values with those of `keys` first."""
+    return {**{key: values[key] for key in keys if key in values}, **values}
 
 
 def one_line(text: str) -> str:

@@ -11,10 +11,11 @@ from console.asking import PRODUCTION, confirm_model
 from console.groups import noun
 from console.output import emit
 from console.session import Session, pass_session
-from core.errors import BadInput, EvidenceChanged
+from core.errors import BadInput, EvidenceChanged, NotFound
 
 if TYPE_CHECKING:
     from core.domain.gate import Approval
+    from core.ops import Ops
 
 STATUSES = ("open", "approved", "rejected", "expired", "void")
 _EVIDENCE = "Decide on the evidence with this hash (or its beginning), no other."
@@ -44,8 +45,17 @@ def list_(session: Session, every: bool, status: str | None, limit: int) -> None
 @pass_session
 def show(session: Session, approval: str) -> None:
     """Show a request with its evidence. APPROVAL is an id or the beginning of one."""
-    found = session.ops().approvals.get(approval)
-    emit(session, found, lambda: approval_text(session, found))
+    ops = session.ops()
+    found = ops.approvals.get(approval)
+    emit(session, found, lambda: approval_text(session, found, _champion(ops, found.model)))
+
+
+def _champion(ops: Ops, model: str) -> int | None:
+    """The version that is the champion now."""
+    try:
+        return ops.models.get(model, "champion").version
+    except NotFound:
+        return None
 
 
 @command.command("approve")

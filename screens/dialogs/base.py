@@ -152,7 +152,8 @@ def facts(pairs: Sequence[tuple[str, str | Sequence[Piece]]], width: int) -> lis
     for key, value in pairs:
         label = (key.ljust(indent), "dim")
         if not isinstance(value, str):
-            lines.append([label, *value])
+            padded = bool(value) and value[0][0].startswith(" ")  # a badge brings its own blank
+            lines.append([(key.ljust(indent - padded), "dim"), *value])
             continue
         parts = wrap(value, max(width - indent, 10))
         for number, part in enumerate(parts):

@@ -99,8 +99,12 @@ class Field(Input):
 
 
 class Sign(Dialog[Signed]):
-    """Asks for what has to be typed; yes is refused, with the reason, until it is there."""
+    """Asks for what has to be typed; yes is refused, with the reason, until it is there.
 
+    What is typed lands in the first field; enter only goes on to the next one.
+    """
+
+    focus_at = "Field"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "yes", show=False),
         Binding("tab", "next", show=False),
@@ -112,7 +116,7 @@ class Sign(Dialog[Signed]):
         self.heading = question.title
         self.danger = question.danger
         self._wrong = ""
-        self._hint = "tab goes to the fields, ^s signs"
+        self._hint = "enter goes on, ^s signs, esc cancels"
 
     def lines(self, width: int) -> Sequence[Line]:
         return [*question_lines(self.question, width), []]

@@ -16,6 +16,13 @@ from screens.registry import REGISTRY
 from screens.widgets.lines import Line, Piece, fit
 from screens.widgets.sheet import Sheet
 
+LOG_KEYS = (
+    ("f", "follow the end, or stop"),
+    ("w", "wrap long lines, or stop"),
+    ("/  n  N", "search, next match, match before"),
+    ("← →", "sideways"),
+)
+
 
 def _rows(title: str, actions: Sequence[Action], context: Context) -> list[Line]:
     rows: list[Line] = [[(title, "title")]]
@@ -41,6 +48,10 @@ def help_lines(scope: str, context: Context) -> list[Line]:
         lines += _rows(f"This screen ({scope})", own, context)
     general = [action for action in REGISTRY.of(GLOBAL) if not action.id.startswith("go.")]
     modes = [action for action in REGISTRY.of(GLOBAL) if action.id.startswith("go.")]
+    if scope == "run":
+        lines += [[("In the log", "title")]]
+        lines += [[(f"  {fit(keys, 17)}", "key"), (what, "dim")] for keys, what in LOG_KEYS]
+        lines.append([])
     lines += _rows("Everywhere", general, context)
     moving: list[Line] = [[("Moving", "title")]]
     for keys, what in MOVES:

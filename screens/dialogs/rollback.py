@@ -109,11 +109,11 @@ class RollbackSheet(Dialog[None]):
     def on_mount(self) -> None:
         self.deck.change(
             Change(
-                group=f"preview/{self.endpoint}",
+                group=f"preview/{id(self)}",  # of this sheet: another may be reading still
                 title=f"preview of a rollback of {self.endpoint}",
                 call=lambda ops: ops.endpoints.preview_rollback(self.endpoint, self.to_version),
                 then=self._previewed,
-                failed=self._failed,
+                failed=lambda error: not self.is_attached or self._failed(error),
             )
         )
 

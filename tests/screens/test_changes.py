@@ -91,6 +91,7 @@ async def test_approving_to_production_wants_the_name_and_a_reason(running: Any,
         await pilot.press("ctrl+s")
         await pilot.pause()
         assert "type the model's name exactly: bike-demand" in shown(pilot)
+        assert "--confirm bike-demand" in dialog.query_one("#page").text
         await pilot.press(*"bike-demand")
         await pilot.press("ctrl+s")
         await pilot.pause()
@@ -107,7 +108,6 @@ async def test_rejecting_wants_a_comment(running: Any, ops: Any) -> None:
     async with running("approvals") as pilot:
         await pilot.press("x")
         await opened(pilot, Sign)
-        await pilot.press("tab")
         assert isinstance(pilot.app.focused, Input)
         await pilot.press(*"bias", "enter", "enter")
         await until(pilot, lambda: ops.approvals.get("4kq7").status == "rejected")
@@ -124,9 +124,30 @@ async def test_a_decision_is_bound_to_the_evidence_shown(running: Any, ops: Any)
         db.execute("UPDATE approvals SET evidence_hash = 'other' WHERE id = '4kq7m2xw'")
         db.commit()
         db.close()
-        await pilot.press("tab", *"no", "ctrl+s")
+        await pilot.press(*"no", "ctrl+s")
         await until(pilot, lambda: "E203" in shown(pilot))
         assert ops.approvals.get("4kq7").status == "open"
+
+
+async def test_a_rollback_sheet_opened_again_quickly_is_read_too(
+    running: Any, live: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+
+    release, preview = threading.Event(), live.preview_rollback
+
+    def slow(*args: Any) -> Any:
+        release.wait(10)
+        return preview(*args)
+
+    monkeypatch.setattr(live, "preview_rollback", slow)
+    async with running("deploys") as pilot:
+        await pilot.press("R")
+        await opened(pilot, RollbackSheet)
+        await pilot.press("escape", "R")
+        sheet = await opened(pilot, RollbackSheet)
+        release.set()
+        await until(pilot, lambda: sheet.preview is not None)
 
 
 async def test_rollback_is_one_key_and_one_y_and_leaves_a_receipt(running: Any, live: Any) -> None:
@@ -203,7 +224,7 @@ async def test_promote_full_wants_the_models_name(running: Any, ops: Any) -> Non
     async with running("deploys") as pilot:
         await pilot.press("P")
         await opened(pilot, Sign)
-        await pilot.press("tab", *"bike", "ctrl+s")
+        await pilot.press(*"bike", "ctrl+s")
         await pilot.pause()
         assert isinstance(pilot.app.screen, Sign)
         assert not any(e.action == "deployment.promote_full" for e in ops.audit.list(limit=3))
@@ -216,7 +237,7 @@ async def test_deploying_from_models(running: Any, ops: Any) -> None:
         await pilot.press(*"other", "enter")
         dialog = await opened(pilot, Sign)
         assert "bike-demand v3" in dialog.query_one("#page").text
-        await pilot.press("tab", *"bike-demand", "tab", *"try", "ctrl+s")
+        await pilot.press(*"bike-demand", "enter", *"try", "ctrl+s")
         await until(pilot, lambda: any(e.name == "other" for e in ops.endpoints.list()))
         await until(pilot, lambda: pilot.app.current_mode == "deploys")
 

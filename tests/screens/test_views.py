@@ -6,17 +6,29 @@ from dataclasses import replace
 
 import pytest
 
+from console.approval_text import outdated as on_command_line
 from core.domain.pulse import Pulse
 from core.domain.release import Endpoint
 from core.domain.run import Run, RunStatus
 from core.ops import Ops
+from core.tracking import MetricSeries
 from screens.commands import Names, complete
 from screens.deck import HeaderState
-from screens.evidence import approval_lines, direction, metric_lines, segment_lines, verdict
+from screens.evidence import (
+    approval_lines,
+    direction,
+    metric_lines,
+    outdated,
+    segment_lines,
+    verdict,
+)
 from screens.health import WAITS, WRONG, concerns
 from screens.health import verdict as health
+from screens.models import version_lines
 from screens.rollout import endpoint_lines, next_action
+from screens.rundetails import even
 from screens.runs import parsed
+from screens.runview import RunReader
 from screens.shell import identity
 from screens.widgets.lines import Line
 from tests.support.seed import NOW, evidence_of
@@ -41,7 +53,8 @@ def test_verdicts_are_arrow_and_word() -> None:
     assert verdict("r2", 0.9, 0.8)[0] == "▲ better"
     assert verdict("bias", 2.35, -2.7)[0] == "▲ better"
     assert verdict("mae", 4.0, 4.0)[0] == "= equal"
-    assert verdict("rows", 4.0, 5.0)[0] == "▼ differs"
+    for name in ("rows", "naive_mae", "mae_change_percent"):
+        assert verdict(name, 4.0, 5.0)[0] == ""  # of the data, or of a comparison
 
 
 def test_first_candidate_has_no_champion_to_compare_with() -> None:
@@ -66,7 +79,7 @@ def test_approval_shows_what_a_reviewer_needs(ops: Ops) -> None:
     for part in (
         "PRODUCTION",
         "asked by engineer 24m ago",
-        "expires in 13d",
+        "expires in 14d",
         "champion v2",
         "forecast",
         "9f1c2ab47de0",
@@ -74,6 +87,51 @@ def test_approval_shows_what_a_reviewer_needs(ops: Ops) -> None:
         ops.approvals.get("4kq7").evidence_hash,
     ):
         assert part in said
+
+
+def test_evidence_that_compares_with_a_former_champion_says_so(ops: Ops) -> None:
+    approval = ops.approvals.get("4kq7")
+    assert outdated(approval, 2) == ""
+    said = "champion is v1 now: this evidence compares with v2"
+    assert outdated(approval, 1) == said
+    assert said in text(approval_lines(approval, NOW, 80, said))
+    assert on_command_line(approval, 2) == ""
+    assert on_command_line(approval, 1).startswith("champion is version 1 now")
+
+
+def test_versions_are_compared_on_the_same_rows_or_not_at_all(ops: Ops) -> None:
+    new, champion = ops.models.get("bike-demand", "4"), ops.models.get("bike-demand", "champion")
+    alone = replace(new, metrics={"mae": 30.44})
+    said = text(version_lines(alone, champion, NOW, 100))
+    assert "better" not in said
+    assert "not measured beside the champion v2 on the same rows" in said
+    beside = replace(new, metrics={"mae": 30.44, "rows": 744.0, "champion_mae": 36.02})
+    said = text(version_lines(beside, champion, NOW, 100))
+    assert "36.02" in said
+    assert said.count("better") == 1
+
+
+def test_the_last_value_of_a_metric_without_steps_is_shown(ops: Ops) -> None:
+    values = iter([0.5, 0.25])
+
+    def metrics(_ref: str, after: dict[str, int]) -> list[MetricSeries]:
+        assert after in ({}, {"mae": -1})
+        return [MetricSeries("mae", (0,), (next(values),), (1,), False)]
+
+    ops.runs.metrics = metrics  # type: ignore[method-assign,assignment]
+    reader = RunReader("40")
+    assert reader(ops).scores == {"mae": 0.5}
+    assert reader(ops).scores == {"mae": 0.25}
+
+
+def test_values_stand_in_one_column_whatever_the_longest_key() -> None:
+    lines = even(
+        [
+            [("  a ", "dim"), ("1", "text")],
+            [("  environment.python.version ", "dim"), ("2", "text")],
+        ]
+    )
+    assert len({len(line[0][0]) for line in lines}) == 1
 
 
 def pulse(ops: Ops) -> Pulse:
@@ -100,7 +158,7 @@ def test_what_is_wrong_comes_first(ops: Ops) -> None:
     assert {c.text for c in found[:3]} == {
         "endpoint bike-demand is down",
         "bike-demand #41 failed",
-        "no worker is alive",
+        "1 run stands still: no worker lives",
     }
     assert "3 things are wrong" in text([health(bad)])
 
