@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from screens.dialogs.base import Choice, Dialog, facts, paragraph
-from screens.widgets.lines import Line, Piece
+from screens.widgets.lines import Line, Piece, wrap
 from screens.widgets.page import Page
 
 
@@ -59,7 +59,10 @@ def question_lines(question: Question, width: int) -> list[Line]:
     lines = facts(pairs, width)
     lines += [[], *paragraph(question.consequence, width, "warn" if question.danger else "text")]
     if question.command:
-        lines += [[], [("$ ", "faint"), (question.command, "dim")]]
+        parts = wrap(question.command, width - 2)
+        marks = ["$ ", *("  " for _ in parts[1:])]
+        lines.append([])
+        lines += [[(mark, "faint"), (part, "dim")] for mark, part in zip(marks, parts, strict=True)]
     return lines
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from console.approval_text import outdated as on_command_line
 from core.domain.pulse import Pulse
-from core.domain.release import Endpoint
+from core.domain.release import DeploymentStatus, Endpoint
 from core.domain.run import Run, RunStatus
 from core.ops import Ops
 from core.tracking import MetricSeries
@@ -25,7 +25,7 @@ from screens.evidence import (
 from screens.health import WAITS, WRONG, concerns
 from screens.health import verdict as health
 from screens.models import version_lines
-from screens.rollout import endpoint_lines, next_action
+from screens.rollout import deployment_lines, endpoint_lines, next_action
 from screens.rundetails import even
 from screens.runs import parsed
 from screens.runview import RunReader
@@ -194,6 +194,36 @@ def test_unknown_actual_weight_is_said(ops: Ops) -> None:
         quiet, revisions=tuple(replace(r, actual_weight=None) for r in quiet.revisions), stats={}
     )
     assert "is unknown" in text(endpoint_lines(quiet, NOW, 120))
+
+
+def test_revisions_whose_time_is_over_collapse_beyond_the_newest_two(ops: Ops) -> None:
+    shown = endpoint(ops)
+    old = shown.revisions[-1]
+    over = tuple(
+        replace(old, revision=20 + n, version=20 + n, state=state, weight=0.0)
+        for n, state in enumerate(("retired", "failed", "aborted", "rolled_back", "rolled_back"))
+    )
+    said = text(endpoint_lines(replace(shown, revisions=(*shown.revisions, *over)), NOW, 120))
+    assert "3 earlier revisions" in said
+    assert "v24" in said and "v23" in said
+    assert "v22" not in said
+
+
+def test_a_deployment_that_was_rolled_back_is_not_called_in_production(ops: Ops) -> None:
+    shown = endpoint(ops)
+    assert shown.deployment is not None
+    done = replace(
+        shown.deployment,
+        status=DeploymentStatus.SUCCEEDED,
+        message="in production",
+        ended_at=NOW - 60,
+    )
+    said = "\n".join(
+        "".join(piece for piece, _ in line)
+        for line in deployment_lines(done, NOW, 80, rolled_back=True)
+    )
+    assert "was in production, rolled back" in said
+    assert "succeeded" not in said
 
 
 def test_filter_words() -> None:
