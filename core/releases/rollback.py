@@ -293,7 +293,7 @@ def record_rollback(
             "endpoint.rollback",
             f"endpoint/{intent.endpoint}",
             receipt=receipt.id,
-            frm=f"{bad.model} v{bad.version}",
+            **{"from": f"{bad.model} v{bad.version}"},
             to=f"{good.model} v{good.version}",
             reason=intent.reason,
             requests_failed=requests_failed,
