@@ -91,7 +91,7 @@ async def test_approving_to_production_wants_the_name_and_a_reason(running: Any,
         await pilot.press("ctrl+s")
         await pilot.pause()
         assert "type the model's name exactly: bike-demand" in shown(pilot)
-        assert "--confirm bike-demand" in dialog.query_one("#page").text
+        assert "--confirm bike-demand" in " ".join(dialog.query_one("#page").text.split())
         await pilot.press(*"bike-demand")
         await pilot.press("ctrl+s")
         await pilot.pause()
