@@ -87,7 +87,7 @@ def open_as(tmp_path: Path, database_url: str, woken: list[Any]) -> Iterator[Ope
     root = write_workspace(tmp_path / "space", database_url)
     opened: list[Ops] = []
 
-    def open_(actor: str = "ada", *, read_only: bool = False) -> Ops:
+    def open_(actor: str = "author", *, read_only: bool = False) -> Ops:
         opened.append(open_ops(root, actor=actor, read_only=read_only))
         return opened[-1]
 
@@ -98,8 +98,8 @@ def open_as(tmp_path: Path, database_url: str, woken: list[Any]) -> Iterator[Ope
 
 @pytest.fixture
 def ops(open_as: OpenAs) -> Ops:
-    """The workspace, opened by ada."""
-    return open_as("ada")
+    """The workspace, opened by author."""
+    return open_as("author")
 
 
 def raw(database_url: str, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
