@@ -40,7 +40,7 @@ def start(
     """
     given = split_pairs(params, "-p")
     ops = session.ops()
-    if wait and not ops.read_only and ops.workspace.embedded and not ops.workers.alive():
+    if waiting.wait and not ops.read_only and ops.workspace.embedded and not ops.workers.alive():
         session.say("no worker is alive: one is started, which takes some seconds")
     run = ops.runs.start(pipeline, given, use_cache=not no_cache, reason=reason)
     report_run(session, run, "started", waiting)

@@ -7,10 +7,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from tests.console.conftest import Cli
 
 from core.processes import started
 from core.serving.control import EndpointControl
+from tests.console.conftest import Cli
 
 
 def test_an_endpoint_that_hangs_is_stopped_as_well(seeded: Path, cli: Cli) -> None:
