@@ -24,6 +24,7 @@ from core.engine.caretaker import Caretaker
 from core.errors import EndpointUnavailable, ModelUnusable, NotFound, ReadOnly, WrongState
 from core.ids import new_id
 from core.ops import Ops, open_ops
+from core.processes import started
 from core.releases import rows
 from core.releases.lock import release_lock
 from core.releases.rollback import unfinished_intents
@@ -119,6 +120,15 @@ def finish(ops: Ops) -> None:
         leaving = rows.finish_deployment(tx, deployment)
     for revision in leaving:
         control.unload(revision)
+
+
+def kill(pid: int) -> None:
+    """Kill a process and wait until it is gone: the signal alone is only on its way."""
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while started(pid) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def answer(ops: Ops) -> float:
@@ -517,7 +527,7 @@ def test_the_supervisor_is_started_before_the_lock_is_taken(
     assert deploywork.apply_weight(engine_of(ops), deployment.id, 0, 50.0) == "progressing"
     pid = ops.endpoints.get(NAME).supervisor_pid
     assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    kill(pid)
     receipt = ops.endpoints.rollback(NAME)
     assert (receipt.from_version, receipt.to_version) == (1, 3)
     assert len(free) == 2
@@ -542,7 +552,7 @@ def test_one_sick_endpoint_keeps_no_other_from_being_looked_after(served: Ops) -
     (sick / "endpoint.json").write_text("{")
     pid = ops.endpoints.get(NAME).supervisor_pid
     assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    kill(pid)
     caretaker = Caretaker(engine_of(ops))
     done: list[str] = []
 
