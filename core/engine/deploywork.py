@@ -25,6 +25,7 @@ from core.engine.registerwork import registered_version
 from core.errors import OpsdeckError, StepFailed, WrongState
 from core.releases import rows
 from core.releases.abort import route_back
+from core.releases.environments import PRODUCTION
 from core.releases.lock import release_lock
 from core.releases.strategy import parse_strategy
 from core.serving.control import EndpointControl
@@ -87,7 +88,7 @@ def create_for_step(engine: Engine, run_id: str, name: str, generation: int) -> 
 def _environment(plan: Plan, options: Mapping[str, Any]) -> str:
     """Where the last gate before the deploy step lets the version go; else production."""
     gates = [plan.step(name).options["environment"] for name in options.get("gates", ())]
-    return str(options.get("environment") or (gates[-1] if gates else rows.PRODUCTION))
+    return str(options.get("environment") or (gates[-1] if gates else PRODUCTION))
 
 
 def end_for_step(engine: Engine, run_id: str, name: str, outcome: str) -> str:

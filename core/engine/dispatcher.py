@@ -166,13 +166,7 @@ class Dispatcher:
         elif kind == "run.cancel":
             self._cancel(target, message)
         elif kind == "step.start":
-            durable.start_step(
-                payload["run"],
-                payload["generation"],
-                payload["step"],
-                payload["attempts"],
-                payload["backoff"],
-            )
+            durable.start_step(durable.StepStart(**payload))
         elif kind == "control":
             if target.startswith("deployment:"):  # gates have been rung for, and look themselves
                 durable.send_control(target, dict(payload), f"outbox-{message}")

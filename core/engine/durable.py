@@ -7,12 +7,16 @@ import logging
 import shutil
 import sqlite3
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 from dbos import error as dbos_error
+from dbos._dbos import _get_dbos_instance
+from dbos._utils import INTERNAL_QUEUE_NAME
 
-from core.engine import workflows
+from core.engine import deployflow, workflows
 from core.engine.context import AWAY_SECONDS, ROOM_BYTES
 from core.errors import DiskFull
 from core.state.store import is_disk_full, make_engine, prepare_sqlite
@@ -64,12 +68,46 @@ def start_run(run_id: str, generation: int) -> None:
         DBOS.start_workflow(workflows.run_workflow, run_id, generation)
 
 
-def start_step(run_id: str, generation: int, step: str, attempts: int, backoff: float) -> None:
-    """Start the workflow of a node; the same again changes nothing."""
+@dataclass(frozen=True, slots=True)
+class StepStart:
+    """What the outbox says of a step that waits for a slot.
+
+    `lost` are workers that died with it; it starts afresh from the attempt it was at.
+    """
+
+    run: str
+    generation: int
+    step: str
+    attempts: int
+    backoff: float
+    first: int = 1
+    lost: Sequence[str] = ()
+
+
+def start_step(asked: StepStart) -> None:
+    """Start the workflow of a node; the same again changes nothing.
+
+    One that a lost worker left pending is forgotten first: what it knew is in our rows. Done
+    only here, where there is a slot for it, or it would wait in a busy worker while another
+    one idles.
+    """
     from dbos import SetWorkflowID
 
-    with SetWorkflowID(workflows.step_workflow_id(run_id, generation, step)):
-        DBOS.start_workflow(workflows.step_workflow, run_id, generation, step, attempts, backoff)
+    workflow_id = workflows.step_workflow_id(asked.run, asked.generation, asked.step)
+    if asked.lost:
+        known = DBOS.list_workflows(workflow_ids=[workflow_id], load_input=False, load_output=False)
+        if any(w.status == "PENDING" and w.executor_id in asked.lost for w in known):
+            DBOS.delete_workflows([workflow_id])
+    with SetWorkflowID(workflow_id):
+        DBOS.start_workflow(
+            workflows.step_workflow,
+            asked.run,
+            asked.generation,
+            asked.step,
+            asked.attempts,
+            asked.backoff,
+            asked.first,
+        )
 
 
 def start_deployment(deployment_id: str) -> None:
@@ -77,7 +115,7 @@ def start_deployment(deployment_id: str) -> None:
     from dbos import SetWorkflowID
 
     with SetWorkflowID(f"deployment:{deployment_id}"):
-        DBOS.start_workflow(workflows.deployment_workflow, deployment_id)
+        DBOS.start_workflow(deployflow.deployment_workflow, deployment_id)
 
 
 def send_control(workflow_id: str, message: dict[str, object], key: str) -> bool:
@@ -92,9 +130,28 @@ def send_control(workflow_id: str, message: dict[str, object], key: str) -> bool
     return True
 
 
+def steps_left(worker_ids: list[str]) -> list[StepStart]:
+    """The steps that dead workers have left pending: each is to get into line for a slot."""
+    left = DBOS.list_workflows(
+        status="PENDING", name=workflows.STEP, executor_id=worker_ids, load_output=False
+    )
+    asked = [workflow.input["args"] for workflow in left if workflow.input is not None]
+    return [
+        StepStart(run, generation, step, attempts, backoff, lost=worker_ids)
+        for run, generation, step, attempts, backoff, *_ in asked
+    ]
+
+
 def recover(worker_ids: list[str]) -> int:
-    """Take over what dead workers have left pending; returns how many workflows."""
-    return len(DBOS._recover_pending_workflows(worker_ids))
+    """Go on with what else dead workers have left pending; returns how many workflows."""
+    left = DBOS.list_workflows(
+        status="PENDING", executor_id=worker_ids, load_input=False, load_output=False
+    )
+    others = [workflow.workflow_id for workflow in left if workflow.name != workflows.STEP]
+    state = _get_dbos_instance()._sys_db
+    return sum(
+        state.reenqueue_for_recovery(each, worker_ids, INTERNAL_QUEUE_NAME) for each in others
+    )
 
 
 def forget_old(days: float = KEEP_DAYS, batch: int = 500) -> int:

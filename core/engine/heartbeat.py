@@ -12,12 +12,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
 
 from core.domain.worker import DEAD_AFTER_SECONDS, HEARTBEAT_SECONDS
-from core.engine import durable
+from core.engine import durable, runstate
 from core.engine.context import SYSTEM, Engine
 from core.engine.warm import kill_below_warm_server
 from core.engine.workerlog import Seldom
@@ -124,7 +125,12 @@ class Heartbeat:
         for row in dead:
             if row["host"] == socket.gethostname():
                 kill_below_warm_server(row["id"])
-        count = durable.recover([row["id"] for row in dead])
+        lost = [row["id"] for row in dead]
+        steps = durable.steps_left(lost)
+        with self._engine.store.transaction(SYSTEM) as tx:
+            for step in steps:
+                runstate.queue_again(tx, step.run, step.generation, step.step, asdict(step))
+        count = len(steps) + durable.recover(lost)
         with self._engine.store.transaction(SYSTEM) as tx:
             for row in dead:
                 self._set(tx, row["id"], reaped=DONE)

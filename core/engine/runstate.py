@@ -96,6 +96,34 @@ def announce(tx: Transaction, run_id: str, generation: int, nodes: Sequence[Node
     return asked
 
 
+def queue_again(tx: Transaction, run_id: str, generation: int, step: str, lost: Node) -> None:
+    """Put a step whose worker was lost back into its place in the line for a slot.
+
+    `lost` is what the outbox is to say of it; `first` is added: the attempt it was at. A
+    start of the run that has been overtaken waits for nothing.
+    """
+    try:
+        run = load_run(tx, run_id, generation)
+    except Overtaken:
+        return
+    row = load_step(tx, run_id, step)
+    payload = {**lost, "first": max(1, row["attempt"])}
+    target = f"{run_id}:{generation}:{step}"
+    table = schema.outbox
+    again = tx.execute(
+        table.update()
+        .where(table.c.kind == "step.start", table.c.target == target)
+        .values(payload=json.dumps(payload), done_at=None, taken_at=None, taken_by=None)
+    )
+    if not again.rowcount:
+        tx.outbox("step.start", target, **payload)
+    if run["cancel_requested"] and not StepStatus(row["status"]).ended:
+        end_step(tx, run_id, step, StepStatus.CANCELLED, message="cancelled")
+    elif row["status"] == StepStatus.RUNNING:
+        message = "its worker was lost; waits for a free slot"
+        set_step(tx, run_id, step, status=StepStatus.QUEUED, pid=None, message=message)
+
+
 def fail_step(tx: Transaction, run_id: str, generation: int, step: str, message: str) -> StepStatus:
     """Close a step run as failed unless it has ended; returns how it stands.
 

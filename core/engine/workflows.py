@@ -5,9 +5,9 @@ that another worker can take the workflow up where a dead one left it. Each node
 a workflow of its own under the id `run:generation:step`, because the numbers of steps in
 one workflow follow the order of their completion, which a replay need not repeat.
 
-Runs and gates wait for rows of the state to change (`waiting`). Pauses, of deployments and
-between attempts, wait for a message on the topic `control` with a time limit: that is how
-a promotion, a rollback or a cancellation reaches them.
+Runs and gates wait for rows of the state to change (`waiting`). Pauses between attempts
+wait for a message on the topic `control` with a time limit: that is how a cancellation
+reaches them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any
 
 from dbos import DBOS, SetWorkflowID
 
-from core.domain.release import DeploymentStatus
 from core.domain.run import StepStatus
 from core.engine import (
     deploywork,
@@ -29,14 +28,14 @@ from core.engine import (
     stepwork,
     waiting,
 )
-from core.engine.context import SYSTEM, Engine, engine
+from core.engine.context import SYSTEM, engine
+from core.engine.deployflow import FOR_EVER, deployment_workflow
+from core.engine.faults import in_words
 from core.engine.waiting import BROKEN
-from core.errors import OpsdeckError
 
 MAX_BACKOFF = 300.0
-FOR_EVER = None
-"""A gate may see any number of worker restarts (DBOS gives up after 100); a step that kills
-its worker is counted in its own row."""
+STEP = "step"
+"""The name of the workflows that need a step process, and so a slot."""
 
 OVERTAKEN = "overtaken"
 """What a workflow of an earlier start of a run returns: nobody reads it."""
@@ -132,7 +131,7 @@ def _begin(run_id: str, generation: int) -> dict[str, Any]:
         return worker.insist(lambda: runwork.begin(worker, run_id, generation))
     except Exception as error:  # noqa: BLE001 - whatever it is, it must end on record
         worker.hold_if_stopping()
-        message = _in_words(error, f"run {run_id}")
+        message = in_words(error, f"run {run_id}")
         worker.record(lambda tx: runstate.fail_run(tx, run_id, generation, message))
         return {"status": "failed"}
 
@@ -158,7 +157,7 @@ def _guarded(run_id: str, generation: int, name: str, work: Callable[[], str]) -
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it must end on record
             worker.hold_if_stopping()
-            message = _in_words(error, f"step {name} of run {run_id}")
+            message = in_words(error, f"step {name} of run {run_id}")
             status = worker.record(
                 lambda tx: runstate.fail_step(tx, run_id, generation, name, message)
             )
@@ -169,18 +168,13 @@ def _guarded(run_id: str, generation: int, name: str, work: Callable[[], str]) -
     return str(status)
 
 
-def _in_words(error: Exception, what: str) -> str:
-    """One line for people; what is not meant for them goes to the worker's log."""
-    if isinstance(error, OpsdeckError):
-        return error.one_line()
-    log.error("%s", what, exc_info=error)
-    return f"internal error, see worker.log: {type(error).__name__}: {error}"[:500]
-
-
-@DBOS.workflow(name="step", max_recovery_attempts=FOR_EVER)
-def step_workflow(run_id: str, generation: int, name: str, attempts: int, backoff: float) -> str:
-    """A function, script or notebook: attempts with doubling pauses in between."""
-    return _attempts(_attempt, run_id, generation, name, attempts, backoff)
+@DBOS.workflow(name=STEP, max_recovery_attempts=FOR_EVER)
+def step_workflow(
+    run_id: str, generation: int, name: str, attempts: int, backoff: float, first: int = 1
+) -> str:
+    """A function, script or notebook: attempts with doubling pauses in between, from the
+    `first` on (a later one where another worker died in the middle of it)."""
+    return _attempts(_attempt, run_id, generation, name, attempts, backoff, first)
 
 
 def _attempts(
@@ -190,10 +184,11 @@ def _attempts(
     name: str,
     attempts: int,
     backoff: float,
+    first: int = 1,
 ) -> str:
     """Attempt after attempt, as long as one ends in `retrying`."""
     status: str = StepStatus.FAILED
-    for attempt in range(1, attempts + 1):
+    for attempt in range(first, attempts + 1):
         status = attempt_step(run_id, generation, name, attempt)
         if status != StepStatus.RETRYING:
             return status
@@ -326,110 +321,3 @@ def _refuse_overtaken(run_id: str, generation: int) -> None:
     """Raise `Overtaken` before a deployment of a start that does not count any more."""
     with engine().store.transaction(SYSTEM) as tx:
         runstate.load_run(tx, run_id, generation)
-
-
-@DBOS.workflow(name="deployment", max_recovery_attempts=FOR_EVER)
-def deployment_workflow(deployment_id: str) -> str:
-    """Load, then climb the strategy's ladder; ends early when it was ended elsewhere."""
-    status = _load(deployment_id)
-    rush = False
-    for index, step in enumerate(_strategy(deployment_id)):
-        if status != DeploymentStatus.PROGRESSING:
-            break
-        if step["kind"] == "set_weight":
-            if not rush or step["weight"] == 100.0:
-                status = _weight(deployment_id, index, step["weight"])
-        elif not rush:
-            status, rush = _pause(deployment_id, index, step["seconds"])
-    if status == "cancelled":
-        status = _cancel_deployment(deployment_id)
-    if status == DeploymentStatus.PROGRESSING:
-        status = _finish_deployment(deployment_id)
-    return status
-
-
-def _pause(deployment_id: str, index: int, seconds: float | None) -> tuple[str, bool]:
-    """Wait out a pause; returns the state to go on in, and whether to skip what is left."""
-    status, left = _begin_pause(deployment_id, index, seconds), seconds
-    while status == DeploymentStatus.PAUSED:
-        message = DBOS.recv("control", timeout_seconds=86_400.0 if left is None else left)
-        status = _state(deployment_id)
-        if status != DeploymentStatus.PAUSED:
-            break
-        if _ends_pause(message, index) or (message is None and seconds is not None):
-            return DeploymentStatus.PROGRESSING, (message or {}).get("command") == "promote_full"
-        if seconds is not None:  # a message for another pause does not make this one longer
-            left = _left_of_pause(deployment_id)
-    return status, False
-
-
-def _ends_pause(message: dict[str, Any] | None, index: int) -> bool:
-    """Whether a message promotes out of the pause at this step of the strategy.
-
-    A promotion names the pause that its author saw: two in a row must not skip two. One in
-    full ends them all.
-    """
-    command = (message or {}).get("command")
-    return command == "promote_full" or (
-        command == "promote" and message is not None and message.get("index") == index
-    )
-
-
-def _releasing(deployment_id: str, work: Callable[[Engine], str]) -> str:
-    """Do a part of a deployment; a fault of ours fails it, with the traffic moved back."""
-    worker = engine()
-    try:
-        return str(worker.insist(lambda: work(worker)))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must end on record
-        worker.hold_if_stopping()
-        message = _in_words(error, f"deployment {deployment_id}")
-        return str(worker.insist(lambda: deploywork.fail(worker, deployment_id, message)))
-    finally:
-        worker.bell.ring(f"deployment:{deployment_id}")
-
-
-@DBOS.step(name="load")
-def _load(deployment_id: str) -> str:
-    return _releasing(deployment_id, lambda e: deploywork.load_version(e, deployment_id))
-
-
-@DBOS.step(name="strategy")
-def _strategy(deployment_id: str) -> list[dict[str, Any]]:
-    worker = engine()
-    steps = worker.insist(lambda: deploywork.strategy_of(worker, deployment_id))
-    return [{"kind": s.kind, "weight": s.weight, "seconds": s.seconds} for s in steps]
-
-
-@DBOS.step(name="weight")
-def _weight(deployment_id: str, index: int, weight: float) -> str:
-    return _releasing(
-        deployment_id, lambda e: deploywork.apply_weight(e, deployment_id, index, weight)
-    )
-
-
-@DBOS.step(name="pause")
-def _begin_pause(deployment_id: str, index: int, seconds: float | None) -> str:
-    return _releasing(
-        deployment_id, lambda e: deploywork.begin_pause(e, deployment_id, index, seconds)
-    )
-
-
-@DBOS.step(name="left of pause")
-def _left_of_pause(deployment_id: str) -> float:
-    worker = engine()
-    return worker.insist(lambda: waiting.seconds_of_pause(worker, deployment_id))
-
-
-@DBOS.step(name="state")
-def _state(deployment_id: str) -> str:
-    return _releasing(deployment_id, lambda e: deploywork.state_of(e, deployment_id))
-
-
-@DBOS.step(name="cancel")
-def _cancel_deployment(deployment_id: str) -> str:
-    return _releasing(deployment_id, lambda e: deploywork.cancel(e, deployment_id))
-
-
-@DBOS.step(name="finish deployment")
-def _finish_deployment(deployment_id: str) -> str:
-    return _releasing(deployment_id, lambda e: deploywork.finish(e, deployment_id))
