@@ -7,14 +7,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from core.domain.analysis import AlarmRule, AnalysisPlan, AnalysisStatus, OnBreach
+
 
 class DeploymentStatus(StrEnum):
-    """State of a deployment; `paused` waits for a time or for a person's promote."""
+    """State of a deployment; `paused` waits for a time, a verdict or a person's promote;
+    `held` was stopped where it is, by a person or an alarm, and waits for a person."""
 
     QUEUED = "queued"
     LOADING = "loading"
     PROGRESSING = "progressing"
     PAUSED = "paused"
+    HELD = "held"
     SUCCEEDED = "succeeded"
     ABORTED = "aborted"
     FAILED = "failed"
@@ -38,17 +42,62 @@ DEPLOYMENT_ENDED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class StrategyStep:
-    """One rung: `set_weight` in percent, or `pause` in seconds (`None`: until promoted)."""
+    """One rung of a strategy. Of the fields besides `kind` only those that it names are set:
+
+    - `set_weight`: `weight` percent to the new version
+    - `shadow`: mirror `weight` percent of the requests to it, unanswered, for `seconds` (or
+      until `requests` have been compared, whichever comes first)
+    - `pause`: `seconds`, or (`None`) until promoted
+    - `bake`: `seconds` during which no alarm may go off; nobody can cut it short but in full
+    - `analyse`: until every metric is non-inferior, at most `seconds`; then it is held
+    - `ask`: until a person promotes; `message` is the question
+    - `window`: until the clock is within `window`, e.g. `Mon-Thu 09:00-16:00 Europe/Berlin`
+    """
 
     kind: str
     weight: float | None = None
     seconds: float | None = None
+    requests: int | None = None
+    message: str = ""
+    window: str = ""
 
     def words(self) -> str:
         """The step in words, as the ladder shows it."""
-        if self.kind == "set_weight":
-            return f"set weight {self.weight:g} %"
-        return "pause until promoted" if self.seconds is None else f"pause {self.seconds:g} s"
+        lasts = "" if self.seconds is None else f" {self.seconds:g} s"
+        match self.kind:
+            case "set_weight":
+                return f"set weight {self.weight:g} %"
+            case "shadow":
+                until = "" if self.requests is None else f" or {self.requests:,} compared"
+                return f"shadow {self.weight:g} %{lasts}{until}"
+            case "pause":
+                return "pause until promoted" if self.seconds is None else f"pause{lasts}"
+            case "bake":
+                return f"bake{lasts}"
+            case "analyse":
+                return f"analyse, at most{lasts}" if lasts else "analyse"
+            case "ask":
+                return f"ask: {self.message}" if self.message else "ask a person"
+            case "window":
+                return f"wait for {self.window}"
+        return self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePlan:
+    """A whole strategy: the rungs, and what is watched meanwhile.
+
+    `name` is the preset's, or "custom". `keep_seconds` is how long the version that was
+    replaced stays loaded, so that going back to it is instant. `on_breach` is what an alarm or
+    the verdict `worse` does. Alarms stay armed for `keep_seconds` at most after the promotion.
+    """
+
+    steps: tuple[StrategyStep, ...]
+    name: str = "custom"
+    alarms: tuple[AlarmRule, ...] = ()
+    analysis: AnalysisPlan = field(default_factory=AnalysisPlan)
+    on_breach: OnBreach = OnBreach.ROLLBACK
+    keep_seconds: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +151,7 @@ class Deployment:
     message: str = ""
     run_id: str | None = None
     events: tuple[DeploymentEvent, ...] = ()
+    plan: ReleasePlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +205,8 @@ class Endpoint:
     history: Sequence[Deployment] = field(default_factory=tuple)
     receipts: Sequence[Receipt] = field(default_factory=tuple)
     stats: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    analysis: AnalysisStatus | None = None
+    servers: int = 1
 
     @property
     def url(self) -> str:
