@@ -17,12 +17,11 @@ import sqlalchemy as sa
 
 from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus, StrategyStep
 from core.errors import WrongState
-from core.releases import aliases
+from core.releases.environments import PRODUCTION, point_aliases
 from core.state import schema
 from core.state.store import Transaction
 
 Row = Mapping[str, Any]
-PRODUCTION, STAGING = "production", "staging"
 ALL_AT_ONCE = (StrategyStep("set_weight", weight=100.0),)
 _OPEN = [status.value for status in DeploymentStatus if status not in DEPLOYMENT_ENDED]
 
@@ -178,44 +177,10 @@ def finish_deployment(tx: Transaction, deployment: Row) -> list[int]:
         state = "previous" if revision == before else "retired"
         _set_revision(tx, endpoint, revision, state=state, weight=0.0)
     _set_revision(tx, endpoint, deployment["revision"], state="stable", weight=100.0)
-    set_production_aliases(tx, endpoint, deployment["revision"], before)
+    previous = _revision(tx, endpoint, before) if before is not None else None
+    point_aliases(tx, endpoint, deployment, previous)
     end_deployment(tx, deployment, DeploymentStatus.SUCCEEDED, "in production")
     return sorted(leaving - {before})
-
-
-def set_production_aliases(
-    tx: Transaction, endpoint: str, champion: int, previous: int | None
-) -> None:
-    """Point `champion` and `previous` at the versions of these revisions; asks to mirror it.
-
-    An endpoint of staging moves `staging` instead, and one of any other environment nothing.
-    With several production endpoints for a model the last deployment counts. A model that
-    this endpoint served before keeps its `champion` only where another endpoint still has
-    that version in production.
-    """
-    now = _revision(tx, endpoint, champion)
-    environment = environment_of(tx, endpoint)
-    if environment != PRODUCTION:
-        if environment == STAGING:
-            aliases.set_alias(tx, now["model"], STAGING, now["version"])
-            tx.outbox("mirror", now["model"])
-        return
-    before = _revision(tx, endpoint, previous) if previous is not None else None
-    aliases.set_alias(tx, now["model"], "champion", now["version"])
-    if before is None or before["model"] != now["model"]:
-        aliases.drop_alias(tx, now["model"], "previous")
-    if before is not None:
-        aliases.set_alias(tx, before["model"], "previous", before["version"])
-    if aliases.alias_of(tx, now["model"], "candidate") == now["version"]:
-        aliases.drop_alias(tx, now["model"], "candidate")
-    table = schema.revisions
-    served = sa.select(table.c.model).where(table.c.endpoint == endpoint).distinct()
-    for model in sorted(row["model"] for row in tx.rows(served)):
-        if not _in_production(tx, model, aliases.alias_of(tx, model, "champion")):
-            aliases.drop_alias(tx, model, "champion")
-        if aliases.alias_of(tx, model, "previous") == aliases.alias_of(tx, model, "champion"):
-            aliases.drop_alias(tx, model, "previous")
-        tx.outbox("mirror", model)
 
 
 def end_deployment(
@@ -272,7 +237,7 @@ def return_to(tx: Transaction, endpoint: str, bad: int, good: int) -> None:
     )
     if earlier is not None:
         _set_revision(tx, endpoint, earlier["revision"], state="previous")
-    set_production_aliases(tx, endpoint, good, earlier["revision"] if earlier else None)
+    point_aliases(tx, endpoint, stable, earlier)
     _touch_endpoint(tx, endpoint, status="in_service")
 
 
@@ -329,13 +294,6 @@ def _ensure_endpoint(tx: Transaction, name: str, port: int, environment: str | N
     )
 
 
-def environment_of(tx: Transaction, endpoint: str) -> str | None:
-    """The environment that an endpoint belongs to; `None` where there is none yet."""
-    table = schema.endpoints
-    row = tx.row(sa.select(table.c.environment).where(table.c.name == endpoint))
-    return None if row is None else str(row["environment"])
-
-
 def port_of(tx: Transaction, endpoint: str) -> int:
     """The port that the endpoint was given, or once had; 0 for any."""
     table = schema.endpoints
@@ -382,22 +340,6 @@ def _in_state(tx: Transaction, endpoint: str, state: str) -> list[Row]:
 
 def _same_version(one: Row, other: Row) -> bool:
     return (one["model"], one["version"]) == (other["model"], other["version"])
-
-
-def _in_production(tx: Transaction, model: str, version: int | None) -> bool:
-    """Whether a version is some production endpoint's stable one."""
-    table, endpoints = schema.revisions, schema.endpoints
-    found = (
-        sa.select(table.c.revision)
-        .join(endpoints, endpoints.c.name == table.c.endpoint)
-        .where(
-            table.c.model == model,
-            table.c.version == version,
-            table.c.state == "stable",
-            endpoints.c.environment == PRODUCTION,
-        )
-    )
-    return tx.row(found.limit(1)) is not None
 
 
 def _revision(tx: Transaction, endpoint: str, revision: int) -> Row:

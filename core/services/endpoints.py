@@ -88,6 +88,7 @@ class EndpointsService:
         `override` says to go past the gate, which the journal keeps with the reason.
         """
         from core.releases import rows
+        from core.releases.environments import environment_of
 
         self._session.refuse_when_read_only("endpoints deploy")
         check_name(name)
@@ -98,7 +99,7 @@ class EndpointsService:
         deployment_id = new_id()
         with self._session.change("endpoints deploy") as tx:
             check_gate(tx, model, found.version, override, reason)
-            known = rows.environment_of(tx, name)
+            known = environment_of(tx, name)
             rows.create_deployment(
                 tx,
                 deployment_id,
