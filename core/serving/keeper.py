@@ -80,6 +80,11 @@ class Keeper:
         """Whether the libraries are loaded already for the next server."""
         return self._spawner.warm
 
+    def servers(self) -> list[ServerProcess]:
+        """The server processes that live and are not on their way out, the oldest first."""
+        server = self.server
+        return [] if server is None or server.channel.lost.is_set() else [server]
+
     @property
     def in_force(self) -> bool:
         """Whether the server has confirmed the desired table."""
