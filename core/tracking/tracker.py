@@ -11,11 +11,9 @@ Operations (`args` → result); all may be repeated without harm, `create_run` o
 `unique_tag` names one of its tags:
 
 - `init {tracking_uri, artifact_root?}` → `{"pid", "mlflow"}`; must come first
-- `create_run {experiment, name?, tags?, params?, unique_tag?, start_time?}` → run id
-- `end_run {run_id, status?, end_time?}`, `reopen_run {run_id}` → null
-- `log_params {run_id, params}`, `set_tags {run_id, tags}` → null
-- `log_metrics_batch {run_id, metrics}` → how many; a metric is `[key, value, timestamp in
-  ms, step]` or an object with these keys
+- `create_run {experiment, name?, tags?, unique_tag?}` → run id
+- `end_run {run_id, status?}`, `reopen_run {run_id}` → null
+- `log_params {run_id, params}` → null
 - `register_version {name, source, run_id?, tags?, description?}` → version (a number)
 - `set_alias {name, alias, version}`, `delete_alias {name, alias}` → null
 - `set_version_tags {name, version, tags}` → null
@@ -31,7 +29,6 @@ import os
 import signal
 import sqlite3
 import sys
-import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,7 +37,7 @@ from typing import IO, Any
 STEP_EXECUTION_TAG = "opsdeck.step_execution"
 """Tag of a model version that names the step execution which registered it."""
 
-_BATCH = {"metrics": 1000, "params": 100, "tags": 100}  # the REST API's own limits
+_PARAMS_AT_ONCE = 100  # the REST API's own limit
 _ANALYZE_AFTER_RUNS = 500
 _ANALYZE_FROM_RUNS = 50
 
@@ -93,9 +90,7 @@ class Session:
         experiment: str,
         name: str | None = None,
         tags: dict[str, Any] | None = None,
-        params: dict[str, Any] | None = None,
         unique_tag: str | None = None,
-        start_time: int | None = None,
     ) -> str:
         """Create a run; with `unique_tag` return the run which has that tag's value already."""
         text_tags = {key: str(value) for key, value in (tags or {}).items()}
@@ -106,19 +101,15 @@ class Session:
                 raise Refused("INVALID_PARAMETER_VALUE", f"unique_tag {unique_tag!r} is no tag")
             run_id = self._run_with_tag(experiment_id, unique_tag, text_tags[unique_tag])
         if run_id is None:
-            run = self._open().create_run(
-                experiment_id, start_time=start_time, tags=text_tags, run_name=name
-            )
+            run = self._open().create_run(experiment_id, tags=text_tags, run_name=name)
             run_id = str(run.info.run_id)
-        if params:
-            self.log_params(run_id, params)
         return run_id
 
-    def end_run(self, run_id: str, status: str = "FINISHED", end_time: int | None = None) -> None:
+    def end_run(self, run_id: str, status: str = "FINISHED") -> None:
         """Set a run's final status: FINISHED, FAILED or KILLED."""
         if status not in ("FINISHED", "FAILED", "KILLED"):
             raise Refused("INVALID_PARAMETER_VALUE", f"status {status!r} is none a run ends with")
-        self._open().set_terminated(run_id, status=status, end_time=end_time)
+        self._open().set_terminated(run_id, status=status)
         self._ended_since_analyze += 1
         path = _sqlite_path(self._uri)
         if path is not None and self._ended_since_analyze >= _ANALYZE_AFTER_RUNS:
@@ -133,21 +124,9 @@ class Session:
         """Log parameters; a parameter once set can't change."""
         from mlflow.entities import Param
 
-        self._log(run_id, "params", [Param(key, str(value)) for key, value in params.items()])
-
-    def set_tags(self, run_id: str, tags: dict[str, Any]) -> None:
-        """Set tags of a run; a tag may be overwritten."""
-        from mlflow.entities import RunTag
-
-        self._log(run_id, "tags", [RunTag(key, str(value)) for key, value in tags.items()])
-
-    def log_metrics_batch(self, run_id: str, metrics: list[Any]) -> int:
-        """Log many values of any metrics at once; the same value twice is kept once."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        self._log(run_id, "metrics", [Metric(*_metric(item, now)) for item in metrics])
-        return len(metrics)
+        entities = [Param(key, str(value)) for key, value in params.items()]
+        for start in range(0, len(entities), _PARAMS_AT_ONCE):
+            self._open().log_batch(run_id, params=entities[start : start + _PARAMS_AT_ONCE])
 
     def register_version(
         self,
@@ -195,11 +174,6 @@ class Session:
         if self._client is None:
             raise Refused("INVALID_STATE", "init must come first")
         return self._client
-
-    def _log(self, run_id: str, kind: str, entities: list[Any]) -> None:
-        for start in range(0, len(entities), _BATCH[kind]):
-            chunk = entities[start : start + _BATCH[kind]]
-            self._open().log_batch(run_id, **{kind: chunk})
 
     def _experiment(self, name: str) -> str:
         known = self._experiments.get(name)
@@ -327,15 +301,6 @@ def _describe(error: BaseException) -> dict[str, str]:
         code = "BAD_REQUEST" if isinstance(error, (TypeError, ValueError)) else "INTERNAL_ERROR"
     text = " ".join(str(error).split()) or type(error).__name__
     return {"type": type(error).__name__, "code": str(code), "message": text[:2000]}
-
-
-def _metric(item: Any, now: int) -> tuple[str, float, int, int]:
-    if isinstance(item, dict):
-        item = [item["key"], item["value"], item.get("timestamp"), item.get("step")]
-    if not isinstance(item, list) or len(item) != 4:
-        raise Refused("INVALID_PARAMETER_VALUE", "a metric is [key, value, timestamp, step]")
-    key, value, timestamp, step = item
-    return str(key), float(value), int(now if timestamp is None else timestamp), int(step or 0)
 
 
 def _as_uri(path_or_uri: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import sqlite3
@@ -48,45 +47,29 @@ def test_the_store_is_in_wal_mode_and_whole(embedded: Tracker, store_folder: Pat
 
 
 def test_a_run_from_start_to_end(embedded: Tracker, reader: TrackingReader) -> None:
-    run = embedded.call(
-        "create_run", experiment="rides", name="first", tags={"opsdeck.run": "a1"},
-        params={f"p{i}": i for i in range(150)},
-    )  # fmt: skip
+    tags = {"opsdeck.run": "a1"}
+    run = embedded.call("create_run", experiment="rides", name="first", tags=tags)
+    many = {f"p{i}": i for i in range(150)}
+    assert embedded.call("log_params", run_id=run, params=many) is None
     assert embedded.call("log_params", run_id=run, params={"depth": 3, "p0": 0}) is None
-    embedded.call("set_tags", run_id=run, tags={f"t{i}": i for i in range(150)})
-    metrics = [["loss", 1 / (i + 1), 1000 + i, i] for i in range(2500)]
-    assert embedded.call("log_metrics_batch", run_id=run, metrics=metrics) == 2500
-    embedded.call("end_run", run_id=run, status="FAILED", end_time=5000)
+    embedded.call("end_run", run_id=run, status="FAILED")
     (found,) = reader.runs("rides")
-    assert (found.run_id, found.name, found.status, found.end_time) == (
-        run, "first", "FAILED", 5000,
-    )  # fmt: skip
-    assert found.params == {"depth": "3"} | {f"p{i}": str(i) for i in range(150)}
-    assert found.tags.items() >= {"opsdeck.run": "a1", "t149": "149"}.items()
-    assert len(reader.metric_history(run, "loss")) == 2500
+    assert (found.run_id, found.name, found.status) == (run, "first", "FAILED")
+    assert found.end_time is not None
+    assert found.params == {"depth": "3"} | {key: str(value) for key, value in many.items()}
+    assert found.tags["opsdeck.run"] == "a1"
     embedded.call("reopen_run", run_id=run)
     assert reader.runs("rides")[0].status == "RUNNING"
-    assert found.metrics == {"loss": 1 / 2500}
 
 
 def test_a_repeated_call_changes_nothing(embedded: Tracker, reader: TrackingReader) -> None:
     args = {"experiment": "again", "tags": {"opsdeck.run": "b 2"}, "unique_tag": "opsdeck.run"}
-    first = embedded.call("create_run", **args, params={"a": 1})
-    assert embedded.call("create_run", **args, params={"a": 1}) == first
+    first = embedded.call("create_run", **args)
+    assert embedded.call("create_run", **args) == first
     for _ in range(2):
-        embedded.call("log_metrics_batch", run_id=first, metrics=[["m", 0.5, 7, 1]])
+        embedded.call("log_params", run_id=first, params={"a": 1})
         embedded.call("end_run", run_id=first)
     assert [run.run_id for run in reader.runs("again")] == [first]
-    assert reader.metric_history(first, "m").values == (0.5,)
-
-
-def test_odd_numbers(embedded: Tracker, reader: TrackingReader, run: str) -> None:
-    values = [math.nan, math.inf, -math.inf]
-    metrics = [{"key": "odd", "value": v, "timestamp": 9, "step": i} for i, v in enumerate(values)]
-    embedded.call("log_metrics_batch", run_id=run, metrics=metrics)
-    nan, inf, minus = reader.metric_history(run, "odd").values
-    assert math.isnan(nan)
-    assert (inf, minus) == (math.inf, -math.inf)
 
 
 def test_a_version_is_registered_once_for_a_step(
@@ -126,7 +109,6 @@ def test_a_version_is_registered_once_for_a_step(
         ("set_alias", {"name": "no such model"}, BadInput),
         ("create_run", {"experiment": "e", "unique_tag": "not given"}, BadInput),
         ("register_version", {"name": "m", "source": "/no/such/folder"}, BadInput),
-        ("log_metrics_batch", {"run_id": "nope", "metrics": [["m", "x"]]}, BadInput),
         ("no_such_op", {}, BadInput),
     ],
 )
@@ -155,15 +137,14 @@ def test_a_deleted_experiment_comes_back(embedded: Tracker, store_folder: Path) 
 
 
 def test_opening_a_store_that_has_runs_gives_the_planner_statistics(
-    embedded: Tracker, run: str, store_folder: Path
+    embedded: Tracker, store_folder: Path
 ) -> None:
     for _ in range(50):
         embedded.call("create_run", experiment="many")
-    embedded.call("log_metrics_batch", run_id=run, metrics=[["x", 1.0, 1, 1]])
     embedded.init(f"sqlite:///{store_folder / 'mlflow.db'}", str(store_folder / "artifacts"))
     with sqlite3.connect(store_folder / "mlflow.db") as connection:
         tables = {row[0] for row in connection.execute("SELECT tbl FROM sqlite_stat1")}
-    assert {"runs", "metrics", "latest_metrics"} <= tables
+    assert {"runs", "tags"} <= tables
 
 
 def test_killed_while_creating_it_leaves_nothing_half_made(tmp_path: Path) -> None:
