@@ -14,6 +14,7 @@ from textual.binding import BindingType
 from textual.events import Event, Key, Paste
 from textual.screen import Screen
 
+from console.held_keys import HeldKeys
 from core.errors import OpsdeckError
 from screens.actions import GLOBAL, Context
 from screens.background import Ask, Change, ChangeEnded, Changes, Head, Polled, Poller, PollFailed
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from core.ops import Ops
 
 MESSAGE_SECONDS = 12.0
-HOLD_SECONDS = 0.5
-"""How long keys are held at most for a prompt that neither opens nor closes."""
-RETRY_SECONDS = 0.02
 FAULT_STATUS = 70
 _CLASSES = {
     "pulse": "PulseScreen",
@@ -87,7 +85,7 @@ class OpsdeckApp(App[None]):
         self._bugs_told: set[str] = set()
         self.readings = 0
         self._stopped = False
-        self._held: list[Key | Paste] | None = None
+        self._keys = HeldKeys(self, self._on_heard)
         self.fault: Exception | None = None
         self.log_path = ops.workspace.state_dir / "console.log"
 
@@ -137,12 +135,9 @@ class OpsdeckApp(App[None]):
 
     async def on_event(self, event: Event) -> None:
         if isinstance(event, (Key, Paste)) and not event.is_forwarded:
-            if self._held is not None:
-                self._held.append(event)
-                return
-            if self._moves_prompt(event):
-                self._hold()
-        await self._on_heard(event)
+            await self._keys.take(event)
+        else:
+            await self._on_heard(event)
 
     async def _on_heard(self, event: Event) -> None:
         if isinstance(event, Key) and getattr(self.screen, "deaf", _never)():
@@ -150,46 +145,9 @@ class OpsdeckApp(App[None]):
             return
         await super().on_event(event)
 
-    def _moves_prompt(self, event: Event) -> bool:
-        """Whether a key opens or closes the prompt, which takes a moment."""
-        if not isinstance(event, Key) or not isinstance(self.screen, ModeScreen):
-            return False
-        if self.screen.in_prompt:
-            return event.key in ("enter", "escape", "down")
-        return event.character in (":", "/")
-
-    def _hold(self) -> None:
-        """Hold keys until the prompt is open (or closed).
-
-        Those typed quickly, or pasted, come before that; without being held they would be
-        commands to the screen behind it.
-        """
-        if self._held is None:
-            self._held = []
-        self.set_timer(HOLD_SECONDS, self._hold_no_longer)
-
     async def let_keys_go(self) -> None:
         """Hand on the keys that were held: the prompt is open, or it is closed."""
-        while self._held:
-            if not self.screen.is_mounted:  # what was entered has just opened it
-                self.set_timer(RETRY_SECONDS, self.let_keys_go)
-                return
-            event = self._held.pop(0)
-            again = self._moves_prompt(event)
-            await self._on_heard(event)
-            if again:
-                self._hold()
-                return
-        self._held = None
-
-    async def _hold_no_longer(self) -> None:
-        """The prompt has not moved after all; one that is being mounted will."""
-        if self._held is None:
-            return
-        if isinstance(self.screen, ModeScreen) and self.screen.opening_prompt:
-            self._hold()
-        else:
-            await self.let_keys_go()
+        await self._keys.let_go()
 
     # what the screens use (screens.deck.Deck)
 
