@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.widget import Widget
 
 from core.errors import NotFound
 from screens import changes
 from screens.actions import Context
 from screens.background import Ask
-from screens.base import ModeScreen
 from screens.evidence import approval_lines, figures_of, outdated
 from screens.glyphs import sign
+from screens.listing import ListScreen
 from screens.widgets.lines import Line
 from screens.widgets.sheet import Sheet
 from screens.widgets.table import Cell, Column, RowTable
@@ -77,7 +76,7 @@ def approval_cells(approval: Approval, now: float) -> Sequence[Cell]:
     )
 
 
-class ApprovalsScreen(ModeScreen):
+class ApprovalsScreen(ListScreen):
     """The list at the left (on narrow screens above), the evidence of the selected one."""
 
     scope = "approvals"
@@ -112,18 +111,10 @@ class ApprovalsScreen(ModeScreen):
         yield Sheet(id="evidence")
 
     @property
-    def table(self) -> RowTable:
-        """The list."""
-        return self.query_one("#list", RowTable)
-
-    @property
     def selected(self) -> Approval | None:
         """The selected request."""
         found: Approval | None = self.table.selected
         return found
-
-    def first_focus(self) -> Widget | None:
-        return self.table
 
     def ask(self) -> Ask:
         return Ask(self, partial(read_approvals, self._status))
@@ -131,12 +122,10 @@ class ApprovalsScreen(ModeScreen):
     def show(self, data: ApprovalsView) -> None:
         if data.status == self._status:
             self._rows, self._champions = data.rows, data.champions
-            self._list()
+            self.refilter()
 
-    def _list(self) -> None:
-        words = self.filter_text.lower().split()
-        rows = [row for row in self._rows if all(word in _text(row) for word in words)]
-        self.table.put(rows)
+    def refilter(self) -> None:
+        self.table.put(self.matching(self._rows, _text))
         self._evidence()
 
     def _evidence(self) -> None:
@@ -165,19 +154,6 @@ class ApprovalsScreen(ModeScreen):
 
     def on_row_table_chosen(self, _event: RowTable.Chosen) -> None:
         self.set_focus(self.query_one("#evidence"))
-
-    def filtered(self, text: str) -> None:
-        self.filter_text = text
-        self._list()
-        self.chrome()
-
-    def back(self) -> bool:
-        if super().back():
-            return True
-        if self.focused is not self.table:
-            self.set_focus(self.table)
-            return True
-        return False
 
     def selection(self, session: Context) -> Context:
         return replace(session, approval=self.selected)
@@ -262,4 +238,4 @@ def _text(approval: Approval) -> str:
     return (
         f"{approval.id} {approval.model} v{approval.version} {approval.environment}"
         f" {approval.requested_by} {approval.status} {approval.pipeline} #{approval.run_number}"
-    ).lower()
+    )

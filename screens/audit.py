@@ -8,11 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.widget import Widget
 
 from screens.actions import Context
 from screens.background import Ask, Change
-from screens.base import ModeScreen
+from screens.listing import ListScreen
 from screens.registry import REGISTRY
 from screens.widgets.lines import Line
 from screens.widgets.sheet import Sheet
@@ -96,7 +95,7 @@ def entry_lines(entry: JournalEntry) -> list[Line]:
     ]
 
 
-class AuditScreen(ModeScreen):
+class AuditScreen(ListScreen):
     """The journal above, the selected entry beneath."""
 
     scope = "audit"
@@ -123,18 +122,10 @@ class AuditScreen(ModeScreen):
         yield Sheet(id="entry", classes="pane")
 
     @property
-    def table(self) -> RowTable:
-        """The list."""
-        return self.query_one("#list", RowTable)
-
-    @property
     def entry(self) -> JournalEntry | None:
         """The selected entry."""
         found: JournalEntry | None = self.table.selected
         return found
-
-    def first_focus(self) -> Widget | None:
-        return self.table
 
     def ask(self) -> Ask:
         return Ask(self, partial(read_audit, self._query))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -20,6 +21,8 @@ from screens.widgets.table import RowTable
 
 if TYPE_CHECKING:
     from screens.prompt import Prompt
+
+Row = TypeVar("Row")
 
 
 class Body(Container):
@@ -70,17 +73,17 @@ class ModeScreen(Screen[None]):
 
     # for subclasses
 
+    @abstractmethod
     def body(self) -> ComposeResult:
         """The widgets between header and bottom bar."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ask(self) -> Ask:
         """What this screen wants read now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def show(self, data: Any) -> None:
         """Show what was read."""
-        raise NotImplementedError
 
     def first_focus(self) -> Widget | None:
         """The widget that keys go to at first."""
@@ -93,7 +96,17 @@ class ModeScreen(Screen[None]):
     def filtered(self, text: str) -> None:
         """The filter is this now (live, as it is typed)."""
         self.filter_text = text
-        self.reread()
+        self.refilter()
+        self.chrome()
+
+    def refilter(self) -> None:
+        """The filter has changed: read by it. Screens that hold all rows look through these."""
+        self.deck.read(self.ask())
+
+    def matching(self, rows: Iterable[Row], text: Callable[[Row], str]) -> list[Row]:
+        """The rows in whose text every word of the filter is, in any case."""
+        words = self.filter_text.lower().split()
+        return [row for row in rows if all(word in text(row).lower() for word in words)]
 
     def copyable(self) -> str:
         """What `y` copies."""
@@ -105,6 +118,13 @@ class ModeScreen(Screen[None]):
             self.filtered("")
             return True
         return False
+
+    def refocus(self, widget: Widget) -> bool:
+        """Give the focus back to a widget; `False` where it has it already."""
+        if self.focused is widget:
+            return False
+        self.set_focus(widget)
+        return True
 
     def status(self) -> Sequence[tuple[str, str]]:
         """What the message line says when there is no message."""

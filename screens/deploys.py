@@ -8,14 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.widget import Widget
 
 from core.errors import NotFound
 from screens import changes
 from screens.actions import Context
 from screens.background import Ask
-from screens.base import ModeScreen
 from screens.glyphs import sign
+from screens.listing import ListScreen
 from screens.rollout import endpoint_lines, next_action
 from screens.widgets.lines import Line
 from screens.widgets.sheet import Sheet
@@ -86,7 +85,7 @@ def serving(endpoint: Endpoint) -> Line:
     return pieces or [("nothing", "faint")]
 
 
-class DeploysScreen(ModeScreen):
+class DeploysScreen(ListScreen):
     """The endpoints above, the selected one's tree, ladder and events beneath."""
 
     scope = "deploys"
@@ -111,11 +110,6 @@ class DeploysScreen(ModeScreen):
         yield Sheet(id="tree", classes="pane")
 
     @property
-    def table(self) -> RowTable:
-        """The list."""
-        return self.query_one("#list", RowTable)
-
-    @property
     def endpoint(self) -> Endpoint | None:
         """The selected endpoint, with its history where it has been read."""
         row: Endpoint | None = self.table.selected
@@ -123,20 +117,15 @@ class DeploysScreen(ModeScreen):
             return self._detail
         return row
 
-    def first_focus(self) -> Widget | None:
-        return self.table
-
     def ask(self) -> Ask:
         return Ask(self, partial(read_deploys, self.table.selected_key), live=True)
 
     def show(self, data: DeploysView) -> None:
         self._rows, self._detail = data.rows, data.detail
-        self._list()
+        self.refilter()
 
-    def _list(self) -> None:
-        words = self.filter_text.lower().split()
-        rows = [row for row in self._rows if all(word in row.name.lower() for word in words)]
-        self.table.put(rows)
+    def refilter(self) -> None:
+        self.table.put(self.matching(self._rows, lambda endpoint: endpoint.name))
         self._tree()
 
     def _tree(self) -> None:
@@ -155,19 +144,6 @@ class DeploysScreen(ModeScreen):
 
     def on_row_table_chosen(self, _event: RowTable.Chosen) -> None:
         self.set_focus(self.query_one("#tree"))
-
-    def filtered(self, text: str) -> None:
-        self.filter_text = text
-        self._list()
-        self.chrome()
-
-    def back(self) -> bool:
-        if super().back():
-            return True
-        if self.focused is not self.table:
-            self.set_focus(self.table)
-            return True
-        return False
 
     def selection(self, session: Context) -> Context:
         return replace(session, endpoint=self.endpoint)

@@ -8,12 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.widget import Widget
 
 from screens.actions import Context
 from screens.background import Ask
-from screens.base import ModeScreen
 from screens.evidence import metric_lines
+from screens.listing import ListScreen
 from screens.rundetails import even, lineage_lines
 from screens.widgets.lines import Line, Piece
 from screens.widgets.sheet import Sheet
@@ -136,7 +135,7 @@ def version_lines(
     return even(lines)
 
 
-class ModelsScreen(ModeScreen):
+class ModelsScreen(ListScreen):
     """All versions above, the selected one beneath."""
 
     scope = "models"
@@ -160,30 +159,20 @@ class ModelsScreen(ModeScreen):
         yield Sheet(id="version", classes="pane")
 
     @property
-    def table(self) -> RowTable:
-        """The list."""
-        return self.query_one("#list", RowTable)
-
-    @property
     def version(self) -> ModelVersion | None:
         """The selected version."""
         found: ModelVersion | None = self.table.selected
         return found
-
-    def first_focus(self) -> Widget | None:
-        return self.table
 
     def ask(self) -> Ask:
         return Ask(self, partial(read_models))
 
     def show(self, data: ModelsView) -> None:
         self._view = data
-        self._list()
+        self.refilter()
 
-    def _list(self) -> None:
-        words = self.filter_text.lower().split()
-        rows = [row for row in self._view.versions if all(word in _text(row) for word in words)]
-        self.table.put(rows)
+    def refilter(self) -> None:
+        self.table.put(self.matching(self._view.versions, _text))
         self._version()
 
     def _version(self) -> None:
@@ -205,11 +194,6 @@ class ModelsScreen(ModeScreen):
 
     def on_row_table_chosen(self, _event: RowTable.Chosen) -> None:
         self.deck.perform("models.run")
-
-    def filtered(self, text: str) -> None:
-        self.filter_text = text
-        self._list()
-        self.chrome()
 
     def selection(self, session: Context) -> Context:
         return replace(session, version=self.version)
@@ -238,4 +222,4 @@ class ModelsScreen(ModeScreen):
 
 
 def _text(version: ModelVersion) -> str:
-    return f"{version.name} v{version.version} {' '.join(version.aliases)}".lower()
+    return f"{version.name} v{version.version} {' '.join(version.aliases)}"

@@ -197,13 +197,12 @@ class PulseScreen(ModeScreen):
     def show(self, data: Pulse) -> None:
         self._pulse = data
         self.query_one("#verdict", Page).put(lambda _width: [verdict(data)])
-        self._lists()
+        self.refilter()
 
-    def _lists(self) -> None:
+    def refilter(self) -> None:
         pulse = self._pulse
         if pulse is None:
             return
-        words = self.filter_text.lower().split()
         found = concerns(pulse)
         for name, title, rows in (
             ("concerns", "needs you", found),
@@ -212,16 +211,11 @@ class PulseScreen(ModeScreen):
             ("workers", "workers", pulse.workers),
             ("events", "recent events", pulse.events),
         ):
-            shown = [row for row in rows if all(word in str(row).lower() for word in words)]
+            shown = self.matching(rows, str)
             table = self._table(name)
             table.put(shown)
             count = f" {len(shown)}" if shown and name != "events" else ""
             table.border_title = f"{title}{count}"
-
-    def filtered(self, text: str) -> None:
-        self.filter_text = text
-        self._lists()
-        self.chrome()
 
     def _selected(self) -> tuple[str, object]:
         table = self.focused

@@ -271,12 +271,7 @@ class RunScreen(ModeScreen):
         self.chrome()
 
     def back(self) -> bool:
-        if super().back():
-            return True
-        if self.focused is not self.steps:
-            self.set_focus(self.steps)
-            return True
-        return False
+        return super().back() or self.refocus(self.steps)
 
     def selection(self, session: Context) -> Context:
         run = self._view.detail.run if self._view is not None else None

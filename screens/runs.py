@@ -8,13 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
-from textual.widget import Widget
 
 from screens import changes
 from screens.actions import Context
 from screens.background import Ask
-from screens.base import ModeScreen
 from screens.glyphs import sign
+from screens.listing import ListScreen
 from screens.widgets.bars import gauge
 from screens.widgets.lines import Line
 from screens.widgets.table import WINDOW, Cell, Column, RowTable
@@ -113,7 +112,7 @@ def _steps(done: int, total: int, style: str, width: int) -> Line:
     return [*gauge(share, min(width - 6, 12), style), (f" {text}", "dim")]
 
 
-class RunsScreen(ModeScreen):
+class RunsScreen(ListScreen):
     """All runs, newest first; 100,000 scroll as 100 do."""
 
     scope = "runs"
@@ -131,16 +130,8 @@ class RunsScreen(ModeScreen):
             lambda run: str(run.number),
             empty="no runs yet: press n to start a pipeline",
             moving=lambda run: not run.status.ended,
-            id="runs",
+            id="list",
         )
-
-    @property
-    def table(self) -> RowTable:
-        """The list."""
-        return self.query_one("#runs", RowTable)
-
-    def first_focus(self) -> Widget | None:
-        return self.table
 
     def ask(self) -> Ask:
         return Ask(self, partial(read_runs, self._query))

@@ -113,15 +113,18 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
                 yield from self.choices()
 
     def lines(self, width: int) -> Sequence[Line]:
-        """What the box says."""
-        raise NotImplementedError
+        """What the box says, above its fields."""
+        return ()
 
     def fields(self) -> ComposeResult:
         """What can be filled in."""
         yield from ()
 
     def choices(self) -> ComposeResult:
-        """The buttons; the first that does no harm has the id `cancel`."""
+        """The buttons; the id of each is the dialog's action that it does.
+
+        The first that does no harm is `cancel`.
+        """
         yield Choice("Close", "esc", id="cancel")
 
     def on_mount(self) -> None:
@@ -133,16 +136,9 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         """Key: close without an answer."""
         self.dismiss(None)
 
-    def on_choice_pressed(self, event: Choice.Pressed) -> None:
+    async def on_choice_pressed(self, event: Choice.Pressed) -> None:
         event.stop()
-        if event.choice.id == "cancel":
-            self.action_cancel()
-        else:
-            self.chosen(event.choice.id or "")
-
-    def chosen(self, choice: str) -> None:
-        """Another button than cancel was pressed."""
-        raise NotImplementedError
+        await self.run_action(str(event.choice.id))
 
 
 def facts(pairs: Sequence[tuple[str, str | Sequence[Piece]]], width: int) -> list[Line]:

@@ -91,9 +91,6 @@ class Confirm(Dialog[Signed]):
         """Key: do it."""
         self.dismiss(Signed())
 
-    def chosen(self, choice: str) -> None:
-        self.action_yes()
-
 
 class Field(Input):
     """A one-line input of a dialog."""
@@ -187,9 +184,6 @@ class Sign(Dialog[Signed]):
             self.set_focus(self.query_one(field))
         else:
             self.dismiss(Signed(self._comment()))
-
-    def chosen(self, choice: str) -> None:
-        self.action_yes()
 
 
 def dialog_for(question: Question) -> Dialog[Signed]:

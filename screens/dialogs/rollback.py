@@ -149,9 +149,6 @@ class RollbackSheet(Dialog[None]):
             )
         )
 
-    def chosen(self, choice: str) -> None:
-        self.action_yes()
-
     def _done(self, receipt: Receipt) -> str:
         self.receipt = receipt
         if self.is_attached:

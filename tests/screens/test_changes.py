@@ -59,6 +59,15 @@ async def test_cancel_is_told_with_its_command(running: Any) -> None:
         assert "cancelling" in shown(pilot)
 
 
+async def test_a_button_does_what_its_key_does(running: Any, ops: Any) -> None:
+    async with running("runs") as pilot:
+        await pilot.press("x")
+        await opened(pilot, Confirm)
+        await pilot.press("right", "enter")
+        await until(pilot, lambda: ops.runs.get("40").run.cancel_requested)
+        assert not isinstance(pilot.app.screen, Dialog)
+
+
 async def test_rerun_from_the_selected_step(running: Any, ops: Any) -> None:
     async with running("runs") as pilot:
         await pilot.press("down", "down", "enter")  # the newest that has ended

@@ -53,6 +53,18 @@ async def test_filter_kept_with_enter_is_cleared_by_escape_on_the_list(running: 
         assert table.total == 40
 
 
+@pytest.mark.parametrize("mode", ["models", "approvals", "deploys", "audit"])
+async def test_escape_goes_back_to_the_list(running: Any, mode: str) -> None:
+    async with running(mode) as pilot:
+        table = pilot.app.screen.query_one(RowTable)
+        await settled(pilot)
+        await pilot.press("tab")
+        assert pilot.app.focused is not table
+        await pilot.press("escape")
+        assert pilot.app.focused is table
+        assert pilot.app.current_mode == mode
+
+
 async def test_status_filter(running: Any) -> None:
     async with running("runs") as pilot:
         await pilot.press("f")
