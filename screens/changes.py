@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from core.domain.run import Run, StepRun
 
 
-def _asked(deck: Deck, question: Question, then: Callable[[Signed], None]) -> None:
+def _ask(deck: Deck, question: Question, change: Callable[[Signed], Change]) -> None:
+    """Ask, and make the change where the answer is yes."""
+
     def answered(signed: Signed | None) -> None:
         if signed is not None:
-            then(signed)
+            deck.change(change(signed))
 
     deck.push_screen(dialog_for(question), answered)
 
@@ -77,18 +79,16 @@ def cancel_run(deck: Deck, run: Run) -> None:
         danger=True,
     )
 
-    def go(_signed: Signed) -> None:
-        deck.change(
-            Change(
-                group=f"run/{run.number}",
-                title=f"cancel {run.label}",
-                call=lambda ops: ops.runs.cancel(str(run.number)),
-                then=lambda done: f"{done.label} is being cancelled",
-                command=command,
-            )
+    def change(_signed: Signed) -> Change:
+        return Change(
+            group=f"run/{run.number}",
+            title=f"cancel {run.label}",
+            call=lambda ops: ops.runs.cancel(str(run.number)),
+            then=lambda done: f"{done.label} is being cancelled",
+            command=command,
         )
 
-    _asked(deck, question, go)
+    _ask(deck, question, change)
 
 
 def resume_run(deck: Deck, run: Run) -> None:
@@ -104,18 +104,16 @@ def resume_run(deck: Deck, run: Run) -> None:
         command=command,
     )
 
-    def go(_signed: Signed) -> None:
-        deck.change(
-            Change(
-                group=f"run/{run.number}",
-                title=f"resume {run.label}",
-                call=lambda ops: ops.runs.resume(str(run.number)),
-                then=lambda done: f"{done.label} goes on",
-                command=command,
-            )
+    def change(_signed: Signed) -> Change:
+        return Change(
+            group=f"run/{run.number}",
+            title=f"resume {run.label}",
+            call=lambda ops: ops.runs.resume(str(run.number)),
+            then=lambda done: f"{done.label} goes on",
+            command=command,
         )
 
-    _asked(deck, question, go)
+    _ask(deck, question, change)
 
 
 def rerun(deck: Deck, run: Run, step: StepRun | None = None) -> None:
@@ -137,18 +135,16 @@ def rerun(deck: Deck, run: Run, step: StepRun | None = None) -> None:
         deck.open_run(str(new.number))
         return f"started {new.label}, a rerun of #{run.number}"
 
-    def go(_signed: Signed) -> None:
-        deck.change(
-            Change(
-                group=f"run/{run.number}",
-                title=f"rerun {run.label}",
-                call=lambda ops: ops.runs.rerun(str(run.number), step.step if step else None),
-                then=started,
-                command=command,
-            )
+    def change(_signed: Signed) -> Change:
+        return Change(
+            group=f"run/{run.number}",
+            title=f"rerun {run.label}",
+            call=lambda ops: ops.runs.rerun(str(run.number), step.step if step else None),
+            then=started,
+            command=command,
         )
 
-    _asked(deck, question, go)
+    _ask(deck, question, change)
 
 
 def decide(deck: Deck, approval: Approval, *, approve: bool) -> None:
@@ -196,7 +192,7 @@ def decide(deck: Deck, approval: Approval, *, approve: bool) -> None:
             comment_needed=True,
         )
 
-    def go(signed: Signed) -> None:
+    def change(signed: Signed) -> Change:
         shown = approval.evidence_hash
 
         def call(ops: Any) -> Approval:
@@ -205,19 +201,15 @@ def decide(deck: Deck, approval: Approval, *, approve: bool) -> None:
             return result
 
         word = "approved" if approve else "rejected"
-        deck.change(
-            Change(
-                group=f"approval/{approval.id}",
-                title=f"{'approve' if approve else 'reject'} {approval.model} v{approval.version}",
-                call=call,
-                then=lambda done: f"{word} {done.model} v{done.version}: request is {done.status}",
-                command=_command(
-                    action, context, confirm=confirm, comment=shlex.quote(signed.comment)
-                ),
-            )
+        return Change(
+            group=f"approval/{approval.id}",
+            title=f"{'approve' if approve else 'reject'} {approval.model} v{approval.version}",
+            call=call,
+            then=lambda done: f"{word} {done.model} v{done.version}: request is {done.status}",
+            command=_command(action, context, confirm=confirm, comment=shlex.quote(signed.comment)),
         )
 
-    _asked(deck, question, go)
+    _ask(deck, question, change)
 
 
 def deploy(deck: Deck, version: ModelVersion, endpoint: str, environment: str) -> None:
@@ -243,20 +235,18 @@ def deploy(deck: Deck, version: ModelVersion, endpoint: str, environment: str) -
         deck.go("deploys")
         return f"deploying {version.name} v{version.version} to {endpoint}"
 
-    def go(signed: Signed) -> None:
-        deck.change(
-            Change(
-                group=f"endpoint/{endpoint}",
-                title=f"deploy {version.name} v{version.version}",
-                call=lambda ops: ops.endpoints.deploy(
-                    endpoint, version.name, str(version.version), reason=signed.comment
-                ),
-                then=started,
-                command=f"{command} --reason {shlex.quote(signed.comment)}",
-            )
+    def change(signed: Signed) -> Change:
+        return Change(
+            group=f"endpoint/{endpoint}",
+            title=f"deploy {version.name} v{version.version}",
+            call=lambda ops: ops.endpoints.deploy(
+                endpoint, version.name, str(version.version), reason=signed.comment
+            ),
+            then=started,
+            command=f"{command} --reason {shlex.quote(signed.comment)}",
         )
 
-    _asked(deck, question, go)
+    _ask(deck, question, change)
 
 
 def promote(deck: Deck, endpoint: Endpoint, *, full: bool) -> None:
@@ -288,18 +278,16 @@ def promote(deck: Deck, endpoint: Endpoint, *, full: bool) -> None:
         typed=confirm,
     )
 
-    def go(_signed: Signed) -> None:
-        deck.change(
-            Change(
-                group=f"endpoint/{endpoint.name}",
-                title=f"promote {version}",
-                call=lambda ops: ops.endpoints.promote(endpoint.name, full=full),
-                then=lambda _done: f"promoting {version} on {endpoint.name}",
-                command=command,
-            )
+    def change(_signed: Signed) -> Change:
+        return Change(
+            group=f"endpoint/{endpoint.name}",
+            title=f"promote {version}",
+            call=lambda ops: ops.endpoints.promote(endpoint.name, full=full),
+            then=lambda _done: f"promoting {version} on {endpoint.name}",
+            command=command,
         )
 
-    _asked(deck, question, go)
+    _ask(deck, question, change)
 
 
 def abort(deck: Deck, endpoint: Endpoint) -> None:
@@ -326,15 +314,13 @@ def abort(deck: Deck, endpoint: Endpoint) -> None:
         comment="reason",
     )
 
-    def go(signed: Signed) -> None:
-        deck.change(
-            Change(
-                group=f"endpoint/{endpoint.name}",
-                title=f"abort v{deployment.version}",
-                call=lambda ops: ops.endpoints.abort(endpoint.name, signed.comment),
-                then=lambda _done: f"aborted: {endpoint.name} is on {back}",
-                command=command,
-            )
+    def change(signed: Signed) -> Change:
+        return Change(
+            group=f"endpoint/{endpoint.name}",
+            title=f"abort v{deployment.version}",
+            call=lambda ops: ops.endpoints.abort(endpoint.name, signed.comment),
+            then=lambda _done: f"aborted: {endpoint.name} is on {back}",
+            command=command,
         )
 
-    _asked(deck, question, go)
+    _ask(deck, question, change)
