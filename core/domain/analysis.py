@@ -8,8 +8,10 @@ between 0 and 1; latencies are milliseconds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class AlarmState(StrEnum):
@@ -199,6 +201,39 @@ class ShadowStatus:
     def agreement(self) -> float | None:
         """Share of compared requests on which both models said the same."""
         return None if not self.compared else 1 - self.disagreements / self.compared
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """One request that the arms of a shadow answered differently, and what each said."""
+
+    segment: str
+    inference_id: str
+    inputs: Mapping[str, Any]
+    champion: Any
+    candidate: Any
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentCount:
+    """How many requests of a segment were compared, and on how many the arms disagree."""
+
+    segment: str
+    compared: int
+    disagreements: int
+
+
+@dataclass(frozen=True, slots=True)
+class DisagreementSummary:
+    """Where the arms of a shadow disagree: the worst segment first, the newest row first.
+
+    `by` says what the segments are (a feature's name), "" where there is only one.
+    """
+
+    by: str = ""
+    segments: tuple[SegmentCount, ...] = ()
+    rows: tuple[Disagreement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
