@@ -127,16 +127,28 @@ class Invocations:
         ]
         await self._send(send, status, reply, extra)
         capture = self._service.capture
-        if capture.wants():
+        if capture.wants(identity):
             describe = (
                 partial(loaded.engine.describe, inputs) if status == 200 else partial(_raw, body)
             )
             taken = (time.perf_counter() - begun) * 1000
-            revision = loaded.report.revision
+            report = loaded.report
             answer = outputs if status == 200 else orjson.Fragment(reply)
-            size = len(body) + len(reply)
             capture.add(
-                Captured(identity, time.time(), revision, status, taken, describe, answer, size)
+                Captured(
+                    identity,
+                    time.time(),
+                    report.revision,
+                    status,
+                    taken,
+                    describe,
+                    answer,
+                    len(body) + len(reply),
+                    report.model,
+                    report.version,
+                    headers.get(b"content-type", b"application/json").decode("latin-1"),
+                    capture.rate,
+                )
             )
         return status
 

@@ -2,36 +2,36 @@
 
 Requests are appended to a queue in memory; one thread writes them every ten seconds, or as
 soon as there are many, to `capture/date=YYYY-MM-DD/variant=rN/part-*.parquet` (days in UTC),
-each file to a temporary name first. When the queue is full or the disk refuses, requests are
-dropped and counted; when the capture has grown to `MAX_BYTES`, its oldest days are deleted.
-What is still in the queue when the process is killed is lost.
+each file to a temporary name first. Any number of processes write to the same folder. When the
+queue is full or the disk refuses, requests are dropped and counted; when the capture has grown
+to its cap, its oldest parts are deleted, and their requests counted. What is still in the queue
+when the process is killed is lost. Session ids and other headers are not kept.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
-import random
-import shutil
 import threading
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import orjson
-
+from core.serving import parts
 from core.serving.records import CaptureStatus
 
 log = logging.getLogger(__name__)
 
 MAX_QUEUE = 50_000
 MAX_QUEUE_BYTES = 64 << 20  # of bodies and answers
-MAX_BYTES = 1 << 30  # on disk, of one endpoint
+MAX_BYTES = 1 << 30  # on disk, of one endpoint, unless said otherwise
 FLUSH_SECONDS = 10.0
 FLUSH_ROWS = 5_000
+RESCAN_SECONDS = 60.0  # what other processes have written is looked up so often
+RESCAN_SHARE = 0.02  # and whenever this process has written that share of the cap
 
 
 class Captured(NamedTuple):
@@ -45,28 +45,50 @@ class Captured(NamedTuple):
     inputs: Callable[[], Any]
     outputs: Any
     size: int = 0  # bytes of the body and the answer
+    model: str = ""
+    version: int = 0
+    content_type: str = ""
+    rate: float = 1.0  # the share of requests that was captured then
+    shadow: bool = False  # the answer went to nobody
 
 
 class Capture:
     """The queue and its writer. `add` is for the event loop, the rest for any thread."""
 
-    def __init__(self, folder: Path, rate: float = 1.0) -> None:
+    def __init__(self, folder: Path, rate: float = 1.0, max_bytes: int | None = None) -> None:
         self.folder = folder
         self.rate = rate
+        self.max_bytes = MAX_BYTES if max_bytes is None else max_bytes
         self._queue: deque[Captured] = deque()
         self._bytes_in, self._bytes_out = 0, 0  # each has one writer
-        self._on_disk: int | None = None  # bytes; not known yet
+        self._on_disk: int | None = None  # bytes at the last look; not known yet
+        self._since_look = 0  # bytes that this process has written after it
+        self._looked = 0.0
         self._written = 0
         self._dropped_full = 0
         self._dropped_disk = 0
+        self._dropped_cap = 0
         self._last_error = ""
         self._closing = False
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def wants(self) -> bool:
-        """Whether this request is in the sample."""
-        return self.rate >= 1 or random.random() < self.rate
+    def configure(self, rate: float, max_bytes: int) -> None:
+        """Take another sampling rate (0-1) and cap (bytes) from now on."""
+        self.rate = rate
+        if max_bytes < self.max_bytes:
+            self._on_disk = None  # look, and make it smaller, with the next part
+        self.max_bytes = max_bytes
+
+    def wants(self, inference_id: str = "") -> bool:
+        """Whether this request is in the sample: decided by its id, so that all that answer
+        the same request (its shadow, too) decide alike."""
+        if self.rate >= 1:
+            return True
+        if self.rate <= 0:
+            return False
+        digest = hashlib.blake2b(inference_id.encode(errors="replace"), digest_size=8).digest()
+        return int.from_bytes(digest) < self.rate * (1 << 64)
 
     def add(self, item: Captured) -> None:
         """Queue one request, or count it as dropped."""
@@ -84,14 +106,17 @@ class Capture:
             self._thread.start()
 
     def status(self) -> CaptureStatus:
-        """Counts since the process started."""
+        """Counts since the process started; the error is that of the last attempt to write."""
         return CaptureStatus(
             rate=self.rate,
             queued=len(self._queue),
             written=self._written,
             dropped_full=self._dropped_full,
             dropped_disk=self._dropped_disk,
+            dropped_cap=self._dropped_cap,
             last_error=self._last_error,
+            on_disk=(self._on_disk or 0) + self._since_look,
+            cap=self.max_bytes,
         )
 
     def close(self, seconds: float = 5) -> None:
@@ -115,87 +140,58 @@ class Capture:
             self._bytes_out += item.size
             day = datetime.fromtimestamp(item.at, UTC).date().isoformat()
             groups.setdefault((day, item.revision), []).append(item)
-        for (day, revision), items in groups.items():
-            target = self.folder / f"date={day}" / f"variant=r{revision}"
-            try:
-                part = write_part(target, items)
-            except OSError as error:
-                self._dropped_disk += len(items)
-                self._note(f"{error.strerror or error} while writing to {target}")
-            except Exception as error:
-                # A writer that died would leave the queue to fill up in silence.
-                self._dropped_disk += len(items)
-                self._note(f"{type(error).__name__} while writing to {target}")
-                log.exception("captured requests could not be written")
-            else:
-                self._written += len(items)
-                self._make_room(part)
+        errors = [
+            self._write(self.folder / f"date={day}" / f"variant=r{revision}", items)
+            for (day, revision), items in groups.items()
+        ]
+        if groups:
+            self._last_error = next((error for error in errors if error), "")
 
-    def _make_room(self, written: Path) -> None:
+    def _write(self, target: Path, items: list[Captured]) -> str:
+        """Write one part; what went wrong, or ""."""
+        before = self._last_error
+        try:
+            part = parts.write_part(target, items)
+        except OSError as error:
+            self._dropped_disk += len(items)
+            said = f"{error.strerror or error} while writing to {target}"
+        except Exception as error:
+            # A writer that died would leave the queue to fill up in silence.
+            self._dropped_disk += len(items)
+            said = f"{type(error).__name__} while writing to {target}"
+            log.exception("captured requests could not be written")
+        else:
+            self._written += len(items)
+            said = self._make_room(part)
+        if said and said != before:
+            log.error("capture: %s", said)
+        return said
+
+    def _make_room(self, written: Path) -> str:
         """Count a part that was written; where the capture is over its cap, make it smaller."""
         try:
-            more = written.stat().st_size
-            if self._on_disk is None or self._on_disk + more > MAX_BYTES:
-                self._on_disk = self._prune()
-            else:
-                self._on_disk += more
+            self._since_look += written.stat().st_size
+            if self._on_disk is None or self._due():
+                self._look()
+        except FileNotFoundError:
+            self._on_disk = None  # another process has made room with this very part
         except OSError as error:
-            self._note(f"{error.strerror or error} while making room in {self.folder}")
+            return f"{error.strerror or error} while making room in {self.folder}"
+        return ""
 
-    def _prune(self) -> int:
-        """Delete the oldest days, and of the last one its oldest parts, until the cap is kept;
-        returns the bytes that are left. Raises OSError."""
-        # By day, then by when they were written: a part's name begins with that.
-        parts = sorted(
-            self.folder.glob("date=*/variant=*/part-*.parquet"),
-            key=lambda part: (part.parent.parent.name, part.name),
+    def _due(self) -> bool:
+        """Whether it is time to see how much there is: others write here as well."""
+        return (
+            (self._on_disk or 0) + self._since_look > self.max_bytes
+            or self._since_look > RESCAN_SHARE * self.max_bytes
+            or time.monotonic() - self._looked > RESCAN_SECONDS
         )
-        sizes = {part: part.stat().st_size for part in parts}
-        left = sum(sizes.values())
-        last = parts[-1].parent.parent
-        while left > MAX_BYTES and len(parts) > 1:
-            day = parts[0].parent.parent
-            gone = [parts[0]] if day == last else [p for p in parts if p.parent.parent == day]
-            for part in gone:
-                part.unlink(missing_ok=True)
-                left -= sizes[part]
-            parts = parts[len(gone) :]
-            if day != last:
-                shutil.rmtree(day, ignore_errors=True)
-                log.warning("capture: %s was deleted to stay within %d bytes", day, MAX_BYTES)
-        return left
 
-    def _note(self, error: str) -> None:
-        if error != self._last_error:
-            log.error("capture: %s", error)
-        self._last_error = error
-
-
-def write_part(folder: Path, items: list[Captured]) -> Path:
-    """Write one Parquet file of requests; raises OSError and leaves nothing behind."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.table(
-        {
-            "inference_id": [item.inference_id for item in items],
-            "time": pa.array([int(item.at * 1e6) for item in items], pa.timestamp("us", tz="UTC")),
-            "revision": pa.array([item.revision for item in items], pa.int32()),
-            "status": pa.array([item.status for item in items], pa.int16()),
-            "latency_ms": pa.array([item.milliseconds for item in items], pa.float32()),
-            "inputs": pa.array(
-                [orjson.dumps(item.inputs(), option=orjson.OPT_SERIALIZE_NUMPY) for item in items],
-                pa.string(),
-            ),
-            "outputs": pa.array([orjson.dumps(item.outputs) for item in items], pa.string()),
-        }
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"part-{time.time_ns():x}-{uuid.uuid4().hex[:8]}.parquet"
-    temporary = folder / f".{name}.tmp"
-    try:
-        pq.write_table(table, temporary, compression="zstd")
-        temporary.replace(folder / name)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return folder / name
+    def _look(self) -> None:
+        self._on_disk, gone = parts.keep_within(self.folder, self.max_bytes)
+        self._since_look, self._looked = 0, time.monotonic()
+        self._dropped_cap += gone
+        if gone:
+            log.warning(
+                "capture: %d requests were deleted to stay within %d bytes", gone, self.max_bytes
+            )

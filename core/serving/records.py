@@ -7,7 +7,7 @@ endpoint, upwards; one revision is one model version loaded under that number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
@@ -156,7 +156,28 @@ class CaptureStatus(Record):
     written: int = 0
     dropped_full: int = 0  # the queue was at its cap
     dropped_disk: int = 0  # the disk refused
-    last_error: str = ""
+    last_error: str = ""  # of the last attempt to write
+    dropped_cap: int = 0  # written, and deleted again to stay within the cap
+    on_disk: int = 0  # bytes of the whole capture
+    cap: int = 0  # bytes
+
+    @classmethod
+    def together(cls, statuses: Iterable[CaptureStatus]) -> CaptureStatus:
+        """What several server processes of one endpoint say, as one."""
+        rows = list(statuses)
+        if not rows:
+            return cls()
+        return cls(
+            rate=rows[0].rate,
+            queued=sum(row.queued for row in rows),
+            written=sum(row.written for row in rows),
+            dropped_full=sum(row.dropped_full for row in rows),
+            dropped_disk=sum(row.dropped_disk for row in rows),
+            last_error=next((row.last_error for row in rows if row.last_error), ""),
+            dropped_cap=sum(row.dropped_cap for row in rows),
+            on_disk=max(row.on_disk for row in rows),  # all look at the same folder
+            cap=max(row.cap for row in rows),
+        )
 
 
 @dataclass(frozen=True, slots=True)
