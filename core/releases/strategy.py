@@ -1,14 +1,32 @@
-"""Strategies as people write them: a list of `set_weight` and `pause` steps."""
+"""Strategies as people write them: a preset's name, a list of steps, or a mapping.
+
+    strategy: canary
+    strategy: [{set_weight: 10}, {bake: 5m}, {set_weight: 100}]
+    strategy: {preset: canary, weight: 20, bake: 10m, on_breach: freeze}
+    strategy: {steps: [...], alarms: [...], analysis: {...}, on_breach: rollback, keep: 1h}
+
+A list that only sets weights and pauses is watched by nothing. Any other strategy that does
+not name its alarms or its analysis has the default ones; `alarms: []` is none.
+"""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.domain.release import StrategyStep
+from core.domain.analysis import AnalysisPlan, OnBreach
+from core.domain.release import ReleasePlan, StrategyStep
 from core.errors import BadInput
+from core.releases import values
+from core.releases.presets import CATALOGUE
+from core.releases.steps import read_steps
+from core.releases.values import Problem, Problems
+from core.releases.watching import (
+    DEFAULT_ALARMS,
+    DEFAULT_ANALYSIS,
+    read_alarms,
+    read_analysis,
+)
 
 DEFAULT_STRATEGY = (
     StrategyStep("set_weight", weight=10.0),
@@ -17,43 +35,97 @@ DEFAULT_STRATEGY = (
     StrategyStep("pause", seconds=30.0),
     StrategyStep("set_weight", weight=100.0),
 )
-"""A canary of 10 %, then half, each for half a minute."""
+"""A canary of 10 %, then half, each for half a minute: where nothing depends on it."""
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+DEFAULT_PLAN = ReleasePlan(DEFAULT_STRATEGY, name="quick", alarms=DEFAULT_ALARMS)
+_COMMON = ("alarms", "analysis", "on_breach", "keep")
+_UNWATCHED = ("set_weight", "pause")
+
+Written = str | Sequence[Any] | Mapping[str, Any]
+
+
+def parse_plan(data: Any) -> ReleasePlan:
+    """The plan that is meant; raises `BadInput` with all that is wrong on one line."""
+    plan, problems = read_plan(data)
+    if problems:
+        hint = next((problem.hint for problem in problems if problem.hint), "")
+        raise BadInput("; ".join(problem.words() for problem in problems), hint)
+    return plan
 
 
 def parse_strategy(items: Sequence[Mapping[str, Any]]) -> tuple[StrategyStep, ...]:
-    """Steps from `[{set_weight: 10}, {pause: 30s}, …]`; `pause: null` waits for a person.
+    """The steps of a list; `pause: null` waits for a person.
 
     Weights must rise, and the last one is 100 (added where it is missing). Raises `BadInput`.
     """
-    steps = [_step(item, number) for number, item in enumerate(items, start=1)]
-    weights = [s.weight for s in steps if s.weight is not None]
-    if sorted(weights) != weights:
-        raise BadInput(f"strategy: weights must rise, not {weights}")
-    if not weights or weights[-1] != 100.0:
-        steps.append(StrategyStep("set_weight", weight=100.0))
-    return tuple(steps)
+    return parse_plan(items).steps
 
 
-def _step(item: Mapping[str, Any], number: int) -> StrategyStep:
-    if not isinstance(item, Mapping) or len(item) != 1:
-        raise BadInput(f"strategy step {number}: one of set_weight or pause, not {item!r}")
-    ((kind, value),) = item.items()
-    if kind == "set_weight":
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
-            raise BadInput(f"strategy step {number}: set_weight is 0 to 100, not {value!r}")
-        return StrategyStep("set_weight", weight=float(value))
-    if kind == "pause":
-        return StrategyStep("pause", seconds=None if value is None else _seconds(value, number))
-    raise BadInput(f"strategy step {number}: unknown {kind}", "use set_weight or pause")
+def read_plan(data: Any) -> tuple[ReleasePlan, tuple[Problem, ...]]:
+    """The plan, as far as it can be read, and everything that is wrong with it."""
+    problems = Problems()
+    if isinstance(data, str):
+        data = {"preset": data}
+    plan = _mapping(problems, data) if isinstance(data, Mapping) else _listed(problems, data)
+    return plan, tuple(problems.found)
 
 
-def _seconds(value: Any, number: int) -> float:
-    number_given = isinstance(value, int | float) and not isinstance(value, bool)
-    if number_given and 0 <= value < math.inf:
-        return float(value)
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", str(value))
-    if found is None:
-        raise BadInput(f"strategy step {number}: pause {value!r}", "for example: 30s, 5m, 1h")
-    return float(found[1]) * _UNITS[found[2]]
+def _listed(problems: Problems, data: Any) -> ReleasePlan:
+    steps = read_steps(problems, data)
+    if all(step.kind in _UNWATCHED for step in steps):
+        return ReleasePlan(steps)
+    return ReleasePlan(steps, alarms=DEFAULT_ALARMS, analysis=DEFAULT_ANALYSIS)
+
+
+def _mapping(problems: Problems, data: Mapping[str, Any]) -> ReleasePlan:
+    name, steps = _rungs(problems, data)
+    read: dict[str, Any] = {"alarms": DEFAULT_ALARMS, "analysis": DEFAULT_ANALYSIS}
+    if "alarms" in data:
+        read["alarms"] = read_alarms(problems, "strategy.alarms", data["alarms"] or [])
+    if "analysis" in data:
+        given = data["analysis"]
+        read["analysis"] = (
+            AnalysisPlan() if not given else read_analysis(problems, "strategy.analysis", given)
+        )
+    if "on_breach" in data:
+        word = values.one_of(problems, "strategy.on_breach", data["on_breach"], [*OnBreach])
+        read |= {} if word is None else {"on_breach": OnBreach(word)}
+    if "keep" in data:
+        keep = values.seconds(problems, "strategy.keep", data["keep"])
+        read |= {} if keep is None else {"keep_seconds": keep}
+    plan = ReleasePlan(steps, name=name, **read)
+    _check(problems, plan)
+    return plan
+
+
+def _rungs(problems: Problems, data: Mapping[str, Any]) -> tuple[str, tuple[StrategyStep, ...]]:
+    """The plan's name and steps, from its preset or its own list."""
+    if ("preset" in data) == ("steps" in data):
+        problems.add(
+            "strategy",
+            "preset or steps, one of them",
+            "for example: {preset: canary, weight: 20}",
+        )
+        return "custom", ()
+    if "steps" in data:
+        values.known_keys(problems, "strategy", data, ("steps", *_COMMON))
+        return "custom", read_steps(problems, data["steps"])
+    name = values.one_of(problems, "strategy.preset", data["preset"], CATALOGUE)
+    if name is None:
+        return "custom", ()
+    preset = CATALOGUE[name]
+    values.known_keys(problems, "strategy", data, ("preset", *preset.options, *_COMMON))
+    given = {key: value for key, value in data.items() if key in preset.options}
+    return name, preset.steps(problems, "strategy", given)
+
+
+def _check(problems: Problems, plan: ReleasePlan) -> None:
+    """What is wrong only taken together."""
+    counted = [rule for rule in plan.analysis.metrics if not rule.dry_run]
+    for number, step in enumerate(plan.steps, start=1):
+        if step.kind == "analyse" and not counted:
+            problems.add(
+                f"strategy step {number}: analyse",
+                "no metric of the analysis counts, so it could never end well",
+                "give analysis.metrics, not all of them dry_run",
+            )
