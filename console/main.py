@@ -23,6 +23,7 @@ COMMANDS = {
     "models": ("console.commands.models", "List models and show their versions."),
     "approvals": ("console.commands.approvals", "List, show and decide approval requests."),
     "endpoints": ("console.commands.endpoints", "Deploy, promote, roll back, invoke."),
+    "alerts": ("console.commands.alerts", "List, acknowledge and resolve alerts."),
     "audit": ("console.commands.audit", "List the journal and verify its chain."),
 }
 

@@ -17,6 +17,7 @@ from core.state.version import is_older
 from core.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
+    from core.services.alerts import AlertsService
     from core.services.approvals import ApprovalsService
     from core.services.audit import AuditService
     from core.services.endpoints import EndpointsService
@@ -80,6 +81,13 @@ class Ops:
         from core.services.endpoints import EndpointsService
 
         return EndpointsService(self.session, self.workers)
+
+    @cached_property
+    def alerts(self) -> AlertsService:
+        """What somebody should know of."""
+        from core.services.alerts import AlertsService
+
+        return AlertsService(self.session)
 
     @cached_property
     def audit(self) -> AuditService:

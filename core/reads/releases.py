@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from core.domain.plans import plan_from_json
 from core.domain.release import (
     Deployment,
     DeploymentEvent,
@@ -13,7 +13,6 @@ from core.domain.release import (
     Endpoint,
     Receipt,
     Revision,
-    StrategyStep,
 )
 from core.errors import NotFound
 from core.state.reading import Reader
@@ -21,15 +20,16 @@ from core.state.reading import Reader
 
 def list_endpoints(reader: Reader) -> tuple[Endpoint, ...]:
     """Every endpoint as the state has it (without what its supervisor would say)."""
-    rows = reader.rows("SELECT * FROM endpoints ORDER BY name")
+    rows = reader.rows("SELECT * FROM endpoints WHERE status <> 'deleted' ORDER BY name")
     return tuple(_endpoint(reader, row, history=1) for row in rows)
 
 
 def find_endpoint(reader: Reader, name: str, *, history: int = 20) -> Endpoint:
     """One endpoint with its last deployments and receipts; raises `NotFound`."""
-    rows = reader.rows("SELECT * FROM endpoints WHERE name = :name", name=name)
+    alive = "FROM endpoints WHERE status <> 'deleted'"
+    rows = reader.rows(f"SELECT * {alive} AND name = :name", name=name)
     if not rows:
-        known = ", ".join(r["name"] for r in reader.rows("SELECT name FROM endpoints"))
+        known = ", ".join(r["name"] for r in reader.rows(f"SELECT name {alive}"))
         raise NotFound(f"endpoint {name}: no such endpoint", f"known: {known or 'none yet'}")
     return _endpoint(reader, rows[0], history=history)
 
@@ -74,6 +74,7 @@ def list_receipts(reader: Reader, endpoint: str, limit: int = 20) -> tuple[Recei
 
 def deployment_of(row: Mapping[str, Any], events: tuple[DeploymentEvent, ...] = ()) -> Deployment:
     """A row of `deployments` as a record."""
+    plan = plan_from_json(row["strategy"])
     return Deployment(
         id=row["id"],
         endpoint=row["endpoint"],
@@ -82,7 +83,7 @@ def deployment_of(row: Mapping[str, Any], events: tuple[DeploymentEvent, ...] = 
         revision=row["revision"],
         from_revision=row["from_revision"],
         status=DeploymentStatus(row["status"]),
-        strategy=tuple(StrategyStep(**step) for step in json.loads(row["strategy"])),
+        strategy=plan.steps,
         step_index=row["step_index"],
         set_weight=row["set_weight"],
         actor=row["actor"],
@@ -93,6 +94,7 @@ def deployment_of(row: Mapping[str, Any], events: tuple[DeploymentEvent, ...] = 
         message=row["message"],
         run_id=row["run_id"],
         events=events,
+        plan=plan,
     )
 
 

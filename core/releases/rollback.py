@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.domain.release import (
     DEPLOYMENT_ENDED,
@@ -29,6 +30,9 @@ from core.reads import releases as _releases
 from core.releases.lock import release_lock
 from core.serving.control import EndpointControl
 from core.session import Session
+
+if TYPE_CHECKING:
+    from core.state.store import Transaction
 
 log = logging.getLogger(__name__)
 
@@ -249,9 +253,16 @@ def finish_rollback(session: Session, path: Path, intent: Intent) -> Receipt | N
 
 
 def record_rollback(
-    session: Session, intent: Intent, *, requests_failed: int, in_flight: int, milliseconds: float
+    session: Session,
+    intent: Intent,
+    *,
+    requests_failed: int,
+    in_flight: int,
+    milliseconds: float,
+    automatic: bool = False,
 ) -> Receipt:
-    """Write a rollback that was made: rows, aliases, receipt and journal, in one transaction."""
+    """Write a rollback that was made: rows, aliases, receipt, alert and journal, in one
+    transaction."""
     import sqlalchemy as sa
 
     from core.releases import rows
@@ -289,6 +300,7 @@ def record_rollback(
             rows.event(tx, bad.deployment_id, "rolled_back", words)
         if stable is not None and stable["revision"] != good.revision:
             rows.return_to(tx, intent.endpoint, stable["revision"], good.revision)
+        _alert(tx, receipt, automatic)
         tx.journal(
             "endpoint.rollback",
             f"endpoint/{intent.endpoint}",
@@ -300,6 +312,25 @@ def record_rollback(
             milliseconds=round(milliseconds, 3),
         )
     return receipt
+
+
+def _alert(tx: Transaction, receipt: Receipt, automatic: bool) -> None:
+    """Tell of a rollback: one that nobody asked for is still to be looked at."""
+    from core.domain.alert import Severity
+    from core.releases.alerts import raise_alert
+
+    raise_alert(
+        tx,
+        "rollback",
+        f"endpoint/{receipt.endpoint}",
+        f"{receipt.endpoint} went back from {receipt.from_model} v{receipt.from_version} to"
+        f" v{receipt.to_version}" + (" by itself" if automatic else ""),
+        receipt.reason,
+        severity=Severity.CRITICAL if automatic else Severity.INFO,
+        deployment_id=receipt.deployment_id,
+        receipt_id=receipt.id,
+        over=not automatic,
+    )
 
 
 def _revision(endpoint: Endpoint, number: int) -> Revision:

@@ -8,21 +8,26 @@ deployment that has not ended.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus, StrategyStep
+from core.domain.analysis import AnalysisPlan
+from core.domain.plans import plan_json
+from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus, ReleasePlan, StrategyStep
 from core.errors import WrongState
+from core.releases.alerts import raise_alert, resolve_alerts
 from core.releases.environments import PRODUCTION, point_aliases
 from core.state import schema
 from core.state.store import Transaction
 
 Row = Mapping[str, Any]
 ALL_AT_ONCE = (StrategyStep("set_weight", weight=100.0),)
+DELETED = "deleted"
+"""State of an endpoint whose row stays for the sake of its receipts."""
+
 _OPEN = [status.value for status in DeploymentStatus if status not in DEPLOYMENT_ENDED]
 
 
@@ -33,7 +38,7 @@ def create_deployment(
     endpoint: str,
     model: str,
     version: int,
-    strategy: Sequence[StrategyStep],
+    strategy: ReleasePlan | Sequence[StrategyStep],
     port: int = 0,
     environment: str | None = None,
     reason: str = "",
@@ -42,14 +47,14 @@ def create_deployment(
 ) -> Row:
     """Open a deployment (and the endpoint, the first time); the same id again changes nothing.
 
-    A first deployment has nothing to be compared with and goes all at once. Raises
-    `WrongState` while another deployment of the endpoint is open.
+    A first deployment has nothing to be compared with or to go back to: it goes all at once,
+    unwatched. Raises `WrongState` while another deployment of the endpoint is open.
     """
     table = schema.deployments
     found = tx.row(sa.select(table).where(table.c.id == deployment_id))
     if found is not None:
         return found
-    _ensure_endpoint(tx, endpoint, port, environment)
+    ensure_endpoint(tx, endpoint, port, environment)
     active = open_deployment(tx, endpoint)
     if active is not None:
         raise WrongState(
@@ -63,7 +68,9 @@ def create_deployment(
             revisions.c.endpoint == endpoint
         )
     ).scalar_one()
-    steps = tuple(strategy) if stable is not None else ALL_AT_ONCE
+    plan = strategy if isinstance(strategy, ReleasePlan) else ReleasePlan(tuple(strategy))
+    if stable is None:
+        plan = first_plan(plan)
     tx.execute(
         revisions.insert().values(
             endpoint=endpoint,
@@ -85,7 +92,7 @@ def create_deployment(
             revision=last + 1,
             from_revision=stable["revision"] if stable else None,
             status=DeploymentStatus.QUEUED,
-            strategy=json.dumps([asdict(s) for s in steps]),
+            strategy=plan_json(plan),
             actor=tx.actor,
             reason=reason,
             created_at=tx.now,
@@ -105,6 +112,11 @@ def create_deployment(
     made = tx.row(sa.select(table).where(table.c.id == deployment_id))
     assert made is not None
     return made
+
+
+def first_plan(plan: ReleasePlan) -> ReleasePlan:
+    """What is left of a plan where there is no version to compare with or to go back to."""
+    return replace(plan, steps=ALL_AT_ONCE, name="all-at-once", alarms=(), analysis=AnalysisPlan())
 
 
 def open_deployment(tx: Transaction, endpoint: str) -> Row | None:
@@ -137,13 +149,13 @@ def set_progress(
     values: dict[str, Any] = {"status": status, "next_at": next_at, "message": message}
     if step_index is not None:
         values["step_index"] = step_index
-    _update_deployment(tx, deployment["id"], **values)
+    update_deployment(tx, deployment["id"], **values)
     _touch_endpoint(tx, deployment["endpoint"], status="updating")
 
 
 def record_weight(tx: Transaction, deployment: Row, weight: float, message: str) -> None:
     """Record that the canary now has `weight` percent and the stable revision the rest."""
-    _update_deployment(tx, deployment["id"], set_weight=weight)
+    update_deployment(tx, deployment["id"], set_weight=weight)
     _set_revision(tx, deployment["endpoint"], deployment["revision"], weight=weight)
     if deployment["from_revision"] is not None:
         _set_revision(
@@ -187,10 +199,11 @@ def end_deployment(
     tx: Transaction, deployment: Row, status: DeploymentStatus, message: str
 ) -> None:
     """Close a deployment with its outcome."""
-    _update_deployment(
+    update_deployment(
         tx, deployment["id"], status=status, ended_at=tx.now, next_at=None, message=message
     )
     event(tx, deployment["id"], str(status), message)
+    resolve_alerts(tx, deployment["id"], ("held", "frozen"))
     serving = stable_revision(tx, deployment["endpoint"]) is not None
     _touch_endpoint(tx, deployment["endpoint"], status="in_service" if serving else "failed")
     tx.journal(
@@ -215,8 +228,17 @@ def withdraw_canary(
     _set_revision(tx, endpoint, deployment["revision"], state=state, weight=0.0)
     if deployment["from_revision"] is not None:
         _set_revision(tx, endpoint, deployment["from_revision"], weight=100.0)
-    _update_deployment(tx, deployment["id"], set_weight=0.0)
+    update_deployment(tx, deployment["id"], set_weight=0.0)
     end_deployment(tx, deployment, status, message)
+    if status is DeploymentStatus.FAILED:
+        raise_alert(
+            tx,
+            "deployment_failed",
+            f"endpoint/{endpoint}",
+            f"{deployment['model']} v{deployment['version']} could not be deployed",
+            message,
+            deployment_id=deployment["id"],
+        )
 
 
 def return_to(tx: Transaction, endpoint: str, bad: int, good: int) -> None:
@@ -259,11 +281,27 @@ def set_address(tx: Transaction, endpoint: str, host: str, port: int) -> None:
     )
 
 
-def _ensure_endpoint(tx: Transaction, name: str, port: int, environment: str | None) -> None:
-    """Make the endpoint's row, the first time; address and environment stay what they are."""
+def ensure_endpoint(tx: Transaction, name: str, port: int, environment: str | None) -> None:
+    """Make the endpoint's row, the first time; address and environment stay what they are.
+
+    One that was deleted begins anew under its old name. Raises `WrongState` for another port
+    or environment than it has.
+    """
     table = schema.endpoints
     found = tx.row(sa.select(table).where(table.c.name == name))
-    if found is not None:
+    if found is not None and found["status"] == DELETED:
+        tx.execute(
+            table.update()
+            .where(table.c.name == name)
+            .values(
+                status="creating",
+                environment=environment or PRODUCTION,
+                port=port,
+                created_at=tx.now,
+                updated_at=tx.now,
+            )
+        )
+    elif found is not None:
         if port not in (0, found["port"]) and found["port"]:
             raise WrongState(
                 f"endpoint {name} answers on port {found['port']}, not {port}",
@@ -275,17 +313,18 @@ def _ensure_endpoint(tx: Transaction, name: str, port: int, environment: str | N
                 "deploy to another endpoint",
             )
         return
-    tx.execute(
-        table.insert().values(
-            name=name,
-            environment=environment or PRODUCTION,
-            status="creating",
-            host="127.0.0.1",
-            port=port,
-            created_at=tx.now,
-            updated_at=tx.now,
+    else:
+        tx.execute(
+            table.insert().values(
+                name=name,
+                environment=environment or PRODUCTION,
+                status="creating",
+                host="127.0.0.1",
+                port=port,
+                created_at=tx.now,
+                updated_at=tx.now,
+            )
         )
-    )
     tx.journal(
         "endpoint.create",
         f"endpoint/{name}",
@@ -314,7 +353,8 @@ def _touch_endpoint(tx: Transaction, name: str, **values: Any) -> None:
     )
 
 
-def _update_deployment(tx: Transaction, deployment_id: str, **values: Any) -> None:
+def update_deployment(tx: Transaction, deployment_id: str, **values: Any) -> None:
+    """Change a deployment's row."""
     table = schema.deployments
     tx.execute(table.update().where(table.c.id == deployment_id).values(**values))
 

@@ -133,8 +133,8 @@ def _points(problems: Problems, where: str, data: Any) -> dict[str, Any]:
         read[key] = values.whole(problems, f"{where}.{key}", data[key], 1, 1000)
         read[many] = read[key]
     if many in data:
-        most = read.get(key) or AlarmRule.__dataclass_fields__[key].default
-        read[many] = values.whole(problems, f"{where}.{many}", data[many], 1, int(most))
+        most = read.get(key) or AlarmRule("", "", 0.0).evaluation_periods
+        read[many] = values.whole(problems, f"{where}.{many}", data[many], 1, most)
     return read
 
 

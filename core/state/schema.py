@@ -244,8 +244,10 @@ deployments = sa.Table(
     sa.Column("message", _T, nullable=False, server_default=""),
     sa.Column("run_id", _T),
     sa.Column("step", _T),
+    sa.Column("promoted", _I, nullable=False, server_default="0"),
     sa.Index("deployments_endpoint", "endpoint", "created_at"),
 )
+"""`promoted` counts the steps, from the first, that a person has let pass."""
 
 deployment_events = sa.Table(
     "deployment_events",
@@ -276,4 +278,24 @@ receipts = sa.Table(
     sa.Column("milliseconds", _F, nullable=False),
     sa.Column("at", _F, nullable=False),
     sa.Index("receipts_endpoint", "endpoint", "at"),
+)
+
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("id", _T, primary_key=True),
+    sa.Column("at", _F, nullable=False),
+    sa.Column("severity", _T, nullable=False),
+    sa.Column("kind", _T, nullable=False),
+    sa.Column("target", _T, nullable=False),
+    sa.Column("deployment_id", _T),
+    sa.Column("receipt_id", _T),
+    sa.Column("title", _T, nullable=False),
+    sa.Column("message", _T, nullable=False, server_default=""),
+    sa.Column("state", _T, nullable=False, server_default="open"),
+    sa.Column("acked_by", _T),
+    sa.Column("acked_at", _F),
+    sa.Column("resolved_by", _T),
+    sa.Column("resolved_at", _F),
+    sa.Index("alerts_state", "state", "at"),
 )

@@ -20,6 +20,8 @@ from core.state.schema import metadata
 from tests.support.opened import OpenAs, raw
 
 READS = {
+    "alerts.get",
+    "alerts.list",
     "approvals.get",
     "approvals.list",
     "audit.count",

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from core.errors import OpsdeckError, StateCorrupt, StateVersion
 from core.ops import open_ops
-from core.state import schema
+from core.reads.releases import find_deployment
+from core.state import migrations, schema
 from core.state.migrations import current_version, head_version
 from core.state.reading import open_reader
 from core.state.store import Store, make_engine
@@ -65,6 +68,36 @@ def test_upgrading_again_changes_nothing(database_url: str) -> None:
     assert len(raw(database_url, "SELECT * FROM journal")) == 1
 
 
+def test_a_state_of_the_first_schema_is_brought_up_to_date(database_url: str) -> None:
+    engine = make_engine(database_url)
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    raw(
+        database_url,
+        "INSERT INTO endpoints (name, environment, status, host, created_at, updated_at)"
+        " VALUES ('bike', 'production', 'in_service', '127.0.0.1', 1, 1)",
+    )
+    raw(
+        database_url,
+        "INSERT INTO deployments (id, endpoint, model, version, revision, status, strategy, actor,"
+        " created_at) VALUES ('d1', 'bike', 'demand', 1, 1, 'succeeded',"
+        """ '[{"kind": "set_weight", "weight": 100.0, "seconds": null}]', 'author', 1)""",
+    )
+    engine.dispose()
+    migrate(database_url)
+    assert raw(database_url, "SELECT id, promoted FROM deployments") == [("d1", 0)]
+    assert raw(database_url, "SELECT count(*) FROM alerts") == [(0,)]
+    reader = open_reader(database_url)
+    deployment = find_deployment(reader, "d1")
+    reader.close()
+    assert deployment.plan is not None
+    assert deployment.plan.steps == deployment.strategy
+    assert [step.words() for step in deployment.strategy] == ["set weight 100 %"]
+
+
 def test_processes_that_migrate_at_once_all_succeed(database_url: str) -> None:
     program = "import sys; from core.state.store import Store; Store(sys.argv[1]).migrate()"
     processes = [
@@ -80,7 +113,7 @@ def test_processes_that_migrate_at_once_all_succeed(database_url: str) -> None:
 def test_a_newer_schema_is_refused_and_left_alone(database_url: str, open_as: OpenAs) -> None:
     migrate(database_url)
     raw(database_url, "UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(StateVersion, match=r"has schema 9999.*knows up to 0001"):
+    with pytest.raises(StateVersion, match=rf"has schema 9999.*knows up to {head_version()}"):
         open_as().runs.start("chain", {})
     assert raw(database_url, "SELECT version_num FROM alembic_version") == [("9999",)]
     assert raw(database_url, "SELECT count(*) FROM runs") == [(0,)]

@@ -1,0 +1,125 @@
+"""What a supervisor did by itself: its event files, and writing them on record.
+
+A supervisor rolls back (or freezes) without asking anybody, also while no worker lives. It
+leaves `events/NS-ID.json` in its folder; whoever looks next writes the receipt, the rows, the
+aliases, the journal and an alert, and takes the file away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus
+from core.errors import NotFound, OpsdeckError
+from core.reads import releases as _releases
+from core.releases import holding
+from core.releases.lock import release_lock
+from core.releases.rollback import Intent, record_rollback
+from core.session import Session
+from core.state.store import Transaction
+
+FOLDER = "events"
+log = logging.getLogger(__name__)
+
+
+def pending_events(directory: Path) -> list[Path]:
+    """The event files of an endpoint's folder, oldest first."""
+    return sorted((directory / FOLDER).glob("*.json"))
+
+
+def record_events(session: Session, directory: Path) -> int:
+    """Write on record what an endpoint's supervisor did; returns how many files that were.
+
+    One that cannot be read is put aside. Raises what a transaction raises: the file stays.
+    """
+    done = 0
+    for path in pending_events(directory):
+        try:
+            found = json.loads(path.read_bytes())
+            kind, deployment = found["kind"], found["deployment"]
+        except FileNotFoundError:
+            continue  # another worker has just done it
+        except (ValueError, KeyError, TypeError):
+            log.exception("event %s cannot be read", path)
+            with contextlib.suppress(FileNotFoundError):
+                path.rename(path.with_suffix(".broken"))
+            continue
+        with release_lock(directory):
+            if path.exists():
+                _record(session, directory.name, path.stem, kind, deployment, found)
+                path.unlink(missing_ok=True)
+                done += 1
+    return done
+
+
+def _record(
+    session: Session,
+    name: str,
+    event_id: str,
+    kind: str,
+    deployment_id: str,
+    found: Mapping[str, Any],
+) -> None:
+    try:
+        deployment = _releases.find_deployment(session.reader, deployment_id)
+        endpoint = _releases.find_endpoint(session.reader, name)
+    except NotFound as error:
+        log.warning("event %s: %s", event_id, error.one_line())
+        return
+    if kind == "frozen":
+        if deployment.status not in DEPLOYMENT_ENDED:
+            with session.change("endpoints freeze") as tx:
+                _freeze(tx, deployment_id, str(found.get("reason", "")))
+        return
+    bad, good = found["candidate"], found.get("champion")
+    serving = {r.revision for r in endpoint.revisions if r.state in ("stable", "canary")}
+    if good is None or bad not in serving:
+        log.warning("event %s: revision %s has been taken away since", event_id, bad)
+        return
+    report = found.get("report") or {}
+    intent = Intent(
+        receipt=event_id,
+        endpoint=name,
+        bad=bad,
+        good=good,
+        actor=session.actor,
+        reason=str(found.get("reason", "")),
+        deployment=deployment_id,
+        at=float(found["at"]),
+    )
+    record_rollback(
+        session,
+        intent,
+        requests_failed=int(report.get("requests_failed", 0)),
+        in_flight=int(report.get("in_flight_at_swap", 0)),
+        milliseconds=float(report.get("milliseconds_to_swap", 0.0)),
+        automatic=True,
+    )
+
+
+def _freeze(tx: Transaction, deployment_id: str, reason: str) -> None:
+    import sqlalchemy as sa
+
+    from core.state import schema
+
+    table = schema.deployments
+    row = tx.row(sa.select(table).where(table.c.id == deployment_id))
+    if row is None or DeploymentStatus(row["status"]) in DEPLOYMENT_ENDED:
+        return
+    holding.hold(tx, row, f"frozen: {reason}", kind="frozen")
+    holding.alert_of_hold(tx, row, reason, kind="frozen")
+    tx.outbox("control", f"deployment:{deployment_id}", command="frozen")
+
+
+def record_all(session: Session, endpoints_dir: Path) -> None:
+    """`record_events` for every endpoint; what fails for one keeps no other from being done."""
+    for folder in sorted(endpoints_dir.glob(f"*/{FOLDER}")):
+        try:
+            record_events(session, folder.parent)
+        except OpsdeckError as error:
+            log.warning("events of %s: %s", folder.parent.name, error.one_line())

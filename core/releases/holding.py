@@ -1,0 +1,90 @@
+"""Stopping a deployment where it is, and letting it go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.domain.alert import Severity
+from core.domain.plans import plan_from_json
+from core.domain.release import DeploymentStatus
+from core.errors import WrongState
+from core.releases import rows
+from core.releases.alerts import raise_alert, resolve_alerts
+from core.state.store import Transaction
+
+Row = Mapping[str, Any]
+
+_CAN_BE_HELD = (DeploymentStatus.PROGRESSING, DeploymentStatus.PAUSED)
+
+
+def hold(tx: Transaction, deployment: Row, message: str, kind: str = "held") -> None:
+    """Stop the deployment's clock; it goes on when a person says so.
+
+    `kind` is held, or frozen where an alarm or a verdict did it.
+    """
+    rows.update_deployment(
+        tx, deployment["id"], status=DeploymentStatus.HELD, next_at=None, message=message
+    )
+    rows.event(tx, deployment["id"], kind, message)
+    tx.journal(
+        f"deployment.{kind}",
+        f"endpoint/{deployment['endpoint']}",
+        deployment=deployment["id"],
+        step=deployment["step_index"],
+        reason=message,
+    )
+
+
+def alert_of_hold(tx: Transaction, deployment: Row, message: str, kind: str = "held") -> None:
+    """Tell somebody that a deployment waits for a person: nobody asked it to."""
+    raise_alert(
+        tx,
+        kind,
+        f"endpoint/{deployment['endpoint']}",
+        f"{deployment['model']} v{deployment['version']} is held at"
+        f" {deployment['set_weight']:g} % of the traffic",
+        message,
+        severity=Severity.CRITICAL if kind == "frozen" else Severity.WARNING,
+        deployment_id=deployment["id"],
+    )
+
+
+def check_holdable(deployment: Row) -> None:
+    """Raise `WrongState` where a deployment cannot be held."""
+    if deployment["status"] not in (*_CAN_BE_HELD, DeploymentStatus.HELD):
+        raise WrongState(
+            f"endpoint {deployment['endpoint']}: the deployment is {deployment['status']}:"
+            " there is nothing to hold yet",
+            "wait until it has its first traffic, or abort it",
+        )
+
+
+def check_promotable(deployment: Row, *, full: bool) -> None:
+    """Raise `WrongState` where a promotion has nothing to end, or must not end it."""
+    status = deployment["status"]
+    if full or status == DeploymentStatus.HELD:
+        return
+    name = deployment["endpoint"]
+    if status != DeploymentStatus.PAUSED:
+        raise WrongState(
+            f"endpoint {name}: the deployment is {status}, not paused",
+            "wait for its next pause, or promote it in full",
+        )
+    steps = plan_from_json(deployment["strategy"]).steps
+    index = deployment["step_index"]
+    if index < len(steps) and steps[index].kind == "bake":
+        raise WrongState(
+            f"endpoint {name}: a bake is not cut short", "wait for its end, or promote it in full"
+        )
+
+
+def let_pass(tx: Transaction, deployment: Row, *, full: bool) -> None:
+    """Let the deployment pass the step at which it is, or (`full`) all that are left."""
+    steps = plan_from_json(deployment["strategy"]).steps
+    passed = len(steps) if full else deployment["step_index"] + 1
+    values: dict[str, Any] = {"promoted": max(passed, deployment["promoted"])}
+    if deployment["status"] == DeploymentStatus.HELD:
+        values |= {"status": DeploymentStatus.PROGRESSING, "message": ""}
+        resolve_alerts(tx, deployment["id"], ("held", "frozen"))
+    rows.update_deployment(tx, deployment["id"], **values)
