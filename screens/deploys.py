@@ -15,7 +15,8 @@ from screens.actions import Context
 from screens.background import Ask
 from screens.glyphs import sign
 from screens.listing import ListScreen
-from screens.rollout import endpoint_lines, next_action
+from screens.releaseladder import next_action
+from screens.rollout import endpoint_lines
 from screens.widgets.lines import Line
 from screens.widgets.sheet import Sheet
 from screens.widgets.table import Cell, Column, RowTable

@@ -60,8 +60,21 @@ _SIGNS = {
     "loading": Sign("▶", "loading", "run"),
     "progressing": Sign("▶", "progressing", "run"),
     "paused": Sign("◆", "paused", "wait"),
+    "held": Sign("‖", "held", "warn"),
     "aborted": Sign("⊘", "aborted", "warn"),
     "rolled_back": Sign("↩", "rolled back", "warn"),
+    # arms of a release
+    "champion": Sign("●", "champion", "ok"),
+    "candidate_arm": Sign("◐", "candidate", "warn"),
+    "shadow": Sign("◌", "shadow", "accent"),
+    # alarms
+    "OK": Sign("✓", "OK", "ok"),
+    "ALARM": Sign("▲", "ALARM", "bad"),
+    "INSUFFICIENT_DATA": Sign("?", "no data", "dim"),
+    # verdicts
+    "non-inferior": Sign("✓", "non-inferior", "ok"),
+    "worse": Sign("✗", "worse", "bad"),
+    "undecided": Sign("…", "undecided", "dim"),
     # workers
     "alive": Sign("●", "alive", "ok"),
     "dead": Sign("✗", "dead", "bad"),

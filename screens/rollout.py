@@ -1,205 +1,235 @@
-"""An endpoint in lines: its revisions as a tree, the strategy as a ladder, what happened."""
+"""An endpoint in lines: what is being released to it, how that stands, what happened.
+
+The order is by what one has to know first: what the supervisor did by itself, what comes
+next, the arms, the ladder, what the release is judged by, then the past.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
-from core.domain.release import Deployment, Endpoint, Revision
+from core.domain.analysis import Acted
+from core.domain.release import Deployment, DeploymentEvent, DeploymentStatus, Endpoint, Receipt
 from screens.dialogs.confirm import badge
-from screens.glyphs import sign
-from screens.widgets.bars import gauge
-from screens.widgets.lines import Line, Piece, crop, wrap
-from screens.words import age, clock_time, percent, plural, short, span
+from screens.glyphs import Sign, sign
+from screens.releasearms import WIDE, arm_lines
+from screens.releasechecks import acted_lines, alarm_lines, metric_lines, notes, traffic_lines
+from screens.releaseladder import ladder_flow, ladder_lines, next_action, steps_flow
+from screens.widgets.lines import Line, Piece, beside, width_of, wrapped
+from screens.words import age, clock_time, plural, short
 
-_OVER = ("retired", "rolled_back", "aborted", "failed")
-RECENT_OVER = 2
-"""Of the revisions whose time is over so many are shown; one line counts the others."""
-
-
-def endpoint_lines(endpoint: Endpoint, now: float, width: int) -> list[Line]:
-    """The whole view of one endpoint."""
-    lines = [*tree_lines(endpoint, width), []]
-    deployment = endpoint.deployment
-    if deployment is not None:
-        since = any(
-            r.revision == deployment.revision and r.state == "rolled_back"
-            for r in endpoint.revisions
-        )
-        lines += [*deployment_lines(deployment, now, width, rolled_back=since), []]
-    lines += event_lines(endpoint, now, width)
-    if endpoint.receipts:
-        lines += [[], [(" ROLLBACKS", "head")]]
-        for receipt in endpoint.receipts[:5]:
-            failed = receipt.requests_failed
-            lines.append(
-                [
-                    (f"  ↩ {clock_time(receipt.at, now):<11} ", "warn"),
-                    (f"v{receipt.from_version} → v{receipt.to_version}", "bold"),
-                    (f"  {short(receipt.milliseconds)} ms  ", "text"),
-                    (f"{failed} requests failed", "bad" if failed else "ok"),
-                    (f"  {receipt.actor}: {receipt.reason}", "dim"),
-                ]
-            )
-    return lines
+EVENTS_SHOWN = 30
+"""Events of the newest deployments that are listed; the journal has all."""
 
 
-def tree_lines(endpoint: Endpoint, width: int) -> list[Line]:
-    """Endpoint and revisions: tags, set and actual weight, traffic of each."""
-    status = sign(endpoint.status)
-    lines: list[Line] = [
-        [
-            (f" {status.glyph} ", status.style),
-            (endpoint.name, "title"),
-            (f"  {status.word}  ", status.style),
-            badge(endpoint.environment),
-            (f"  {endpoint.url or 'no address yet'}", "dim"),
-            *(
-                [(f"  supervisor {endpoint.supervisor_pid}, server {endpoint.server_pid}", "faint")]
-                if endpoint.supervisor_pid and width >= 100
-                else []
-            ),
-        ]
-    ]
-    if endpoint.message:
-        lines.append([(" │  ", "groove"), (f"▲ {endpoint.message}", "warn")])
-    over = sorted(
-        (r.revision for r in endpoint.revisions if r.state in _OVER and not r.weight), reverse=True
-    )
-    hidden = set(over[RECENT_OVER:])
-    shown = [r for r in endpoint.revisions if r.revision not in hidden]
-    for place, revision in enumerate(shown):
-        last = place == len(shown) - 1 and not hidden
-        lines.append(_revision_line(revision, endpoint.stats, width, last=last))
-    if hidden:
-        earlier = plural(len(hidden), "earlier revision")
-        lines.append([(" └─ ", "groove"), (f"· {earlier}", "faint")])
-    if not shown:
-        lines.append([(" └─ ", "groove"), ("no revision yet", "faint")])
-    return lines
+def endpoint_lines(
+    endpoint: Endpoint, now: float, width: int, *, compact: bool = False
+) -> list[Line]:
+    """The whole view of one endpoint; `compact` leaves out what few lines have no room for."""
+    lines = overview_lines(endpoint, now, width, compact=compact)
+    return [*lines, [], *past_lines(endpoint, now, width)]
 
 
-def _revision_line(
-    revision: Revision, stats: Mapping[int, Mapping[str, Any]], width: int, *, last: bool
-) -> Line:
-    tag = sign(revision.state)
-    wide = width >= 100
-    bar = min(24, (width - 84) // 2) if wide else 4
-    rev = f"rev {revision.revision:<3}" if wide else f"r{revision.revision:<3}"
-    line: list[Piece] = [
-        (" └─ " if last else " ├─ ", "groove"),
-        (f"{tag.glyph} {tag.word:<11} ", tag.style),
-        (rev, "dim"),
-        (f"v{revision.version:<3} ", "bold"),
-        ("set ", "faint"),
-        (f"{percent(revision.weight):>5} ", "text"),
-    ]
-    if wide:
-        line += [*gauge(revision.weight / 100, bar, tag.style), ("  ", "text")]
-    line.append(("is ", "faint"))
-    actual = revision.actual_weight
-    if actual is None:
-        line.append(("unknown", "faint"))
+def overview_lines(
+    endpoint: Endpoint, now: float, width: int, *, compact: bool = False
+) -> list[Line]:
+    """How a release stands now: head, arms, ladder, metrics, alarms, traffic."""
+    endpoint = effective(endpoint)
+    gap: list[Line] = [] if compact else [[]]
+    deployment, analysis = endpoint.deployment, endpoint.analysis
+    lines = [*head_lines(endpoint, now, width), *gap, *arm_lines(endpoint, width, brief=compact)]
+    checks: list[Line] = []
+    if analysis is not None:
+        half = width if compact or width < WIDE else width - _left(width)
+        checks += alarm_lines(analysis, now, half)
+        checks += traffic_lines(endpoint, half, brief=compact)
     else:
-        off = abs(actual - revision.weight) > 1.0
-        line.append((f"{percent(actual):>6} ", "warn" if off else "text"))
-        line += gauge(actual / 100, bar, tag.style)
-    line += _traffic(stats.get(revision.revision), "  " if wide else " ")
-    return crop(line, width)
+        checks += traffic_lines(endpoint, width, brief=compact)
+    metrics = metric_lines(analysis, deployment, width) if analysis is not None else []
+    if analysis is not None and not compact:
+        metrics += notes(analysis, width)
+    ladder = _ladder(endpoint, now, width, compact=compact)
+    if compact or width < WIDE or not checks or analysis is None:
+        parts = [ladder, metrics, checks]
+    else:
+        parts = [beside(ladder, checks, _left(width)), metrics]
+    for part in parts:
+        if part:
+            lines += [*gap, *part]
+    return lines
 
 
-def _traffic(stats: Mapping[str, Any] | None, gap: str) -> list[Piece]:
-    if not stats:
-        return []
-    requests, errors = int(stats.get("requests") or 0), int(stats.get("errors") or 0)
-    share = 100 * errors / requests if requests else 0.0
-    pieces: list[Piece] = [(f"{gap}{short(float(stats.get('rps') or 0.0))} rps", "text")]
-    pieces.append((f"{gap}{percent(share)} err", "bad" if errors else "dim"))
-    if stats.get("p99_ms") is not None:
-        pieces.append((f"{gap}p99 {short(float(stats['p99_ms']))} ms", "dim"))
-    return pieces
+def _left(width: int) -> int:
+    """Columns of the ladder where the alarms stand beside it."""
+    return max(50, width * 9 // 20)
 
 
-def next_action(deployment: Deployment, now: float) -> Line:
-    """What happens next, by itself or by whom."""
-    if deployment.status.ended:
-        return []
-    steps = deployment.strategy
-    here = steps[deployment.step_index] if deployment.step_index < len(steps) else None
-    after = steps[deployment.step_index + 1] if deployment.step_index + 1 < len(steps) else None
-    then = after.words() if after is not None else "it is finished"
-    if here is not None and here.kind == "pause" and here.seconds is None:
-        return [("waits for a person: ", "wait"), (f"p promotes, then {then}", "text")]
-    if deployment.next_at is not None:
-        left = max(0.0, deployment.next_at - now)
-        return [("next: ", "dim"), (f"{then} in {span(left)}", "text")]
-    return [("next: ", "dim"), (then, "text")]
+def head_lines(endpoint: Endpoint, now: float, width: int) -> list[Line]:
+    """Name, environment, address; what is being deployed; what it did by itself; what is next."""
+    status = state_of(endpoint)
+    line: list[Piece] = [
+        (f" {status.glyph} ", status.style),
+        (endpoint.name, "title"),
+        (f"  {status.word}  ", status.style),
+        badge(endpoint.environment),
+        (f"  {_address(endpoint, width)}", "dim"),
+    ]
+    if endpoint.supervisor_pid:
+        servers = plural(endpoint.servers, "server")
+        if endpoint.servers == 1:
+            servers = f"server {endpoint.server_pid}"
+        who = f"supervisor {endpoint.supervisor_pid}, " if width >= WIDE else ""
+        line.append((f"  {who}{servers}", "faint"))
+    lines = wrapped(line, width, 3)
+    if endpoint.message:
+        lines += wrapped([(f" ▲ {endpoint.message}", "warn")], width, 3)
+    deployment, analysis = endpoint.deployment, endpoint.analysis
+    if deployment is not None:
+        lines += deployment_lines(endpoint, deployment, now, width)
+    if analysis is not None and analysis.acted is not None:
+        lines += acted_lines(analysis.acted, now, width)
+    if deployment is not None and not deployment.status.ended:
+        lines += wrapped([(" ", "text"), *next_action(deployment, now, analysis)], width, 3)
+    return lines
+
+
+def _address(endpoint: Endpoint, width: int) -> str:
+    if not endpoint.port:
+        return "no address yet"
+    return endpoint.url if width >= WIDE else f"{endpoint.host}:{endpoint.port}"
+
+
+def acted_on(endpoint: Endpoint) -> Acted | None:
+    """What the supervisor did by itself to the deployment that is shown."""
+    analysis, deployment = endpoint.analysis, endpoint.deployment
+    if analysis is None or deployment is None or analysis.deployment != deployment.id:
+        return None
+    return analysis.acted
+
+
+def effective(endpoint: Endpoint) -> Endpoint:
+    """The endpoint with its deployment as the supervisor has it.
+
+    What the supervisor did by itself is recorded by a worker, a moment later or once one
+    lives again; the screen tells it at once.
+    """
+    acted, deployment = acted_on(endpoint), endpoint.deployment
+    if acted is None or deployment is None or deployment.status.ended:
+        return endpoint
+    back = acted.kind == "rolled_back"
+    status = DeploymentStatus.ROLLED_BACK if back else DeploymentStatus.HELD
+    return replace(endpoint, deployment=replace(deployment, status=status, message=""))
+
+
+def state_of(endpoint: Endpoint) -> Sign:
+    """An endpoint's state, or what is more pressing: an alarm that is off, a release held."""
+    analysis, deployment = endpoint.analysis, endpoint.deployment
+    if endpoint.status not in ("in_service", "updating"):
+        return sign(endpoint.status)
+    acted = acted_on(endpoint)
+    if acted is not None and acted.kind == "rolled_back":
+        return sign("rolled_back")
+    if analysis is not None and analysis.alarming:
+        return sign("ALARM")
+    if deployment is not None and deployment.status is DeploymentStatus.HELD:
+        return sign("held")
+    return sign(endpoint.status)
 
 
 def deployment_lines(
-    deployment: Deployment, now: float, width: int, *, rolled_back: bool = False
+    endpoint: Endpoint, deployment: Deployment, now: float, width: int
 ) -> list[Line]:
-    """A deployment: what and by whom, the ladder with the current step, what comes next.
-
-    `rolled_back`: its version was taken back after it had succeeded.
-    """
+    """What is or was deployed, by whom, why, and how it stands."""
     status = sign(deployment.status)
-    ended = deployment.ended_at
-    taken_back = rolled_back and deployment.status == "succeeded"
-    how, style = (status.text, status.style)
-    if taken_back:
+    how, style = status.text, status.style
+    if _taken_back(endpoint, deployment):
         how, style = f"↩ was {deployment.message or 'in service'}, rolled back", "warn"
+    ended = deployment.ended_at
     since = age(now - (ended if ended is not None else deployment.created_at))
-    lines: list[Line] = [
-        [
-            (" DEPLOYMENT  ", "head"),
-            (f"{deployment.model} v{deployment.version}", "bold"),
-            (f"  {how}", style),
-            (f"  {'ended' if ended is not None else 'began'} {since}", "dim"),
-            (f", by {deployment.actor}", "dim"),
-            (f": {deployment.reason}" if deployment.reason else "", "dim"),
-        ]
+    word = "ended" if ended is not None else "began"
+    line: list[Piece] = [
+        (" RELEASE ", "head"),
+        (f"{deployment.model} v{deployment.version}", "bold"),
+        (f"  {how}", style),
+        (f"  {word} {since}, by {deployment.actor}", "dim"),
+        (f": {deployment.reason}" if deployment.reason else "", "dim"),
     ]
-    if deployment.message and not taken_back:
-        ok = deployment.status == "succeeded" or not deployment.status.ended
-        lines.append([("  ", "text"), (deployment.message, "dim" if ok else "warn")])
-    if ended is not None and deployment.status == "succeeded":
-        steps = " → ".join(step.words() for step in deployment.strategy)
-        return [*lines, *([(f"  {part}", "faint")] for part in wrap(f"✓ {steps}", width - 3))]
-    for place, step in enumerate(deployment.strategy):
-        done = place < deployment.step_index
-        here = place == deployment.step_index and not deployment.status.ended
-        glyph, style = (
-            ("✓", "ok") if done else (status.glyph, status.style) if here else ("·", "faint")
-        )
-        row: list[Piece] = [
-            (f"  {glyph} {place + 1} ", style),
-            (step.words(), "bold" if here else "dim" if done else "faint"),
-        ]
-        if here and deployment.next_at is not None and step.seconds:
-            left = max(0.0, deployment.next_at - now)
-            row += [("  ", "text"), *gauge(1 - left / step.seconds, 16, status.style)]
-            row.append((f" {span(left)} left", "text"))
-        lines.append(row)
-    upcoming = next_action(deployment, now)
-    if upcoming:
-        lines.append([("  ", "text"), *upcoming])
+    if width < WIDE and width_of(line) > width:  # its model is named as the endpoint, mostly
+        line[1] = (f"v{deployment.version}", "bold")
+    lines = wrapped(line, width, 3)
+    if deployment.message and not _taken_back(endpoint, deployment) and not acted_on(endpoint):
+        calm = deployment.status is DeploymentStatus.SUCCEEDED or not deployment.status.ended
+        lines += wrapped([(f"   {deployment.message}", "dim" if calm else "warn")], width, 3)
     return lines
 
 
+def _taken_back(endpoint: Endpoint, deployment: Deployment) -> bool:
+    """Whether its version was taken back after the deployment had succeeded."""
+    return deployment.status is DeploymentStatus.SUCCEEDED and any(
+        r.revision == deployment.revision and r.state == "rolled_back" for r in endpoint.revisions
+    )
+
+
+def _ladder(endpoint: Endpoint, now: float, width: int, *, compact: bool) -> list[Line]:
+    deployment = endpoint.deployment
+    if deployment is None:
+        return []
+    if deployment.status is DeploymentStatus.SUCCEEDED:
+        done = steps_flow(deployment.strategy, width - 10)
+        return [
+            [(" LADDER ✓ " if n == 0 else " " * 10, "head"), *row] for n, row in enumerate(done)
+        ]
+    if compact:
+        return ladder_flow(deployment, now, width, endpoint.analysis)
+    room = width if width < WIDE or endpoint.analysis is None else _left(width) - 2
+    return ladder_lines(deployment, now, room, endpoint.analysis)
+
+
+# the past
+
+
+def past_lines(endpoint: Endpoint, now: float, width: int) -> list[Line]:
+    """Events of the last deployments and receipts of rollbacks, newest first."""
+    lines = event_lines(endpoint, now, width)
+    if endpoint.receipts:
+        lines += [[], [(" ROLLBACKS", "head")]]
+        for receipt in endpoint.receipts[:5]:
+            lines += receipt_line(receipt, now, width)
+    return lines
+
+
+def receipt_line(receipt: Receipt, now: float, width: int) -> list[Line]:
+    """One rollback: when, from, to, how fast, what it cost, by whom and why."""
+    failed = receipt.requests_failed
+    line: Line = [
+        (f"  ↩ {clock_time(receipt.at, now):<11} ", "warn"),
+        (f"v{receipt.from_version} → v{receipt.to_version}", "bold"),
+        (f"  {short(receipt.milliseconds)} ms  ", "text"),
+        (f"{plural(failed, 'request')} failed", "bad" if failed else "ok"),
+        (f"  {receipt.actor}: {receipt.reason}", "dim"),
+    ]
+    return wrapped(line, width, 16)
+
+
 def event_lines(endpoint: Endpoint, now: float, width: int) -> list[Line]:
-    """What happened, newest first: the events of the last deployments."""
+    """What happened, newest first: the events of the last deployments, who and why."""
     lines: list[Line] = [[(" EVENTS", "head")]]
     history = endpoint.history or ([endpoint.deployment] if endpoint.deployment else [])
-    for deployment in list(history)[:4]:
-        for event in reversed(deployment.events):
-            lines.append(
-                [
-                    (f"  {clock_time(event.at, now):<11} ", "faint"),
-                    (f"v{deployment.version:<3} ", "dim"),
-                    (f"{event.kind:<12} ", "accent"),
-                    (event.message, "text"),
-                    (f"  {event.actor}", "faint"),
-                ]
-            )
+    events = [(d, e) for d in list(history)[:4] for e in reversed(d.events)]
+    for deployment, event in events[:EVENTS_SHOWN]:
+        lines += _event(deployment, event, now, width)
     return lines if len(lines) > 1 else [*lines, [("  none yet", "faint")]]
+
+
+def _event(
+    deployment: Deployment, event: DeploymentEvent, now: float, width: int
+) -> Sequence[Line]:
+    line: Line = [
+        (f"  {clock_time(event.at, now):<11} ", "faint"),
+        (f"v{deployment.version:<3} ", "dim"),
+        (f"{event.kind:<12} ", "accent"),
+        (event.message, "text"),
+        (f"  {event.actor}", "faint"),
+    ]
+    return wrapped(line, width, 32)

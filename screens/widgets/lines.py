@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -67,6 +68,54 @@ def wrap(text: str, width: int) -> list[str]:
     if current or not lines:
         lines.append(current)
     return lines
+
+
+def wrapped(line: Line, width: int, indent: int = 2) -> list[Line]:
+    """The pieces broken at blanks into lines of at most `width` columns.
+
+    Lines after the first begin with `indent` blanks; what is longer than a line is broken.
+    """
+    if width_of(line) <= width:
+        return [line]
+    lines: list[list[Piece]] = [[]]
+    used = 0
+    for word in _words(line):
+        if used and used + width_of(word) > width and used > indent:
+            word = [(word[0][0].lstrip(" "), word[0][1]), *word[1:]]
+            lines.append([(" " * indent, "text")])
+            used = indent
+        for text, style in word:
+            while used + cell_len(text) > width:
+                head = chop_cells(text, width - used)[0] if used < width else ""
+                lines[-1].append((head, style))
+                lines.append([(" " * indent, "text")])
+                text, used = text[len(head) :], indent
+            lines[-1].append((text, style))
+            used += cell_len(text)
+    return list(lines)
+
+
+def _words(line: Line) -> list[list[Piece]]:
+    """Pieces cut at blanks: each word with the blanks before it, in one style or several."""
+    words: list[list[Piece]] = []
+    for text, style in line:
+        for part in re.findall(r" *[^ ]+| +$", text):
+            if part.startswith(" ") or not words or words[-1][-1][0].endswith(" "):
+                words.append([(part, style)])
+            else:
+                words[-1].append((part, style))
+    return words
+
+
+def beside(left: Sequence[Line], right: Sequence[Line], at: int) -> list[Line]:
+    """Two columns of lines as one; the right one begins at column `at`."""
+    rows: list[Line] = []
+    for number in range(max(len(left), len(right))):
+        one = crop(left[number], at - 1) if number < len(left) else []
+        other = right[number] if number < len(right) else []
+        gap = " " * (at - width_of(one))
+        rows.append([*one, (gap, "text"), *other] if other else one)
+    return rows
 
 
 def strip(widget: Widget, line: Line, width: int, *, over: str = "") -> Strip:

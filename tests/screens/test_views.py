@@ -25,7 +25,8 @@ from screens.evidence import (
 from screens.health import WAITS, WRONG, concerns
 from screens.health import verdict as health
 from screens.models import version_lines
-from screens.rollout import deployment_lines, endpoint_lines, next_action
+from screens.releaseladder import next_action
+from screens.rollout import endpoint_lines
 from screens.rundetails import even
 from screens.runs import parsed
 from screens.runview import RunReader
@@ -175,8 +176,8 @@ def endpoint(ops: Ops) -> Endpoint:
 
 def test_rollout_shows_set_and_actual_weight_and_what_comes_next(ops: Ops) -> None:
     said = text(endpoint_lines(endpoint(ops), NOW, 120))
-    for part in ("set  10 %", "is  9.8 %", "canary", "stable", "previous", "37.1 rps",
-                 "p99 8.1 ms", "pause 120 s", "42s left",
+    for part in ("10 %   9.8 %", "90 %  90.2 %", "candidate", "champion", "previous", "37.1",
+                 "8.1 ms", "pause 2m", "42s left",
                  "next: set weight 50 % in 42s"):  # fmt: skip
         assert part in said
 
@@ -193,7 +194,7 @@ def test_unknown_actual_weight_is_said(ops: Ops) -> None:
     quiet = replace(
         quiet, revisions=tuple(replace(r, actual_weight=None) for r in quiet.revisions), stats={}
     )
-    assert "is unknown" in text(endpoint_lines(quiet, NOW, 120))
+    assert "unknown" in text(endpoint_lines(quiet, NOW, 120))
 
 
 def test_revisions_whose_time_is_over_collapse_beyond_the_newest_two(ops: Ops) -> None:
@@ -218,10 +219,11 @@ def test_a_deployment_that_was_rolled_back_is_not_called_in_production(ops: Ops)
         message="in production",
         ended_at=NOW - 60,
     )
-    said = "\n".join(
-        "".join(piece for piece, _ in line)
-        for line in deployment_lines(done, NOW, 80, rolled_back=True)
+    over = tuple(
+        replace(r, state="rolled_back") if r.revision == done.revision else r
+        for r in shown.revisions
     )
+    said = text(endpoint_lines(replace(shown, deployment=done, revisions=over), NOW, 100))
     assert "was in production, rolled back" in said
     assert "succeeded" not in said
 

@@ -5,9 +5,11 @@ Only what needs a running endpoint is replaced; everything else is the real serv
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from core.domain.analysis import DisagreementSummary
 from core.domain.release import Endpoint, Receipt
 from core.ops import Ops
 from core.services.endpoints import EndpointsService
@@ -27,9 +29,11 @@ class LiveEndpoints(EndpointsService):
         super().__init__(*args)
         self.rolled_back: list[tuple[str, int | None, str]] = []
         self.error: Exception | None = None
+        self.scene: Callable[[Endpoint], Endpoint] = lambda endpoint: endpoint
+        self.asked: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 
     def _live(self, endpoint: Endpoint) -> Endpoint:
-        return replace(
+        shown = replace(
             endpoint,
             supervisor_pid=4400,
             server_pid=4402,
@@ -42,6 +46,13 @@ class LiveEndpoints(EndpointsService):
             p99_ms=8.1,
             stats=STATS,
         )
+        return self.scene(shown)
+
+    def disagreements(self, _name: str) -> DisagreementSummary:
+        """Those of a shadow, always the same."""
+        from tests.support.releases import DISAGREEMENTS
+
+        return DISAGREEMENTS
 
     def rollback(self, name: str, to_version: int | None = None, reason: str = "") -> Receipt:
         """Note that it was asked for, and answer with a receipt (or raise `error`)."""

@@ -1,0 +1,125 @@
+"""The arms of a release: champion, candidate or shadow, each with its weight and its traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.domain.release import Deployment, Endpoint, Revision
+from screens.glyphs import Sign, sign
+from screens.releaseladder import current_step
+from screens.widgets.bars import gauge
+from screens.widgets.lines import Line, Piece, crop, fit
+from screens.words import percent, plural, short
+
+_OVER = ("retired", "rolled_back", "aborted", "failed")
+RECENT_OVER = 2
+"""Of the revisions whose time is over so many are shown; one line counts the others."""
+WIDE = 100
+"""From this width on revisions, the median and all requests are shown too."""
+
+
+def arm_lines(endpoint: Endpoint, width: int, *, brief: bool = False) -> list[Line]:
+    """A line for each arm, beneath a line of titles; `brief` leaves out arms without traffic."""
+    over = sorted(
+        (r.revision for r in endpoint.revisions if r.state in _OVER and not r.weight), reverse=True
+    )
+    roles = {r.revision: role(endpoint, r) for r in endpoint.revisions}
+    hidden = set(over[0 if brief else RECENT_OVER :])
+    if brief:
+        hidden |= {r.revision for r in endpoint.revisions if r.state == "previous" and not r.weight}
+        hidden -= {
+            r for r, found in roles.items() if found.word in ("champion", "candidate", "shadow")
+        }
+    lines = [_titles(width)]
+    order = {"champion": 0, "candidate": 1, "shadow": 1}
+    for revision in sorted(
+        endpoint.revisions, key=lambda one: order.get(roles[one.revision].word, 2)
+    ):
+        if revision.revision not in hidden:
+            stats = endpoint.stats.get(revision.revision)
+            lines.append(_arm(revision, roles[revision.revision], stats, width))
+    if hidden and not brief:
+        earlier = plural(len(hidden), "earlier revision")
+        lines.append([(f"  · {earlier}", "faint")])
+    if len(lines) == 1 and not hidden:
+        lines.append([("  no revision yet", "faint")])
+    return lines
+
+
+def role(endpoint: Endpoint, revision: Revision) -> Sign:
+    """What a revision is in the release under way; without one, its state."""
+    deployment, analysis = endpoint.deployment, endpoint.analysis
+    if analysis is not None and revision.revision == analysis.champion:
+        return sign("champion")
+    if deployment is None or (deployment.status.ended and analysis is None):
+        return sign(revision.state)
+    if revision.revision == deployment.revision:
+        return sign("shadow" if mirrors(deployment) else "candidate_arm")
+    return sign("champion" if revision.state == "stable" else revision.state)
+
+
+def mirrors(deployment: Deployment) -> bool:
+    """Whether the new version only gets copies of requests now."""
+    step = current_step(deployment)
+    return step is not None and step.kind == "shadow" and not deployment.set_weight
+
+
+def _titles(width: int) -> Line:
+    wide = width >= WIDE
+    bar = _bar(width)
+    titles = [fit(" ARMS", 14), fit("REV", 5) if wide else "", fit("V", 5)]
+    titles += [fit("SET", 6, "right"), fit("ACTUAL", 8, "right")]
+    titles += [" " * (bar + 1), fit("RPS", 8, "right"), fit("ERRORS", 9, "right")]
+    titles += [fit("P50", 9, "right") if wide else "", fit("P99", 9, "right")]
+    titles += [fit("FLIGHT", 8, "right"), fit("REQUESTS", 10, "right") if wide else ""]
+    return [(titles[0], "head"), ("".join(titles[1:]), "faint")]
+
+
+def _bar(width: int) -> int:
+    """Columns of the bar of an arm's actual weight."""
+    return min(24, width - 93) if width >= WIDE else 8
+
+
+def _arm(revision: Revision, tag: Sign, stats: Mapping[str, Any] | None, width: int) -> Line:
+    wide, bar = width >= WIDE, _bar(width)
+    line: list[Piece] = [
+        (f"  {tag.glyph} {fit(tag.word, 10)}", tag.style),
+        (fit(str(revision.revision), 5) if wide else "", "dim"),
+        (fit(f"v{revision.version}", 5), "bold"),
+        (fit(percent(revision.weight), 6, "right"), "text"),
+    ]
+    actual = revision.actual_weight
+    if actual is None:
+        line.append((fit("unknown", 8, "right") + " " * (bar + 1), "faint"))
+    else:
+        off = abs(actual - revision.weight) > 1.0
+        line.append((fit(percent(actual), 8, "right"), "warn" if off else "text"))
+        line += [(" ", "text"), *gauge(actual / 100, bar, tag.style)]
+    return crop([*line, *_traffic(stats, wide=wide)], width)
+
+
+def _traffic(stats: Mapping[str, Any] | None, *, wide: bool) -> Sequence[Piece]:
+    """Requests a second, errors, latencies, in flight, of one arm."""
+    if not stats:
+        return []
+    requests, errors = int(stats.get("requests") or 0), int(stats.get("errors") or 0)
+    share = 100 * errors / requests if requests else 0.0
+    idle = not requests
+    pieces: list[Piece] = [
+        (fit(short(float(stats.get("rps") or 0.0)), 8, "right"), "faint" if idle else "text"),
+        (fit(_few(share), 9, "right"), "bad" if errors else "faint" if idle else "dim"),
+    ]
+    for key in ("p50_ms", "p99_ms") if wide else ("p99_ms",):
+        value = stats.get(key)
+        told = "–" if value is None else f"{short(float(value))} ms"
+        pieces.append((fit(told, 9, "right"), "faint" if value is None else "dim"))
+    pieces.append((fit(str(int(stats.get("in_flight") or 0)), 8, "right"), "dim"))
+    if wide:
+        pieces.append((fit(f"{requests:,}", 10, "right"), "dim"))
+    return pieces
+
+
+def _few(share: float) -> str:
+    """A percentage of which even a little is seen."""
+    return f"{share:.2f} %" if 0 < share < 0.95 else percent(share)
