@@ -16,7 +16,9 @@ class EndpointConfig(Record):
     """One endpoint's settings; what is not in the file has its default.
 
     `token_sha256` is the digest of the bearer token, "" for none: the token itself is kept
-    nowhere. `max_concurrency` and `max_body` (bytes) are of each server process. Servers follow
+    nowhere. `max_concurrency`, `max_connections` and `max_body` (bytes) are of each server
+    process. `onnx` has scikit-learn models converted at load, used where they are proven to
+    answer the same (needs the extra `onnx`; it holds for loads from then on). Servers follow
     the load between `min_servers` and `max_servers`, aiming at `target_in_flight` requests
     being answered at once by each.
     """
@@ -25,11 +27,13 @@ class EndpointConfig(Record):
     token_sha256: str = ""
     max_body: int = 8 << 20
     max_concurrency: int = 1000
+    max_connections: int = 4096
     predict_timeout: float = 30.0  # seconds in the queue and the model, then 504
     read_timeout: float = 10.0  # seconds for a client to send its body, then 408
     min_servers: int = 1
     max_servers: int = 1
     target_in_flight: float = 8.0
+    onnx: bool = False
     capture_rate: float = 1.0  # share of the requests, 0-1
     capture_bytes: int = 1 << 30  # on disk; the oldest days go first
 

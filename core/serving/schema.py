@@ -55,6 +55,11 @@ class ModelSchema:
         missing = [c.name for c in self.columns if c.required and c.name not in place]
         if missing:
             raise BadRequest(f"The request lacks column {', '.join(missing)}")
+        if table.gaps:
+            for column in self.columns:
+                if column.required and column.name in table.gaps:
+                    row = table.gaps[column.name]
+                    raise BadRequest(f"Row {row} lacks column {column.name}")
         if table.text:
             return self._typed(table, place)
         if table.names == [column.name for column in self.columns]:
@@ -76,6 +81,10 @@ class ModelSchema:
     def matrix(self, table: Table) -> Matrix:
         """The rows as float64, null as NaN. Raises `BadRequest` naming the column at fault."""
         cells = self.cells(table)
+        for number, row in enumerate(cells):
+            if bool in map(type, row):
+                index = list(map(type, row)).index(bool)
+                raise _wrong(self.columns[index], number, row[index])
         try:
             raw = np.asarray(cells)
         except ValueError:
@@ -112,6 +121,48 @@ class ModelSchema:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor of a tensor-based signature: NumPy's name of its type, -1 for any length."""
+
+    name: str  # "" for the only one
+    type: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a model says it takes and gives."""
+
+    columns: ModelSchema | None = None  # None without named columns
+    tensors: tuple[Tensor, ...] = ()
+    outputs: tuple[Column, ...] = ()
+    nulls: frozenset[str] | None = None  # the columns that were seen to take null; None: not tried
+
+
+def read_signature(metadata: Any) -> Signature:
+    """The signature in a loaded MLflow model's metadata."""
+    inputs, outputs = metadata.get_input_schema(), metadata.get_output_schema()
+    columns: ModelSchema | None = None
+    tensors: tuple[Tensor, ...] = ()
+    if inputs is not None and inputs.is_tensor_spec():
+        tensors = tuple(
+            Tensor(spec.name or "", str(spec.type), tuple(spec.shape)) for spec in inputs.inputs
+        )
+    elif inputs is not None and inputs.has_input_names():
+        columns = ModelSchema(tuple(_column(spec) for spec in inputs.inputs))
+    given = outputs is not None and not outputs.is_tensor_spec()
+    return Signature(
+        columns, tensors, tuple(_column(spec) for spec in outputs.inputs) if given else ()
+    )
+
+
+def _column(spec: Any) -> Column:
+    return Column(
+        spec.name or "", getattr(spec.type, "name", str(spec.type)), getattr(spec, "required", True)
+    )
+
+
 def frame(parts: Sequence[Columns]) -> Any:
     """One DataFrame of the rows of several requests (one concat a column: pandas' own takes
     a tenth of a millisecond a request)."""
@@ -134,7 +185,8 @@ def _series(column: Column, values: list[Any]) -> Any:
     if column.type in ("string", "boolean"):
         allowed = (str,) if column.type == "string" else (bool,)
     for number, value in enumerate(values):
-        if not (isinstance(value, allowed) or (value is None and column.type != "boolean")):
+        fits = isinstance(value, allowed) and (bool in allowed or not isinstance(value, bool))
+        if not (fits or (value is None and column.type != "boolean")):
             raise _wrong(column, number, value)
     if column.type == "string":
         return values
@@ -155,7 +207,10 @@ def _check_whole(column: Column, values: Matrix, limit: int) -> None:
 
 
 def _wrong(column: Column, number: int, value: Any) -> BadRequest:
-    shown = "null" if value is None else repr(value)
+    if isinstance(value, list | dict):  # it may be nested too deeply to be shown
+        shown = "an array" if isinstance(value, list) else "an object"
+    else:
+        shown = "null" if value is None else repr(value)
     if len(shown) > 60:
         shown = shown[:57] + "..."
     return BadRequest(f"Column {column.name}, row {number}: {shown} is not a {column.type}")

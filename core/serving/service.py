@@ -6,6 +6,7 @@ Everything here lives on the event loop and is touched by it alone, so nothing i
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import time
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from core.errors import BadInput, NotFound, WrongState
 from core.serving import servable
 from core.serving.batch import Batcher
 from core.serving.capture import Capture
+from core.serving.config import EndpointConfig
 from core.serving.ledger import Ledger
 from core.serving.records import EndpointStats, LoadReport, Variant
 from core.serving.routing import Epoch, RoutingTable
@@ -56,23 +58,36 @@ class Service:
         self,
         name: str,
         folder: Path,
-        max_body: int,
-        max_in_flight: int,
+        config: EndpointConfig | None = None,
         ledger: Ledger | None = None,
     ) -> None:
         self.name = name
-        self.max_body = max_body
-        self.max_in_flight = max_in_flight
         self.capture = Capture(folder)
         self.ledger = ledger or Ledger()
         self.epoch = Epoch(0, RoutingTable())
         self.loaded: dict[int, Loaded] = {}
         self.in_flight = 0
-        self.shed = 0
+        self.shed = 0  # answered 429: too many at once
+        self.denied = 0  # answered 401
+        self.refused = 0  # connections over the limit
+        self.slow = 0  # requests and connections that took too long to arrive
         self.draining = False
         self.started = time.time()
         self._epochs: dict[int, Epoch] = {}
         self._loading = asyncio.Lock()
+        self.configure(config or EndpointConfig())
+
+    def configure(self, config: EndpointConfig) -> None:
+        """Apply settings, also while requests are being answered: those go on under the new
+        ones. Raises `BadInput`; then nothing changes."""
+        _check(config)
+        self.config = config
+        self.max_body = config.max_body
+        self.max_in_flight = config.max_concurrency
+        self.digest = bytes.fromhex(config.token_sha256)  # of the token; b"" for none
+        self.capture.configure(config.capture_rate, config.capture_bytes)
+        for item in self.loaded.values():
+            item.batcher.set_timeout(config.predict_timeout)
 
     @property
     def ready(self) -> bool:
@@ -93,7 +108,8 @@ class Service:
             engine, report = await asyncio.to_thread(
                 servable.load, revision, Path(model_path), model, version
             )
-            self.loaded[revision] = Loaded(Batcher(engine), report)
+            batcher = Batcher(engine, self.config.predict_timeout)
+            self.loaded[revision] = Loaded(batcher, report)
             return report
 
     def unload(self, revision: int) -> None:
@@ -150,6 +166,20 @@ class Service:
         if any(item.report.flavour.native for item in self.loaded.values()):
             found += ["mlflow.sklearn", *(name for name in sys.modules if _preloads(name))]
         return found
+
+
+def _check(config: EndpointConfig) -> None:
+    """Raises `BadInput` for a setting that cannot hold."""
+    if config.token_sha256 and not re.fullmatch("[0-9a-f]{64}", config.token_sha256):
+        raise BadInput("token_sha256 is not a SHA-256 in 64 small hexadecimal digits")
+    for key in ("max_body", "max_concurrency", "max_connections"):
+        if getattr(config, key) < 1:
+            raise BadInput(f"{key} is {getattr(config, key)}; it must be at least 1")
+    for key in ("predict_timeout", "read_timeout"):
+        if not getattr(config, key) > 0:
+            raise BadInput(f"{key} is {getattr(config, key)}; it must be more than 0 seconds")
+    if not 0 <= config.capture_rate <= 1:
+        raise BadInput(f"The capture rate {config.capture_rate:g} is not between 0 and 1")
 
 
 def _preloads(name: str) -> bool:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+JSON = "application/json"
+CSV = "text/csv"
 _SHAPES = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 
@@ -33,29 +35,48 @@ class Table:
 
     names: list[str]
     rows: Sequence[Sequence[Any]]
+    gaps: Mapping[str, int] = field(default_factory=dict)  # a column some record lacks: its row
     text: bool = False  # every cell is text (CSV) that the column's type must give a meaning
 
 
-def read_table(body: bytes, content_type: str) -> Table:
-    """The table in a request's body. Raises `BadRequest` (415 for another content type)."""
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind in ("application/json", "", "text/json"):
-        return read_json(body)
-    if kind == "text/csv":
-        return _read_csv(body)
+def media_type(content_type: str) -> str:
+    """`JSON` or `CSV`. Raises `BadRequest` (415) for everything else."""
+    if content_type == JSON:
+        return JSON
+    kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name == "charset" and value.strip('"') not in ("utf-8", "utf8", "us-ascii"):
+            raise BadRequest(
+                f"Charset {_shown(value)} is not served; send UTF-8", "unsupported_media_type", 415
+            )
+    if kind in (JSON, "", "text/json"):
+        return JSON
+    if kind == CSV:
+        return CSV
     raise BadRequest(
-        f"Content type {kind} is not served; send application/json or text/csv",
+        f"Content type {_shown(kind)} is not served; send application/json or text/csv",
         "unsupported_media_type",
         415,
     )
 
 
-def read_json(body: bytes) -> Table:
-    """The table in a JSON body."""
+def read_table(body: bytes, content_type: str) -> Table:
+    """The table in a request's body. Raises `BadRequest` (415 for another content type)."""
+    return read_json(body) if media_type(content_type) == JSON else _read_csv(body)
+
+
+def parse_json(body: bytes) -> Any:
+    """JSON as RFC 8259 has it: no NaN, no infinity, no number beyond a double."""
     try:
-        data = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"The body is not valid JSON: {error}") from None
+
+
+def read_json(body: bytes) -> Table:
+    """The table in a JSON body."""
+    data = parse_json(body)
     if not isinstance(data, dict):
         raise BadRequest(f"The body is a JSON {_kind(data)}, not an object with one of {_names()}")
     found = [shape for shape in _SHAPES if shape in data]
@@ -97,7 +118,19 @@ def _records(value: Any, shape: str) -> Table:
             )
         names.update(dict.fromkeys(record))
     listed = list(names)
-    return Table(listed, [[record.get(name) for name in listed] for record in value])
+    rows = [[record.get(name) for name in listed] for record in value]
+    return Table(listed, rows, _gaps(value, listed))
+
+
+def _gaps(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, int]:
+    """The columns that some record does not have, with the first row that lacks each."""
+    found: dict[str, int] = {}
+    for number, record in enumerate(records):
+        if len(record) < len(names):
+            for name in names:
+                if name not in record:
+                    found.setdefault(name, number)
+    return found
 
 
 def _columns(value: Mapping[str, Any], shape: str) -> Table:
@@ -118,6 +151,8 @@ def _read_csv(body: bytes) -> Table:
     if not lines:
         raise BadRequest("The CSV is empty; its first line must name the columns")
     names, *rows = lines
+    if len(set(names)) < len(names):
+        raise BadRequest("The CSV names a column twice")
     for number, row in enumerate(rows):
         if len(row) != len(names):
             raise BadRequest(f"Row {number} has {len(row)} values; {len(names)} columns are named")
@@ -136,6 +171,12 @@ def cell(text: str) -> Any:
         return float(text)
     except ValueError:
         return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _shown(text: str) -> str:
+    """Text of the client's, safe to repeat in one line."""
+    printable = "".join(c if c.isprintable() else "?" for c in text)
+    return printable if len(printable) <= 60 else printable[:57] + "..."
 
 
 def _kind(value: Any) -> str:

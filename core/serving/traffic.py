@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from core.serving.records import RevisionStats
+from core.serving.records import Record, RevisionStats
 
 WINDOW_SECONDS = 60
 PROMETHEUS_SECONDS = (
@@ -46,6 +45,7 @@ class RevisionTraffic:
     requests: int = 0
     errors: int = 0  # 5xx
     rejected: int = 0  # 4xx
+    timeouts: int = 0  # 504
     in_flight: int = 0
     seconds_sum: float = 0.0
     histogram: list[int] = field(default_factory=lambda: [0] * (len(PROMETHEUS_SECONDS) + 1))
@@ -58,6 +58,7 @@ class RevisionTraffic:
         failed = status >= 500
         self.errors += failed
         self.rejected += 400 <= status < 500
+        self.timeouts += status == 504
         self.histogram[_slot(seconds)] += 1
         now = int(time.monotonic())
         if not self._ring or self._ring[-1].at != now:
@@ -68,27 +69,82 @@ class RevisionTraffic:
         bucket = _bucket(seconds)
         second.latencies[bucket] = second.latencies.get(bucket, 0) + 1
 
-    def stats(self) -> RevisionStats:
-        """The figures now."""
+    def figures(self) -> RevisionFigures:
+        """The figures now, in the form that those of several servers are added up in."""
         now = time.monotonic()
         recent = [item for item in self._ring if now - item.at <= WINDOW_SECONDS]
-        merged: dict[int, int] = {}
+        merged: Counter[int] = Counter()
         for second in recent:
-            for bucket, count in second.latencies.items():
-                merged[bucket] = merged.get(bucket, 0) + count
-        total = sum(second.requests for second in recent)
-        span = max(1.0, now - recent[0].at) if recent else 1.0
+            merged.update(second.latencies)
+        return RevisionFigures(
+            revision=self.revision,
+            requests=self.requests,
+            errors=self.errors,
+            rejected=self.rejected,
+            in_flight=self.in_flight,
+            recent_requests=sum(second.requests for second in recent),
+            recent_errors=sum(second.errors for second in recent),
+            span=max(1.0, now - recent[0].at) if recent else 1.0,
+            latencies=dict(merged),
+        )
+
+    def stats(self) -> RevisionStats:
+        """The figures now."""
+        return self.figures().stats()
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionFigures(Record):
+    """The traffic of one revision in one server, or in several together."""
+
+    revision: int
+    requests: int = 0
+    errors: int = 0
+    rejected: int = 0
+    in_flight: int = 0
+    recent_requests: int = 0  # of the last minute, as all that follow
+    recent_errors: int = 0
+    span: float = 1.0  # seconds that the recent requests came in
+    latencies: dict[int, int] = field(default_factory=dict)  # requests by bucket
+
+    def __post_init__(self) -> None:
+        # In JSON a key is a string.
+        buckets = {int(bucket): count for bucket, count in self.latencies.items()}
+        object.__setattr__(self, "latencies", buckets)
+
+    def __add__(self, other: RevisionFigures) -> RevisionFigures:
+        """Both together, as if one server had had all of it."""
+        merged = Counter(self.latencies)
+        merged.update(other.latencies)
+        return RevisionFigures(
+            self.revision,
+            self.requests + other.requests,
+            self.errors + other.errors,
+            self.rejected + other.rejected,
+            self.in_flight + other.in_flight,
+            self.recent_requests + other.recent_requests,
+            self.recent_errors + other.recent_errors,
+            max(self.span, other.span),
+            dict(merged),
+        )
+
+    def ended(self) -> RevisionFigures:
+        """What stays of it once its server has gone: the totals."""
+        return RevisionFigures(self.revision, self.requests, self.errors, self.rejected)
+
+    def stats(self) -> RevisionStats:
+        """Rates and percentiles of these figures."""
         return RevisionStats(
             revision=self.revision,
             requests=self.requests,
             errors=self.errors,
             rejected=self.rejected,
             in_flight=self.in_flight,
-            rps=total / span,
-            p50_ms=percentile_ms(merged, 0.50),
-            p99_ms=percentile_ms(merged, 0.99),
-            recent_requests=total,
-            recent_errors=sum(second.errors for second in recent),
+            rps=self.recent_requests / self.span,
+            p50_ms=percentile_ms(self.latencies, 0.50),
+            p99_ms=percentile_ms(self.latencies, 0.99),
+            recent_requests=self.recent_requests,
+            recent_errors=self.recent_errors,
         )
 
 
@@ -109,44 +165,3 @@ def percentile_ms(buckets: dict[int, int], share: float) -> float | None:
         if seen >= wanted:
             return _middle_ms(bucket)
     return None
-
-
-def prometheus(name: str, revisions: Iterable[RevisionTraffic], shed: int) -> str:
-    """The figures in Prometheus' text format, version 0.0.4."""
-    rows = list(revisions)
-    label = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
-    lines: list[str] = []
-    for metric, kind, meaning, attribute in (
-        ("requests_total", "counter", "Requests answered", "requests"),
-        ("errors_total", "counter", "Requests answered with a 5xx", "errors"),
-        ("rejected_total", "counter", "Requests answered with a 4xx", "rejected"),
-        ("in_flight", "gauge", "Requests being answered", "in_flight"),
-    ):
-        lines += [f"# HELP opsdeck_{metric} {meaning}.", f"# TYPE opsdeck_{metric} {kind}"]
-        lines += [
-            f'opsdeck_{metric}{{endpoint="{label}",revision="{row.revision}"}} '
-            f"{getattr(row, attribute)}"
-            for row in rows
-        ]
-    lines += [
-        "# HELP opsdeck_shed_total Requests answered 429.",
-        "# TYPE opsdeck_shed_total counter",
-    ]
-    lines.append(f'opsdeck_shed_total{{endpoint="{label}"}} {shed}')
-    metric = "opsdeck_request_seconds"
-    lines += [f"# HELP {metric} Time to answer.", f"# TYPE {metric} histogram"]
-    for row in rows:
-        lines += _histogram(metric, f'endpoint="{label}",revision="{row.revision}"', row)
-    return "\n".join(lines) + "\n"
-
-
-def _histogram(metric: str, labels: str, row: RevisionTraffic) -> list[str]:
-    lines: list[str] = []
-    running = 0
-    for bound, count in zip((*PROMETHEUS_SECONDS, math.inf), row.histogram, strict=True):
-        running += count
-        shown = "+Inf" if bound == math.inf else f"{bound:g}"
-        lines.append(f'{metric}_bucket{{{labels},le="{shown}"}} {running}')
-    lines.append(f"{metric}_sum{{{labels}}} {row.seconds_sum:.6f}")
-    lines.append(f"{metric}_count{{{labels}}} {row.requests}")
-    return lines

@@ -148,7 +148,7 @@ def test_sagemakers_path_is_served_for_this_endpoint_only(
         found = json.loads(reply.read())
         statuses.append((reply.status, sorted(found)))
         connection.close()
-    assert statuses == [(200, ["predictions"]), (404, ["error"])]
+    assert statuses == [(200, ["predictions"]), (404, ["Message", "error"])]
 
 
 def test_a_body_over_the_limit_is_413(endpoint: EndpointControl) -> None:
@@ -249,5 +249,6 @@ def test_metrics_and_stats_agree(endpoint: EndpointControl, split: Callable[...,
     connection.request("GET", "/metrics")
     text = connection.getresponse().read().decode()
     connection.close()
-    assert f'opsdeck_requests_total{{endpoint="bike",revision="2"}} {after.requests}\n' in text
-    assert f'_bucket{{endpoint="bike",revision="2",le="+Inf"}} {after.requests}\n' in text
+    of_two = 'variant="r2",model="two",model_version="2"'
+    assert f"{of_two}}} {after.requests}\n" in text
+    assert f'{of_two},le="+Inf"}} {after.requests}\n' in text

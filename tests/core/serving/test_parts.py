@@ -28,10 +28,12 @@ from core.processes import is_alive, started
 from core.serving import EndpointControl, EndpointStatus, Flavour, LoadReport, Parity, Variant, wire
 from core.serving.batch import Batcher
 from core.serving.capture import Capture, Captured
+from core.serving.config import EndpointConfig
 from core.serving.desired import CrashCount, Desired
 from core.serving.folder import EndpointFolder
 from core.serving.routing import RoutingTable
-from core.serving.traffic import RevisionTraffic, percentile_ms, prometheus
+from core.serving.schema import Signature
+from core.serving.traffic import RevisionTraffic, percentile_ms
 
 
 class Halves:
@@ -39,6 +41,7 @@ class Halves:
 
     flavour = Flavour.NATIVE_ARRAY
     batches = True
+    signature = Signature()
 
     def __init__(self, seconds: float) -> None:
         self.seen: list[int] = []
@@ -114,17 +117,13 @@ def test_percentiles_are_within_four_percent(seconds: list[float]) -> None:
         assert found == pytest.approx(ordered[rank] * 1000, rel=0.04)
 
 
-def test_counts_and_prometheus() -> None:
+def test_counts() -> None:
     traffic = RevisionTraffic(3)
     for status in (200, 200, 400, 500, 499):
         traffic.record(status, 0.002)
     stats = traffic.stats()
     assert (stats.requests, stats.errors, stats.rejected) == (5, 1, 2)
     assert (stats.recent_requests, stats.recent_errors) == (5, 1)
-    text = prometheus('a"b', [traffic], shed=4)
-    assert 'opsdeck_errors_total{endpoint="a\\"b",revision="3"} 1\n' in text
-    assert 'le="0.001"} 0\n' in text and 'le="0.0025"} 5\n' in text
-    assert 'opsdeck_shed_total{endpoint="a\\"b"} 4\n' in text
     assert percentile_ms({}, 0.5) is None
 
 
@@ -322,7 +321,7 @@ async def test_too_many_at_once_are_shed_with_a_429_and_ping_still_answers(tmp_p
     from core.serving.app import build
     from core.serving.service import Loaded, Service
 
-    service = Service("bike", tmp_path, max_body=100, max_in_flight=2)
+    service = Service("bike", tmp_path, EndpointConfig(max_body=100, max_concurrency=2))
     service.loaded[1] = Loaded(Batcher(Halves(0.05)), report(1))
     service.swap([Variant(1, 100)])
     transport = httpx.ASGITransport(build(service))
@@ -356,7 +355,7 @@ async def test_what_is_unloaded_answers_the_request_that_is_still_being_received
     from core.serving.app import build
     from core.serving.service import Loaded, Service
 
-    service = Service("bike", tmp_path, max_body=100, max_in_flight=9)
+    service = Service("bike", tmp_path, EndpointConfig(max_body=100))
     service.loaded[1] = Loaded(Batcher(Halves(0.01)), report(1))
     service.swap([Variant(1, 100)])
     begun, go_on = asyncio.Event(), asyncio.Event()

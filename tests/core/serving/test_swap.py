@@ -198,7 +198,7 @@ def test_a_request_that_was_failed_before_the_drain_was_asked_for_counts(
     tmp_path: Path,
 ) -> None:
     async def play() -> None:
-        service = Service("bike", tmp_path, max_body=100, max_in_flight=9)
+        service = Service("bike", tmp_path)
         epoch = service.epoch
         epoch.enter()
         service.ledger.enter()
