@@ -1,0 +1,232 @@
+"""Labels and captured requests, merged as either comes, against merging all at once."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.capture.deleting import delete_before
+from core.capture.labelfile import Label
+from core.capture.labels import store_labels
+from core.capture.merge import merge_new
+from core.capture.observing import give_back, take_losses
+from core.capture.quality import coverage
+from core.domain.capture import LabelCoverage, Task
+from core.serving.capture import Captured
+from core.serving.folder import EndpointFolder
+from core.serving.parts import write_part
+
+NOON = 1_760_011_200.0
+Request = Callable[..., Captured]
+
+
+def put(folder: Path, *requests: Captured) -> None:
+    for revision in {each.revision for each in requests}:
+        target = EndpointFolder(folder).capture / "date=2025-10-09" / f"variant=r{revision}"
+        write_part(target, [each for each in requests if each.revision == revision])
+
+
+ids = st.integers(0, 5)
+answers = st.fixed_dictionaries(
+    {
+        "number": ids,
+        "at": st.integers(0, 9).map(lambda n: NOON + n),
+        "revision": st.integers(1, 2),
+        "shadow": st.booleans(),
+        "outputs": st.sampled_from([[1.0], [2.5], [1, 2], ["a"], [[3.0]], [1], [None], [True]]),
+        "status": st.sampled_from([200, 200, 200, 500]),
+    }
+)
+labels = st.builds(
+    Label,
+    ids.map(lambda n: f"id-{n}"),
+    st.sampled_from([1, 2.0, "a", True, [1, 3], 2]),
+    st.one_of(st.none(), st.integers(0, 3).map(float)),
+)
+actions = st.lists(
+    st.one_of(
+        st.tuples(st.just("capture"), st.lists(answers, min_size=1, max_size=4)),
+        st.tuples(st.just("label"), st.lists(labels, min_size=1, max_size=4)),
+        st.tuples(st.just("merge"), st.just([])),
+    ),
+    max_size=14,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(actions)
+def test_merging_piece_by_piece_is_merging_at_once(actions: list[tuple[str, Any]]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        requests: list[dict[str, Any]] = []
+        told: list[Label] = []
+        for action, payload in actions:
+            if action == "capture":
+                put(folder, *(_request(each) for each in payload))
+                requests += payload
+            elif action == "label":
+                store_labels(folder, payload)
+                told += payload
+            else:
+                merge_new(folder)
+        merge_new(folder)
+        merge_new(folder)  # changes nothing
+        _compare(coverage(folder, "demand"), requests, told)
+
+
+def _request(values: dict[str, Any]) -> Captured:
+    values = {**values}
+    number = values.pop("number")
+    return Captured(
+        inference_id=f"id-{number}", milliseconds=1.0, inputs=lambda: None, size=1, **values
+    )
+
+
+def _compare(found: LabelCoverage, requests: list[dict[str, Any]], told: list[Label]) -> None:
+    """The slow reference: everything in memory, no merging in steps."""
+    # A label without a time has that of its receipt: after 1970's first seconds, and in turn.
+    latest: dict[str, tuple[tuple[float, int], Any]] = {}
+    for turn, label in enumerate(told):
+        order = (math.inf if label.at is None else label.at, turn)
+        if label.inference_id not in latest or order > latest[label.inference_id][0]:
+            latest[label.inference_id] = (order, label.value)
+    first: dict[tuple[str, bool], dict[str, Any]] = {}
+    for request in requests:
+        key = (f"id-{request['number']}", request["shadow"])
+        if key not in first or (request["at"], request["revision"]) < (
+            first[key]["at"],
+            first[key]["revision"],
+        ):
+            first[key] = request
+    assert found.labels == len(latest)
+    if not told:
+        assert found.arms == ()
+        return
+    matched = {key: value for key, value in first.items() if key[0] in latest}
+    assert found.unknown == len(latest) - len({key[0] for key in matched})
+    arms = {(arm.revision, arm.shadow): arm for arm in found.arms}
+    assert set(arms) == {(r["revision"], r["shadow"]) for r in requests}
+    for (revision, shadow), arm in arms.items():
+        mine = {k: v for k, v in matched.items() if (v["revision"], k[1]) == (revision, shadow)}
+        assert arm.captured == sum(
+            (r["revision"], r["shadow"]) == (revision, shadow) for r in requests
+        )
+        assert arm.labelled == len(mine)
+        errors: list[float] = []
+        right: list[bool] = []
+        for (inference_id, _), request in mine.items():
+            _reference(request, latest[inference_id][1], errors, right)
+        assert arm.scored == len(errors) + len(right)
+        if errors:
+            assert arm.mae == pytest.approx(sum(map(abs, errors)) / len(errors))
+            assert arm.rmse == pytest.approx(math.sqrt(sum(e * e for e in errors) / len(errors)))
+            assert arm.bias == pytest.approx(sum(errors) / len(errors))
+        if right:
+            assert arm.accuracy == pytest.approx(sum(right) / len(right))
+
+
+def _reference(request: dict[str, Any], label: Any, errors: list[float], right: list[bool]) -> None:
+    predicted = [item[0] if isinstance(item, list) else item for item in request["outputs"]]
+    truths = label if isinstance(label, list) else [label]
+    if request["status"] != 200 or len(truths) != len(predicted) or None in predicted:
+        return
+    if all(
+        type(p) is float and type(t) in (int, float) for p, t in zip(predicted, truths, strict=True)
+    ):
+        errors += [p - t for p, t in zip(predicted, truths, strict=True)]
+    else:
+        right += [p == t for p, t in zip(predicted, truths, strict=True)]
+
+
+def test_a_later_label_replaces_and_an_earlier_one_does_not(
+    tmp_path: Path, request_of: Request
+) -> None:
+    put(tmp_path, request_of(1, outputs=[10.0]))
+    store_labels(tmp_path, [Label("id-1", 8, at=100.0)])
+    assert merge_new(tmp_path).matched == 1
+    assert coverage(tmp_path, "demand").arms[0].mae == 2
+    store_labels(tmp_path, [Label("id-1", 4, at=50.0)])
+    merge_new(tmp_path)
+    assert coverage(tmp_path, "demand").arms[0].mae == 2
+    store_labels(tmp_path, [Label("id-1", 9, at=200.0)])
+    merge_new(tmp_path)
+    assert coverage(tmp_path, "demand").arms[0].mae == 1
+
+
+def test_classes_and_their_metrics(tmp_path: Path, request_of: Request) -> None:
+    truth = [1, 1, 1, 0, 0, 0, 0, 0]
+    said = [1, 1, 0, 1, 0, 0, 0, 0]
+    put(tmp_path, *(request_of(n, outputs=[value]) for n, value in enumerate(said)))
+    store_labels(tmp_path, [Label(f"id-{n}", value) for n, value in enumerate(truth)])
+    merge_new(tmp_path)
+    (arm,) = coverage(tmp_path, "demand").arms
+    assert (arm.accuracy, arm.average) == (0.75, "binary")
+    assert (arm.precision, arm.recall, arm.f1) == pytest.approx((2 / 3, 2 / 3, 2 / 3))
+    assert arm.share == 1.0
+    put(tmp_path, request_of(9, outputs=["cat"]))
+    store_labels(tmp_path, [Label("id-9", "dog")])
+    merge_new(tmp_path)
+    assert coverage(tmp_path, "demand").arms[0].average == "macro"
+
+
+def test_whole_numbers_are_numbers_where_the_task_says_so(
+    tmp_path: Path, request_of: Request
+) -> None:
+    put(tmp_path, request_of(1, outputs=[7]))
+    store_labels(tmp_path, [Label("id-1", 9)], Task.REGRESSION)
+    merge_new(tmp_path)
+    (arm,) = coverage(tmp_path, "demand").arms
+    assert (arm.mae, arm.bias, arm.accuracy) == (2, -2, None)
+
+
+def test_losses_are_reported_once(tmp_path: Path, request_of: Request) -> None:
+    put(
+        tmp_path,
+        request_of(0, at=NOON - 5, outputs=[9.0]),  # before the deployment
+        *(request_of(n, revision=1, outputs=[float(n)]) for n in (1, 2, 3)),
+        *(request_of(n, revision=2, outputs=[n + 2.0]) for n in (4, 5)),
+        *(request_of(n, revision=2, outputs=[n + 1.0], shadow=True) for n in (1, 2)),
+        request_of(3, revision=2, outputs=[3.0], shadow=True),
+    )
+    store_labels(tmp_path, [Label(f"id-{n}", n) for n in range(5)])
+    merge_new(tmp_path)
+    taken = take_losses(tmp_path, 2, 1, NOON)
+    assert taken.arms == {1: (3, 0.0, 0.0), 2: (1, 2.0, 4.0)}
+    assert (taken.rows, taken.worse, taken.better) == (3, 2, 0)
+    assert not take_losses(tmp_path, 2, 1, NOON)
+    give_back(tmp_path, taken.batch)
+    assert take_losses(tmp_path, 2, 1, NOON).arms == taken.arms
+    store_labels(tmp_path, [Label("id-5", 5), Label("id-1", 99)])  # one late, one corrected
+    merge_new(tmp_path)
+    assert take_losses(tmp_path, 2, 1, NOON).arms == {2: (1, 2.0, 4.0)}
+
+
+def test_deleting_takes_labels_and_scores_along(tmp_path: Path, request_of: Request) -> None:
+    put(tmp_path, *(request_of(n, outputs=[n + 1.0]) for n in range(10)))
+    store_labels(tmp_path, [Label(f"id-{n}", n) for n in range(12)])
+    merge_new(tmp_path)
+    done = delete_before(tmp_path, "demand", NOON + 4)
+    assert (done.rows, done.labels) == (4, 4)
+    merge_new(tmp_path)
+    found = coverage(tmp_path, "demand")
+    assert (found.labels, found.unknown) == (8, 2)
+    assert [(arm.captured, arm.labelled) for arm in found.arms] == [(6, 6)]
+    kept = "".join(str(json.dumps(list(map(str, tmp_path.rglob("*.parquet"))))))
+    assert "part-" in kept
+    import pyarrow.parquet as pq
+
+    left = [
+        row["inference_id"]
+        for part in tmp_path.rglob("part-*.parquet")
+        for row in pq.ParquetFile(part).read(["inference_id"]).to_pylist()
+    ]
+    assert not {"id-0", "id-1", "id-2", "id-3"} & set(left)
+    assert delete_before(tmp_path, "demand", NOON + 4).rows == 0
