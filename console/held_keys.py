@@ -7,10 +7,11 @@ from typing import Any
 
 from textual.app import App
 from textual.events import Event, Key, Paste
+from textual.timer import Timer
 
 from screens.base import ModeScreen
 
-HOLD_SECONDS = 0.5
+HOLD_SECONDS = 1.0
 """How long keys are held at most for a prompt that neither opens nor closes."""
 RETRY_SECONDS = 0.02
 
@@ -26,6 +27,7 @@ class HeldKeys:
         self._app = app
         self._hear = hear
         self._held: list[Key | Paste] | None = None
+        self._limit: Timer | None = None
 
     async def take(self, event: Key | Paste) -> None:
         """Hand on a key, now or once the prompt has moved."""
@@ -63,7 +65,9 @@ class HeldKeys:
         """Hold keys until the prompt is open (or closed)."""
         if self._held is None:
             self._held = []
-        self._app.set_timer(HOLD_SECONDS, self._hold_no_longer)
+        if self._limit is not None:
+            self._limit.stop()  # that of an earlier key would let these go too soon
+        self._limit = self._app.set_timer(HOLD_SECONDS, self._hold_no_longer)
 
     async def _hold_no_longer(self) -> None:
         """The prompt has not moved after all; one that is being mounted will."""
