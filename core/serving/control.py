@@ -95,6 +95,7 @@ class EndpointControl:
             variants=tuple(Variant.from_json(row) for row in data["variants"]),
             updated_at=data["updated_at"],
             loads=tuple(row["revision"] for row in data.get("loads", ())),
+            server_pids=tuple(data.get("server_pids", ())),
         )
 
     def load(

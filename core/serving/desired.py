@@ -97,13 +97,15 @@ def _table(rows: Any) -> RoutingTable:
 
 
 class CrashCount:
-    """Crashes of the last minute, and how long to wait before the next start."""
+    """Crashes of the last minute, over all `servers`, and how long to wait before the next
+    start. One cause that ends all servers once is no loop yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, servers: int = 1) -> None:
+        self.servers = servers
         self._times: deque[float] = deque()
 
     def add(self) -> None:
-        """The server has crashed now."""
+        """A server has crashed now."""
         self._times.append(time.monotonic())
 
     def clear(self) -> None:
@@ -120,7 +122,7 @@ class CrashCount:
     @property
     def looping(self) -> bool:
         """Whether starting it again as it is has no point."""
-        return self.count >= LOOP_CRASHES
+        return self.count >= max(LOOP_CRASHES, 2 * self.servers + 1)
 
     @property
     def back_off(self) -> float:

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core.errors import BadInput, EndpointUnavailable, NotFound, OpsdeckError
+from core.errors import BadInput, OpsdeckError
 from core.serving import wire
-from core.serving.keeper import DRAIN_SECONDS, Keeper, Swapped
-from core.serving.records import (
-    CaptureStatus,
-    EndpointState,
-    EndpointStatus,
-    RollbackReport,
-    SwapReport,
-    Variant,
-)
-from core.serving.routing import RoutingTable
+from core.serving.figures import Collector, as_one
+from core.serving.keeper import Keeper
+from core.serving.records import CaptureStatus, EndpointStatus, SwapReport, Variant
+from core.serving.rollbacks import Rollbacks
 
 log = logging.getLogger(__name__)
 
 ASK_SECONDS = 5.0
-ROLLBACK_SECONDS = 1.0  # how long a rollback lets the server be silent
 
 
 class Desk:
@@ -40,7 +32,8 @@ class Desk:
         self._url = url
         self._keeper = keeper
         self._stop = stop
-        self._rolled: tuple[RoutingTable, RollbackReport] | None = None
+        self._rollbacks = Rollbacks(keeper)
+        self._figures = Collector(keeper.fleet)
 
     async def open(self, path: str) -> asyncio.Server:
         """Listen on the control socket, which only its owner may use."""
@@ -107,83 +100,44 @@ class Desk:
 
     async def rollback(self, to_revision: int, reason: str) -> Any:
         """Everything to one revision at once; then see how those in flight end."""
-        begun = time.perf_counter()
-        keeper = self._keeper
-        if to_revision not in keeper.desired.loads:
-            raise NotFound(f"Revision {to_revision} is not loaded", "it cannot be rolled back to")
-        before = keeper.desired.table
-        changed = not before.all_to(to_revision) or keeper.state is EndpointState.FAILED
-        if not changed and keeper.in_force:
-            return asdict(self._again(before, to_revision))
-        keeper.route([Variant(to_revision, 100.0)], reason, regretted=True)
-        old = await keeper.apply(ROLLBACK_SECONDS)
-        took = (old.at - begun) * 1000
-        failed, drained = await self._drained(old)
-        report = RollbackReport(
-            to_revision, before.variants, took, old.in_flight, failed, drained, changed
-        )
-        self._rolled = keeper.desired.table, report
-        return asdict(report)
-
-    def _again(self, table: RoutingTable, to_revision: int) -> RollbackReport:
-        """The receipt of a rollback that is asked for again: whoever asks may have lost it."""
-        if self._rolled is not None and self._rolled[0] is table:
-            return replace(self._rolled[1], changed=False)
-        return RollbackReport(to_revision, table.variants, 0.0, 0, 0, True, False)
-
-    async def _drained(self, old: Swapped) -> tuple[int, bool]:
-        """How many requests have failed since the swap, and whether all of the old table have
-        been answered."""
-        if old.epoch is None:
-            return old.lost, old.lost == 0
-        try:
-            answer = await old.server.channel.call(
-                "drained", DRAIN_SECONDS + 3, epoch=old.epoch, seconds=DRAIN_SECONDS
-            )
-        except EndpointUnavailable:
-            # It died or hangs: whatever it had in hand got no answer.
-            ledger = old.server.ledger
-            return ledger.failed - old.failed_before + ledger.in_flight, False
-        return answer["failed"] - old.failed_before, answer["drained"]
+        return asdict(await self._rollbacks.to(to_revision, reason))
 
     async def status(self, patience: float = ASK_SECONDS) -> Any:
-        """Desired and actual state; the actual part is empty while the server is down."""
+        """Desired and actual state; the actual part is empty while no server answers."""
         keeper = self._keeper
-        server = keeper.server
-        found: dict[str, Any] = {}
-        if server is not None:
-            with contextlib.suppress(EndpointUnavailable):
-                found = await server.channel.call("status", patience)
+        answers = await keeper.fleet.ask("status", patience)
+        pids = [server.pid for server in keeper.servers()]
         status = EndpointStatus(
             name=self._name,
             url=self._url,
             state=keeper.state,
             desired=keeper.desired.table.variants,
-            actual=found.get("actual", ()),
-            loaded=found.get("loaded", ()),
             supervisor_pid=os.getpid(),
-            server_pid=server.pid if server else None,
-            server_up_seconds=found.get("up_seconds", 0.0),
+            server_pid=pids[0] if pids else None,
             restarts=keeper.restarts,
             pinned=keeper.desired.pinned,
             last_error=keeper.last_error,
             reason=keeper.desired.reason,
             warm=keeper.warm,
-            capture=found.get("capture", CaptureStatus()),
+            wanted=keeper.wanted,
+            **as_one(answers, keeper.desired.table),
         )
         return asdict(status)
 
     async def stats(self, patience: float = ASK_SECONDS) -> Any:
         """Traffic by revision."""
         begun = time.monotonic()
-        server = await self._keeper.wait_up(patience)
+        await self._keeper.wait_up(patience)
         left = patience - (time.monotonic() - begun)
-        return await server.channel.call("stats", left)
+        return asdict((await self._figures.collect(left)).stats())
 
     async def capture(self, rate: float) -> Any:
         """Change the share of requests that is captured."""
-        server = await self._keeper.wait_up()
-        return await server.channel.call("capture", ASK_SECONDS, rate=rate)
+        await self._keeper.wait_up()
+        answers = await self._keeper.fleet.ask("capture", ASK_SECONDS, rate=rate)
+        return asdict(
+            CaptureStatus.together(CaptureStatus.from_json(answer) for _, answer in answers)
+        )
 
     async def replace_server(self) -> None:
         """A fresh server process in place of the running one."""

@@ -1,8 +1,8 @@
-"""Keeping one server process alive, and having it do what was last asked for.
+"""Keeping an endpoint's server processes alive, and having them do what was last asked for.
 
-`desired` is what should be; the server's own table is what is. Every start of a server puts
+`desired` is what should be; each server's own table is what is. Every start of a server puts
 the desired state back before it accepts a connection; connections wait on the socket, which
-the supervisor owns, meanwhile.
+the supervisor owns, meanwhile. `wanted` servers are kept; each holds every variant.
 """
 
 from __future__ import annotations
@@ -10,47 +10,38 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
+import os
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import EndpointUnavailable, ModelUnusable, OpsdeckError, WrongState
 from core.serving.desired import CrashCount, Desired
-from core.serving.ledger import unanswered
+from core.serving.fleet import (
+    ASK_SECONDS,
+    LOAD_SECONDS,
+    SWAP_SECONDS,
+    Fleet,
+    Swapped,
+    load_into,
+    unload_from,
+)
+from core.serving.preload import libraries
 from core.serving.records import EndpointState, LoadReport, Variant
 from core.serving.routing import RoutingTable
 from core.serving.spawn import ServerProcess, Spawner
 
 log = logging.getLogger(__name__)
 
-LOAD_SECONDS = 170.0
-SWAP_SECONDS = 3.0  # a swap takes a millisecond; what is silent for longer hangs
-ASK_SECONDS = 10.0
-LEAVE_ACK_SECONDS = 3.0
 READY_SECONDS = 20.0
-DRAIN_SECONDS = 5.0
-LEAVE_SECONDS = 40.0
-_FORK_SAFE = ("mlflow.sklearn", "mlflow.pyfunc")  # loaders that start no threads on import
-
-
-@dataclass(frozen=True, slots=True)
-class Swapped:
-    """A table that was put in force: when (`perf_counter`), by which server, instead of what."""
-
-    at: float
-    server: ServerProcess
-    epoch: int | None  # that ended; None when its server has ended too
-    in_flight: int = 0  # requests of the old table at the swap
-    failed_before: int = 0  # what the server had counted as failed by the swap
-    lost: int = 0  # requests that the server took along when it ended
+STARTS_AT_ONCE = 2  # beside traffic; when nobody answers, one has the machine to itself
+LOADS_AT_ONCE = max(1, (os.cpu_count() or 1) // 2)  # the rest of the machine is for traffic
 
 
 class Keeper:
-    """The server of one endpoint. Lives on the supervisor's event loop."""
+    """The servers of one endpoint. Lives on the supervisor's event loop."""
 
     def __init__(
         self,
@@ -58,59 +49,67 @@ class Keeper:
         listener: socket.socket,
         desired: Desired,
         changed: Callable[[], None],
+        wanted: int = 1,
     ) -> None:
         self.desired = desired
         self.state = EndpointState.STARTING
-        self.server: ServerProcess | None = None
         self.restarts = 0
         self.last_error = ""
         self.settled = asyncio.Event()  # the first start has succeeded or failed for good
+        self.fleet = Fleet(listener.getsockname()[1])
+        self.wanted = wanted
         self._spawner = spawner
         self._listener = listener
         self._changed = changed
         self._crashes = CrashCount()
         self._up = asyncio.Event()
-        self._nudge = asyncio.Event()  # somebody changed what is to be run: start it now
-        self._leaving: set[ServerProcess] = set()
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._replacing = asyncio.Lock()
+        self._wake = asyncio.Event()  # there may be something to start or to let go
+        self._not_before = 0.0  # `monotonic` from which the next server may be started
+        self._starts: set[asyncio.Future[None]] = set()
+        self._incoming: dict[int, LoadReport] = {}  # loaded by some servers, not yet by all
+        self._changing = asyncio.Lock()  # no server leaves while a model is being loaded
+        self._shrinking = False
+
+    @property
+    def server(self) -> ServerProcess | None:
+        """The server that has been up for longest."""
+        live = self.fleet.live()
+        return live[0] if live else None
+
+    def servers(self) -> list[ServerProcess]:
+        """The server processes that live and are not on their way out, the oldest first."""
+        return self.fleet.live()
 
     @property
     def warm(self) -> bool:
         """Whether the libraries are loaded already for the next server."""
         return self._spawner.warm
 
-    def servers(self) -> list[ServerProcess]:
-        """The server processes that live and are not on their way out, the oldest first."""
-        server = self.server
-        return [] if server is None or server.channel.lost.is_set() else [server]
-
     @property
     def in_force(self) -> bool:
-        """Whether the server has confirmed the desired table."""
-        return self.server is not None and self.server.table == self.desired.table
+        """Whether every server has confirmed the desired table."""
+        live = self.fleet.live()
+        return bool(live) and all(server.table == self.desired.table for server in live)
 
     async def run(self) -> None:
-        """Start servers until `stop`."""
+        """Start servers, and let go those that are too many, until `stop`."""
         while not self._stopping():
-            try:
-                server = await self._start(bare=self.state is EndpointState.FAILED)
-            except (OpsdeckError, OSError) as error:
-                await self._crashed(str(error))
-                continue
-            if self._stopping():
-                server.kill("the endpoint stops")
-                return
-            self._put(server)
-            # A replacement moves `self.server` on: follow it.
-            while self.server is not None and not self._stopping():
-                watched = self.server
-                await watched.channel.lost.wait()
-                if self.server is watched:
-                    break
-            if not self._stopping():
-                self._take_down()
-                await self._crashed(await self._spawner.how_it_ended(watched))
+            self._begin()
+            held = self._not_before - time.monotonic()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), held if held > 0 else None)
+            self._wake.clear()
+            for start in [start for start in self._starts if start.done()]:
+                self._starts.discard(start)
+                start.result()
+
+    def scale(self, wanted: int) -> None:
+        """Keep so many servers from now on. Those that go answer what they have first."""
+        if wanted != self.wanted:
+            log.info("%d servers are wanted instead of %d", wanted, self.wanted)
+            self.wanted = wanted
+            self._crashes.servers = wanted
+            self._wake.set()
 
     def route(
         self, variants: list[Variant], reason: str, regretted: bool = False
@@ -124,50 +123,48 @@ class Keeper:
         before = self.desired.table
         self.desired.route(table, reason, healthy=not regretted and self._crashes.count == 0)
         self._crashes.clear()
-        self._nudge.set()
+        self._not_before = 0.0  # somebody changed what is to be run: start it now
+        self._wake.set()
         return before, table != before
 
     async def apply(self, patience: float = SWAP_SECONDS) -> Swapped:
-        """Bring the desired table into force. While the server is down this waits for the next
-        one, which starts with the table; one that is silent for `patience` seconds is ended
-        for that. Raises `EndpointUnavailable`."""
-        server = self.server
-        if server is None or self.state is EndpointState.FAILED:
-            return await self._apply_late()
-        table = self.desired.table
-        rows = [asdict(variant) for variant in table.variants]
-        for old in self._leaving:
-            self._keep(_quietly(old.channel.call("swap", SWAP_SECONDS, variants=rows)))
-        failed = server.ledger.failed
-        try:
-            answer = await server.channel.call("swap", patience, variants=rows)
-        except EndpointUnavailable as error:
-            return await self._apply_late(self._end(server, error.message, failed))
-        swapped = time.perf_counter()
-        server.table = table
-        self.state = EndpointState.SERVING if rows else EndpointState.EMPTY
+        """Bring the desired table into force in all servers. While none is up this waits for
+        the next one, which starts with the table; those that are silent for `patience` seconds
+        are ended for that. Raises `EndpointUnavailable`."""
+        done = await self.fleet.swap(self.desired, patience)
+        if not done.parts:
+            self._changed()
+            await self.wait_up()
+            late = await self.fleet.swap(self.desired, SWAP_SECONDS)
+            if not late.parts:
+                raise EndpointUnavailable("No server took the routing table", "see server.log")
+            done = Swapped(late.at, (), done.lost + late.lost)
+        if not self._stopping():
+            routed = bool(self.desired.table.variants)
+            self.state = EndpointState.SERVING if routed else EndpointState.EMPTY
         self._changed()  # after the swap: writing the file takes longer than swapping
-        return Swapped(swapped, server, answer["epoch"], answer["in_flight"], answer["failed"])
-
-    def _end(self, server: ServerProcess, why: str, failed_before: int) -> int:
-        """End a server that died or hangs; how many requests that cost."""
-        lost = server.ledger.in_flight
-        if not server.channel.lost.is_set():
-            lost = unanswered(server.ledger, self._listener.getsockname()[1])
-            log.error("killing the server: %s", why)
-            server.kill(why)
-            server.channel.close()
-        return server.ledger.failed - failed_before + lost
+        return done
 
     async def load(self, **model: Any) -> LoadReport:
-        """Load a model into the server. Raises `ModelUnusable`, also when it kills the server."""
+        """Load a model into every server: into one first, so that a model which kills its
+        loader takes no more along. Raises `ModelUnusable`, also when it kills the server."""
         have = self.desired.loads.get(model["revision"])
         if have is not None and have.model_path != model["model_path"]:
             raise WrongState(
                 f"Revision {have.revision} is {have.model_path} already",
                 "give the new model version a new revision",
             )
-        server = await self._ready_for(Path(model["model_path"]))
+        await self._prepare(Path(model["model_path"]))
+        async with self._changing:
+            first = await self.wait_up()
+            report = await self._load_first(first, model)
+            await self._load_rest(report)
+            self.desired.loads[report.revision] = report
+        self._changed()
+        self.fleet.keep(self._preload(first))
+        return report
+
+    async def _load_first(self, server: ServerProcess, model: dict[str, Any]) -> LoadReport:
         try:
             answer = await server.channel.call("load", LOAD_SECONDS, **model)
         except EndpointUnavailable as error:
@@ -177,136 +174,174 @@ class Keeper:
                 f"Loading {model['model']} version {model['version']} ended the server process",
                 "see server.log in the endpoint's folder",
             ) from error
-        report = LoadReport.from_json(answer)
-        self.desired.loads[report.revision] = report
-        self._changed()
-        self._keep(self._preload(server))
-        return report
+        server.loads.add(model["revision"])
+        return LoadReport.from_json(answer)
 
-    async def _ready_for(self, model: Path) -> ServerProcess:
-        """The server to load into. Before the first load the libraries go to the warm process
-        and a new server is forked from it: seconds of imports are paid once, not in each."""
-        server = await self.wait_up()
-        modules = _libraries(model)
-        if self.desired.loads or self._spawner.warm or not modules:
-            return server
-        await self._spawner.preload(modules)
-        await self.replace()
-        return await self.wait_up()
+    async def _load_rest(self, report: LoadReport) -> None:
+        """Bring a revision that one server has to the others, those that start meanwhile
+        among them. When one refuses it, none keeps it. Raises `ModelUnusable`."""
+        revision = report.revision
+        self._incoming[revision] = report
+        at_once = asyncio.Semaphore(LOADS_AT_ONCE)
+
+        async def load(server: ServerProcess) -> None:
+            # Who dies is replaced, and whoever replaces it loads this as well.
+            async with at_once:
+                with contextlib.suppress(EndpointUnavailable):
+                    await load_into(server, report)
+
+        try:
+            lacking = [one for one in self.servers() if revision not in one.loads]
+            await asyncio.gather(*map(load, lacking))
+        except OpsdeckError:
+            if revision not in self.desired.loads:
+                having = [one for one in self.servers() if revision in one.loads]
+                await asyncio.gather(*(unload_from(one, revision) for one in having))
+            raise
+        finally:
+            del self._incoming[revision]
+
+    async def _prepare(self, model: Path) -> None:
+        """Before the first load the libraries go to the warm process and new servers are
+        forked from it: seconds of imports are paid once, not in each."""
+        await self.wait_up()
+        modules = libraries([model])
+        if not self.desired.loads and not self._spawner.warm and modules:
+            await self._spawner.preload(modules)
+            await self.replace()
 
     async def unload(self, revision: int) -> None:
         """Free a revision. Raises `WrongState`, `NotFound`."""
         self.desired.unload(revision)
         self._changed()
-        if self.server is not None:
-            await self.server.channel.call("unload", ASK_SECONDS, revision=revision)
+        await asyncio.gather(*(unload_from(server, revision) for server in self.servers()))
 
     async def wait_up(self, seconds: float = READY_SECONDS) -> ServerProcess:
-        """The server, once there is one that lives. Raises `EndpointUnavailable`."""
+        """The oldest server, once there is one that lives. Raises `EndpointUnavailable`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self._stopping():
-            if self.server is not None and not self.server.channel.lost.is_set():
-                return self.server
+            if (server := self.server) is not None:
+                return server
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._up.wait(), deadline - time.monotonic())
             await asyncio.sleep(0.005)  # a server just lost is still in its place for a moment
         raise EndpointUnavailable(f"The server is not up: {self.last_error or self.state}")
 
     async def replace(self) -> None:
-        """Start a second server, hand over, let the first one finish and leave."""
-        async with self._replacing:
-            old = await self.wait_up()
-            table = None
-            fresh = await self._start(bare=False)
-            # What was asked for while it started goes to it too; the switch itself waits for
-            # nothing, so no instruction falls between the two.
-            while table is not self.desired.table:
-                table = self.desired.table
-                await self._replay(fresh)
-            self._leaving.add(old)
-            self.server = fresh
-            self._changed()
-            await self._part(old)
-            self._leaving.discard(old)
+        """Put a new server in the place of each, one after the other: it starts, and the old
+        one finishes and leaves."""
+        async with self._changing:
+            await self.wait_up()
+            leaving = []
+            for old in self.servers():
+                await self._start()
+                if old in self.fleet.members:
+                    leaving.append(self.fleet.dismiss(old))
+                    self._changed()
+        await asyncio.gather(*leaving)
 
     async def stop(self) -> None:
-        """Let the server finish and leave."""
+        """Let the servers finish and leave."""
         self.state = EndpointState.STOPPING
+        self._wake.set()
+        for start in self._starts:
+            start.cancel()
+        leaving = [self.fleet.dismiss(server) for server in self.servers()]
         self._changed()
-        server, self.server = self.server, None
-        if server is not None:
-            await self._part(server)
+        await asyncio.gather(*leaving)
         self._spawner.close()
 
-    def kill_server(self, why: str) -> None:
+    def kill_server(self, server: ServerProcess, why: str) -> None:
         """End a server that hangs; the next one follows by itself."""
-        if self.server is not None:
-            log.error("killing the server: %s", why)
-            self.server.kill(why)
+        log.error("killing server %d: %s", server.pid, why)
+        server.kill(why)
 
-    async def _start(self, bare: bool) -> ServerProcess:
-        if not bare and self.desired.loads and not self._spawner.warm:
+    def _begin(self) -> None:
+        """Begin whatever brings the number of servers nearer to what is wanted."""
+        live = len(self.servers())
+        if live > self.wanted and not self._shrinking:
+            self._shrinking = True
+            self.fleet.keep(self._shrink())
+        if time.monotonic() < self._not_before:
+            return
+        room = (STARTS_AT_ONCE if live else 1) - len(self._starts)
+        missing = self.wanted - live - len(self._starts)
+        for _ in range(min(missing, room)):
+            start = asyncio.ensure_future(self._bring())
+            self._starts.add(start)
+            start.add_done_callback(lambda _: self._wake.set())
+
+    async def _bring(self) -> None:
+        try:
+            await self._start()
+        except (OpsdeckError, OSError) as error:
+            await self._crashed(str(error))
+
+    async def _start(self) -> None:
+        """Start a server, have it be as desired, put it into service."""
+        failed = self.state is EndpointState.FAILED
+        if self.desired.loads and not self._spawner.warm and not failed:
             # A supervisor's first start with models to bring back: imports before the fork.
             paths = [Path(report.model_path) for report in self.desired.loads.values()]
-            names = dict.fromkeys(name for path in paths for name in _libraries(path))
-            await self._spawner.preload(list(names))
+            await self._spawner.preload(libraries(paths))
         server = await self._spawner.start(self._listener)
         try:
-            if not bare:
+            while not self._in_line(server):
                 await self._replay(server)
+            # From here on every swap reaches it: nothing has been awaited since it was in line.
+            self.fleet.members.append(server)
+            if server.loads:
+                self.fleet.keep(self._preload(server))
             await server.channel.call("serve", ASK_SECONDS)
         except BaseException:
+            if server in self.fleet.members:
+                self.fleet.members.remove(server)
             server.kill("it could not be started")
             server.channel.close()
             raise
-        return server
+        self._put(server)
+
+    def _in_line(self, server: ServerProcess) -> bool:
+        """Whether a server that starts holds what all others do. After a crash loop that is
+        nothing: it is to answer, and to wait for a person."""
+        if self.state is EndpointState.FAILED:
+            return True
+        wanted = self.desired.loads.keys() | self._incoming.keys()
+        return server.table is self.desired.table and wanted == server.loads
 
     async def _replay(self, server: ServerProcess) -> None:
         """Load and route as desired. Raises when a routed revision cannot be loaded; one that
         is not routed is given up."""
-        for report in list(self.desired.loads.values()):
+        for report in [*self.desired.loads.values(), *self._incoming.values()]:
+            if report.revision in server.loads:
+                continue
             try:
-                await self._load_again(server, report)
+                await load_into(server, report)
             except ModelUnusable as error:
                 if self.desired.table.names(report.revision):
                     raise
                 self.last_error = error.message
                 self.desired.loads.pop(report.revision, None)
+                self._incoming.pop(report.revision, None)
         table = self.desired.table
-        rows = [asdict(variant) for variant in table.variants]
+        rows = [{"revision": item.revision, "weight": item.weight} for item in table.variants]
         await server.channel.call("swap", ASK_SECONDS, variants=rows)
         server.table = table
-        self._keep(self._preload(server))
+        for revision in server.loads - self.desired.loads.keys() - self._incoming.keys():
+            await unload_from(server, revision)
 
-    async def _load_again(self, server: ServerProcess, report: LoadReport) -> None:
-        await server.channel.call(
-            "load",
-            LOAD_SECONDS,
-            revision=report.revision,
-            model_path=report.model_path,
-            model=report.model,
-            version=report.version,
-        )
-
-    async def _apply_late(self, lost: int = 0) -> Swapped:
-        """The table is kept; a server that is failed or not up yet gets it when it can."""
-        self._changed()
-        server = await self.wait_up()
-        table = self.desired.table
-        if self.state is EndpointState.FAILED:
-            for variant in table.variants:
-                await self._load_again(server, self.desired.loads[variant.revision])
-        # It may have started just before the table was changed.
-        rows = [asdict(variant) for variant in table.variants]
-        await server.channel.call("swap", SWAP_SECONDS, variants=rows)
-        server.table = table
-        if not self._stopping():
-            self.state = EndpointState.SERVING if rows else EndpointState.EMPTY
-        self._changed()
-        return Swapped(time.perf_counter(), server, None, in_flight=lost, lost=lost)
+    async def _watch(self, server: ServerProcess) -> None:
+        """See to a server's death."""
+        await server.channel.lost.wait()
+        if server in self.fleet.members and not self._stopping():
+            self.fleet.members.remove(server)
+            server.channel.close()
+            if not self.servers():
+                self._up.clear()
+            await self._crashed(await self._spawner.how_it_ended(server))
 
     async def _crashed(self, why: str) -> None:
-        """Count a crash, decide what to start next, wait as long as one should."""
+        """Count a crash, decide what to start next, and from when on."""
         if self._stopping():
             return
         self.restarts += 1
@@ -315,42 +350,54 @@ class Keeper:
         log.error("%s (crash %d within a minute)", why, self._crashes.count)
         if self._crashes.looping and self.state is not EndpointState.FAILED:
             self._crashes.clear()
-            if self.desired.pin():
-                log.error("crash loop: going back to the last good table")
-            else:
-                log.error("crash loop: nothing to go back to; serving no model")
-                self.state = EndpointState.FAILED
-                self._changed()
-                return
-        if self.state is not EndpointState.FAILED:
+            await self._give_up()
+        elif not self.servers() and self.state is not EndpointState.FAILED:
             self.state = EndpointState.RESTARTING
+        self._not_before = time.monotonic() + self._crashes.back_off
         self._changed()
-        self._nudge.clear()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._nudge.wait(), self._crashes.back_off)
+        self._wake.set()
 
-    def _take_down(self) -> None:
-        if self.server is not None:
-            self.server.channel.close()
-        self.server = None
-        self._up.clear()
+    async def _give_up(self) -> None:
+        """End a crash loop: back to the last good table, or, without one, to no model at all.
+        The servers that live follow."""
+        if self.desired.pin():
+            log.error("crash loop: going back to the last good table")
+            if not self.servers():
+                self.state = EndpointState.RESTARTING
+            await self.fleet.swap(self.desired, SWAP_SECONDS)
+            for server in self.servers():
+                for revision in server.loads - self.desired.loads.keys():
+                    await unload_from(server, revision)
+            return
+        log.error("crash loop: nothing to go back to; serving no model")
+        self.state = EndpointState.FAILED
+        for server in self.servers():
+            server.table = None
+        await self.fleet.ask("swap", SWAP_SECONDS, variants=[])
 
     def _put(self, server: ServerProcess) -> None:
-        self.server = server
-        if self.state is not EndpointState.FAILED:
+        if self.state is not EndpointState.FAILED and not self._stopping():
             routed = bool(self.desired.table.variants)
             self.state = EndpointState.SERVING if routed else EndpointState.EMPTY
         self._up.set()
         self.settled.set()
         self._changed()
+        self.fleet.keep(self._watch(server))
 
-    async def _part(self, server: ServerProcess) -> None:
-        """Ask a server to leave and wait for it; end it when it hangs or takes too long."""
-        with contextlib.suppress(TimeoutError, EndpointUnavailable):
-            await server.channel.call("leave", LEAVE_ACK_SECONDS)
-            await asyncio.wait_for(server.channel.lost.wait(), LEAVE_SECONDS)
-        server.kill("it did not leave")
-        server.channel.close()
+    async def _shrink(self) -> None:
+        """Let one server go, if there are too many: the one with the least in hand."""
+        try:
+            async with self._changing:
+                spare = self.servers()[1:]  # the oldest stays
+                if len(spare) < self.wanted or not spare:
+                    return
+                server = min(reversed(spare), key=lambda one: one.ledger.in_flight)
+                leaving = self.fleet.dismiss(server)
+                self._changed()
+            await leaving
+        finally:
+            self._shrinking = False
+            self._wake.set()
 
     async def _preload(self, server: ServerProcess) -> None:
         begun = time.monotonic()
@@ -362,26 +409,3 @@ class Keeper:
 
     def _stopping(self) -> bool:
         return self.state is EndpointState.STOPPING
-
-    def _keep(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-def _libraries(model: Path) -> list[str]:
-    """What loading a model directory will import, going by the loader that MLmodel names."""
-    try:
-        text = (model / "MLmodel").read_text()
-    except (OSError, UnicodeDecodeError):
-        return []  # loading it will say what is wrong with it
-    found = re.search(r"^\s*loader_module: *(mlflow\.[a-z_]+)", text, re.MULTILINE)
-    loader = found.group(1) if found else "mlflow.pyfunc"
-    extra = ["sklearn.ensemble", "sklearn.pipeline"] if loader == "mlflow.sklearn" else []
-    return [*extra, loader, "mlflow.pyfunc.scoring_server"] if loader in _FORK_SAFE else extra
-
-
-async def _quietly(work: Any) -> None:
-    """Wait for something whose failure means that the server has left, which is as good."""
-    with contextlib.suppress(EndpointUnavailable):
-        await work

@@ -5,6 +5,7 @@ A server that hangs or has died cannot say what became of its requests; these tw
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import tempfile
@@ -55,25 +56,41 @@ class Ledger:
         self._counts[1] += 1
 
 
-def unanswered(ledger: Ledger, port: int) -> int:
-    """The requests that are lost when the server on a local port, which hangs, is killed: in
+def unanswered(ledger: Ledger, port: int, pid: int) -> int:
+    """The requests that are lost when a server on a local port, which hangs, is killed: in
     hand, or sent on a connection that it has accepted and not read.
 
     Connections that wait to be accepted lose nothing: they are the listening socket's. From
-    Linux' `/proc/net/tcp`; where there is none, what is in hand. One that it has read and not
-    begun when it stops is not seen.
+    Linux' `/proc`; where there is none, what is in hand. One that it has read and not begun
+    when it stops is not seen.
     """
     try:
         lines = Path("/proc/self/net/tcp").read_text().splitlines()[1:]
+        own = _sockets(pid)
     except OSError:
         return ledger.in_flight
+    with contextlib.suppress(OSError):  # a system without IPv6
+        lines += Path("/proc/self/net/tcp6").read_text().splitlines()[1:]
     accepted = unread = 0
     for fields in (line.split() for line in lines):
         here, state, queues, inode = fields[1], fields[3], fields[4], fields[9]
-        if int(here.rpartition(":")[2], 16) == port and state in (_ESTABLISHED, _CLOSE_WAIT):
-            # A connection that nobody has accepted belongs to no process: its inode is 0.
-            accepted += inode != "0"
-            unread += inode != "0" and int(queues.rpartition(":")[2], 16) > 0
+        # A connection that nobody has accepted belongs to no process: its inode is 0.
+        if inode not in own or int(here.rpartition(":")[2], 16) != port:
+            continue
+        if state in (_ESTABLISHED, _CLOSE_WAIT):
+            accepted += 1
+            unread += int(queues.rpartition(":")[2], 16) > 0
     # It may have stopped between an answer and the note of it, with the client's next request
     # sent already: a connection never has two.
     return min(ledger.in_flight + unread, accepted)
+
+
+def _sockets(pid: int) -> set[str]:
+    """The inodes of the sockets that a process holds. Raises OSError when it has gone."""
+    found: set[str] = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+            target = str(entry.readlink())
+            if target.startswith("socket:["):
+                found.add(target[8:-1])
+    return found

@@ -107,7 +107,8 @@ class EndpointInfo:
     server_pid: int | None
     variants: tuple[Variant, ...]
     updated_at: float
-    loads: tuple[int, ...] = ()  # revisions that its server holds, or gets when it starts
+    loads: tuple[int, ...] = ()  # revisions that its servers hold, or get when they start
+    server_pids: tuple[int, ...] = ()  # the oldest first
 
     @property
     def url(self) -> str:
@@ -181,6 +182,15 @@ class CaptureStatus(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class ServerStatus(Record):
+    """One of the server processes that share an endpoint's socket."""
+
+    pid: int
+    up_seconds: float
+    in_flight: int  # requests read and not answered
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointStatus(Record):
     """Desired and actual state side by side."""
 
@@ -188,19 +198,22 @@ class EndpointStatus(Record):
     url: str
     state: EndpointState
     desired: tuple[Variant, ...]
-    actual: tuple[Variant, ...]  # what the server has in force; empty while it is down
-    loaded: tuple[LoadReport, ...]
+    actual: tuple[Variant, ...]  # in force in the servers; empty while none answers
+    loaded: tuple[LoadReport, ...]  # in all of them
     supervisor_pid: int
-    server_pid: int | None
-    server_up_seconds: float
-    restarts: int  # of the server, since the supervisor started
+    server_pid: int | None  # of the oldest
+    server_up_seconds: float  # of the oldest
+    restarts: int  # of servers that died, since the supervisor started
     pinned: bool  # the desired table was left for the last good one by the crash-loop stop
     last_error: str
     reason: str  # given with the last change of the table
     warm: bool = False  # a server that dies is replaced within a fraction of a second
     capture: CaptureStatus = field(default_factory=CaptureStatus)
+    servers: tuple[ServerStatus, ...] = ()  # those that answer, the oldest first
+    wanted: int = 1  # servers that there are to be now
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "servers", _listed(ServerStatus, self.servers))
         object.__setattr__(self, "state", EndpointState(self.state))
         object.__setattr__(self, "desired", _listed(Variant, self.desired))
         object.__setattr__(self, "actual", _listed(Variant, self.actual))
@@ -211,7 +224,7 @@ class EndpointStatus(Record):
 
 @dataclass(frozen=True, slots=True)
 class RevisionStats(Record):
-    """One revision's traffic. Counts are since the server started; rates and latencies are
+    """One revision's traffic. Counts are since the supervisor started; rates and latencies are
     over the last minute (None without a request in it). Errors are 5xx, rejected are 4xx."""
 
     revision: int

@@ -18,6 +18,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ import uvloop
 from core.errors import OpsdeckError
 from core.serving.app import build
 from core.serving.channel import Channel
+from core.serving.config import EndpointConfig
+from core.serving.connection import Connection
+from core.serving.figures import figures_of
 from core.serving.folder import EndpointFolder
 from core.serving.ledger import Ledger
 from core.serving.records import Variant
@@ -34,8 +38,6 @@ from core.serving.service import Service
 
 log = logging.getLogger(__name__)
 
-MAX_BODY = 8 * 1024 * 1024
-MAX_IN_FLIGHT = 1000
 IDLE_GRACE = 2.0  # seconds that an open connection without a request keeps a leaving server
 BUSY_GRACE = 30.0  # seconds after which a leaving server gives up on what is in flight
 
@@ -45,7 +47,7 @@ class Server:
 
     def __init__(self, name: str, root: Path, listener: socket.socket, ledger: Ledger) -> None:
         self._folder = EndpointFolder(root)
-        self._service = Service(name, self._folder.capture, MAX_BODY, MAX_IN_FLIGHT, ledger)
+        self._service = Service(name, self._folder.capture, EndpointConfig.read(root), ledger)
         self._listener = listener
         self._leave = asyncio.Event()
         self._uvicorn: uvicorn.Server | None = None
@@ -86,11 +88,15 @@ class Server:
                 return await self._serve()
             case "status":
                 return self._status()
-            case "stats":
-                return asdict(service.stats())
+            case "ping":
+                return None
+            case "figures":
+                return figures_of(service)
             case "capture":
                 service.set_capture(args["rate"])
                 return asdict(service.capture.status())
+            case "configure":
+                return service.configure(EndpointConfig.from_json(args["config"]))
             case "modules":
                 return service.modules()
             case "leave":
@@ -112,7 +118,10 @@ class Server:
             return
         config = uvicorn.Config(
             build(self._service),
-            http="httptools",
+            # uvicorn calls it as it would a class.
+            http=partial(Connection, self._service),  # type: ignore[arg-type]
+            interface="asgi3",
+            proxy_headers=False,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -44,6 +44,7 @@ class ServerProcess:
         self.ledger = ledger
         self.killed_because = ""  # why we ended it, when we did
         self.table: RoutingTable | None = None  # the last one that it confirmed
+        self.loads: set[int] = set()  # revisions that it has loaded
 
     def kill(self, why: str) -> None:
         """End it now; no error when it has ended."""

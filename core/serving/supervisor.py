@@ -1,7 +1,7 @@
-"""The supervisor process of one endpoint: owns its folder, its port and its server.
+"""The supervisor process of one endpoint: owns its folder, its port and its servers.
 
 `python -P -m core.serving.supervisor --dir DIR --name NAME --port PORT`. It holds the folder's
-lock, binds the port, keeps a server process on it, answers the control socket, and needs
+lock, binds the port, keeps server processes on it, answers the control socket, and needs
 neither console nor worker. It imports no machine learning library.
 """
 
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 BACKLOG = 4096
 LOG_BYTES = 5 * 1024 * 1024
-REBIND_SECONDS = 5.0  # what the server of a dead supervisor may take to let go of the port
+REBIND_SECONDS = 5.0  # what the servers of a dead supervisor may take to let go of the port
 
 
 class Supervisor:
@@ -101,7 +101,7 @@ class Supervisor:
 
     def _record(self) -> dict[str, Any]:
         keeper = self._keeper
-        server = keeper.server
+        servers = keeper.servers()
         return {
             "name": self._name,
             "host": HOST,
@@ -109,8 +109,9 @@ class Supervisor:
             "state": keeper.state,
             "supervisor_pid": os.getpid(),
             "supervisor_start": self._started,
-            "server_pid": server.pid if server else None,
-            "server_start": server.start if server else None,
+            "server_pid": servers[0].pid if servers else None,
+            "server_pids": [server.pid for server in servers],
+            "server_starts": [server.start for server in servers],
             "control": self._socket_path,
             "updated_at": time.time(),
             **keeper.desired.to_json(),
@@ -120,8 +121,8 @@ class Supervisor:
 def bind(folder: EndpointFolder, port: int) -> socket.socket:
     """The listening socket: on the port asked for, else on that of the last time, else free.
 
-    Raises `PortTaken`, `EndpointUnavailable`. The server of a dead supervisor may hold the
-    port for a moment longer: it is waited for, and ended if it hangs.
+    Raises `PortTaken`, `EndpointUnavailable`. The servers of a dead supervisor may hold the
+    port for a moment longer: they are waited for, and ended if they hang.
     """
     last = folder.read() or {}
     wanted = port or int(last.get("port", 0))
@@ -141,17 +142,24 @@ def bind(folder: EndpointFolder, port: int) -> socket.socket:
         else:
             listener.setblocking(False)
             return listener
-        orphan = last.get("server_pid")
-        ours = wanted == last.get("port") and is_alive(orphan, last.get("server_start"))
-        if not ours:
+        orphans = _orphans(last) if wanted == last.get("port") else []
+        if not orphans:
             raise PortTaken(
                 f"Port {wanted} on {HOST} is in use by another program",
                 "choose another port, or end that program",
             )
-        if time.monotonic() > deadline and orphan is not None:
-            os.kill(orphan, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            for orphan in orphans:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(orphan, signal.SIGKILL)
             deadline = time.monotonic() + REBIND_SECONDS
         time.sleep(0.05)
+
+
+def _orphans(last: dict[str, Any]) -> list[int]:
+    """The servers of the last supervisor that still live."""
+    pairs = zip(last.get("server_pids", ()), last.get("server_starts", ()), strict=False)
+    return [pid for pid, start in pairs if is_alive(pid, start)]
 
 
 def _rotated(name: str, file: Path, layout: str) -> logging.Logger:
