@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from core.services.alerts import AlertsService
     from core.services.approvals import ApprovalsService
     from core.services.audit import AuditService
+    from core.services.captures import CapturesService
     from core.services.endpoints import EndpointsService
+    from core.services.labels import LabelsService
     from core.services.models import ModelsService
     from core.services.pipelines import PipelinesService
     from core.services.pulse import PulseService
@@ -88,6 +90,20 @@ class Ops:
         from core.services.alerts import AlertsService
 
         return AlertsService(self.session)
+
+    @cached_property
+    def captures(self) -> CapturesService:
+        """What was asked and answered."""
+        from core.services.captures import CapturesService
+
+        return CapturesService(self.session)
+
+    @cached_property
+    def labels(self) -> LabelsService:
+        """What turned out to be true."""
+        from core.services.labels import LabelsService
+
+        return LabelsService(self.session)
 
     @cached_property
     def audit(self) -> AuditService:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from console.asking import PRODUCTION, confirm_model, confirm_yes
+from console.commands import capture
 from console.deployment_wait import report_deployment
 from console.endpoint_text import endpoint_text, endpoints_text, preview_text, receipt_text
 from console.groups import noun
@@ -193,3 +194,6 @@ def invoke(
     Exits 0 for an answer of 2xx, 2 for one of 4xx (the request is at fault), 4 otherwise.
     """
     call_endpoint(session, name, data, headers, content_type)
+
+
+capture.attach(command)

@@ -22,6 +22,11 @@ class Losses:
     worse: int = 0
     better: int = 0
 
+    @property
+    def counts(self) -> list[int]:
+        """Requests by arm."""
+        return [count for count, _, _ in self.arms.values()]
+
     def __bool__(self) -> bool:
         return bool(self.arms or self.rows)
 

@@ -1,0 +1,81 @@
+"""Labels of a deployment that is being judged, reported to whoever judges it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from core.capture.labels import label_parts
+from core.capture.merge import merge_new
+from core.capture.observing import give_back, take_losses
+from core.errors import EndpointUnavailable, OpsdeckError
+from core.reads import releases as _releases
+from core.serving.control import EndpointControl
+from core.state.reading import Reader
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 60.0
+
+
+class LateLabels:
+    """Merges what labels and captured requests have come, endpoint by endpoint, now and then.
+
+    Call it as often as you like: it does something once a minute.
+    """
+
+    def __init__(self, reader: Reader, endpoints_dir: Path) -> None:
+        self._reader = reader
+        self._endpoints = endpoints_dir
+        self._next = 0.0
+
+    def __call__(self) -> None:
+        """Merge and report, if it is time. What fails for one endpoint is logged."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + EVERY_SECONDS
+        for row in self._reader.rows("SELECT name FROM endpoints"):
+            folder = self._endpoints / row["name"]
+            if not label_parts(folder):
+                continue
+            try:
+                merge_new(folder)
+                report(self._reader, folder)
+            except (OpsdeckError, OSError) as error:
+                log.warning("labels of endpoint %s: %s", row["name"], error)
+
+
+def report(reader: Reader, folder: Path) -> bool:
+    """Tell the analysis of an endpoint's armed deployment the losses that were merged since the
+    last time; whether there were any. Each request counts once.
+
+    When the supervisor does not answer, nothing is taken; when it fails to answer once the
+    losses were on the way, they are not sent again: missing some is harmless, counting some
+    twice is not.
+    """
+    control = EndpointControl(folder)
+    info = control.info()
+    if info is None or not info.alive:
+        return False
+    try:
+        analysis = control.analysis()
+    except EndpointUnavailable as error:
+        log.warning("labels are not reported yet: %s", error.message)
+        return False
+    if analysis is None or analysis.acted is not None:
+        return False
+    since = _releases.find_deployment(reader, analysis.deployment).created_at
+    losses = take_losses(folder, analysis.candidate, analysis.champion, since)
+    if not losses:
+        return False
+    sums = {revision: [*found] for revision, found in losses.arms.items()}
+    try:
+        control.observe(analysis.deployment, sums, [losses.worse, losses.better, losses.rows])
+    except EndpointUnavailable as error:
+        log.warning("losses of %d requests were lost: %s", sum(losses.counts), error.message)
+        return False
+    except OpsdeckError:
+        give_back(folder, losses.batch)
+        raise
+    return True
