@@ -15,6 +15,7 @@ from core.serving.shapes import CSV, BadRequest, media_type, parse_json, read_ta
 log = logging.getLogger(__name__)
 
 _UNFIT = "Input X contains"  # scikit-learn's word for NaN, infinity, or beyond its float32
+_LARGE = 1e300
 _PROBES = 64  # columns that are tried with a null
 
 
@@ -116,6 +117,20 @@ class NativeEngine:
         if len(takers) > _PROBES:
             return frozenset()
         return frozenset(c.name for c in takers if self.accepts(self._with_null(inputs, c)))
+
+    def takes_large(self, inputs: Any) -> bool:
+        """Whether the model takes numbers beyond float32, by trying one in each double."""
+        if self._frame:
+            one = {name: values[:1] for name, values in inputs.items()}
+            for column in self._schema.columns:
+                if column.type == "double":
+                    one[column.name] = [_LARGE]
+            return self.accepts(one)
+        one = inputs[:1].copy()
+        for index, column in enumerate(self._schema.columns):
+            if column.type == "double":
+                one[0, index] = _LARGE
+        return self.accepts(one)
 
     def _with_null(self, inputs: Any, column: Column) -> Any:
         if self._frame:

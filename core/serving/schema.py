@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ from core.serving.shapes import BadRequest, Table, cell
 Matrix = npt.NDArray[np.float64]
 Columns = dict[str, Any]  # a NumPy array, or a list of text, for each column's name
 
-_WHOLE = {"integer": 2**31, "long": 2**63}
+WHOLE = {"integer": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
+_EXACT = 2.0**53  # whole numbers beyond are rounded in a double
 _NUMBERS = {"double", "integer", "long"}
 _FRAME_TYPES = _NUMBERS | {"float", "boolean", "string"}
 
@@ -94,9 +95,8 @@ class ModelSchema:
         else:
             matrix = self._slow_matrix(cells)
         for index, column in enumerate(self.columns):
-            limit = _WHOLE.get(column.type)
-            if limit is not None:
-                _check_whole(column, matrix[:, index], limit)
+            if column.type in WHOLE:
+                _check_whole(column, matrix[:, index], lambda row, at=index: cells[row][at])
         return matrix
 
     def _slow_matrix(self, cells: list[list[Any]]) -> Matrix:
@@ -138,6 +138,7 @@ class Signature:
     tensors: tuple[Tensor, ...] = ()
     outputs: tuple[Column, ...] = ()
     nulls: frozenset[str] | None = None  # the columns that were seen to take null; None: not tried
+    single: bool = False  # numbers beyond float32 were seen to be refused
 
 
 def read_signature(metadata: Any) -> Signature:
@@ -193,17 +194,26 @@ def _series(column: Column, values: list[Any]) -> Any:
     if column.type == "boolean":
         return np.asarray(values, dtype=bool)
     numbers = np.asarray([np.nan if value is None else value for value in values], np.float64)
-    if column.type in _WHOLE:
-        _check_whole(column, numbers, _WHOLE[column.type])
+    if column.type in WHOLE:
+        _check_whole(column, numbers, values.__getitem__)
         return np.asarray(values, dtype=np.int64 if column.type == "long" else np.int32)
     return numbers.astype(np.float32) if column.type == "float" else numbers
 
 
-def _check_whole(column: Column, values: Matrix, limit: int) -> None:
-    good = (values == np.floor(values)) & (np.abs(values) < limit)
+def _check_whole(column: Column, values: Matrix, given: Callable[[int], Any]) -> None:
+    """Whole numbers within the column's type, judged by the cells where doubles are too coarse."""
+    low, high = WHOLE[column.type]
+    good = (values == np.floor(values)) & (values >= low) & (values <= high)
     if not good.all():
         number = int(np.argmin(good))
-        raise _wrong(column, number, None if np.isnan(values[number]) else float(values[number]))
+        raise _wrong(column, number, given(number))
+    if high > _EXACT and np.abs(values).max() >= _EXACT:
+        for number in range(len(values)):
+            value = given(number)
+            # A whole number that 64 bits do not hold was read as a float.
+            rounded = isinstance(value, float) and abs(value) >= 2.0**63
+            if rounded or not low <= value <= high:
+                raise _wrong(column, number, value)
 
 
 def _wrong(column: Column, number: int, value: Any) -> BadRequest:

@@ -75,11 +75,20 @@ def _load(path: Path) -> tuple[Engine, Parity, str]:
             why = f"{native.flavour} refused the example: {error.message}"
             continue
         if _same(found, expected):
-            nulls = native.takes_null(native.prepare(example, "application/json"))
-            native.signature = replace(signature, nulls=nulls)
+            native.signature = _probed(native, signature, example)
             return native, Parity.EQUAL, "the input example gives the same through both paths"
         why = f"{native.flavour} and pyfunc differ on the input example"
     return pyfunc, Parity.DIFFERS, why
+
+
+def _probed(native: NativeEngine, signature: Signature, example: bytes) -> Signature:
+    """What the signature does not tell and a description of the endpoint needs: which columns
+    take null, how large a number may be."""
+    inputs = native.prepare(example, "application/json")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        single = not native.takes_large(inputs)
+        return replace(signature, nulls=native.takes_null(inputs), single=single)
 
 
 def _replay(engine: PyfuncEngine, example: bytes) -> Any:

@@ -69,9 +69,7 @@ def _tensor(value: Any, number: int) -> Given:
         raise BadRequest(f'Input {shown!r}: "datatype" must be one of {", ".join(DATATYPES)}')
     if not isinstance(shape, list) or not shape or not all(_is_size(size) for size in shape):
         raise BadRequest(f'Input {shown!r}: "shape" must be a list of whole numbers from 0')
-    parameters = value.get("parameters", {})
-    if not isinstance(parameters, dict):
-        raise BadRequest(f'Input {shown!r}: "parameters" must be an object')
+    parameters = parameters_of(value, f"Input {shown!r}")
     if "binary_data_size" in parameters or "data" not in value:
         raise BadRequest(f'Input {shown!r} needs its values in "data"; binary data is not served')
     if not isinstance(value["data"], list):
@@ -81,6 +79,16 @@ def _tensor(value: Any, number: int) -> Given:
         if not _fits(item, datatype):
             raise BadRequest(f"Input {shown!r}, element {place} is not of type {datatype}")
     return Given(name, datatype, tuple(shape), data)
+
+
+def parameters_of(value: Mapping[str, Any], whose: str) -> Mapping[str, Any]:
+    """Its `parameters`; none at all when they are null or not there. Raises `BadRequest`."""
+    found = value.get("parameters")
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise BadRequest(f'{whose}: "parameters" must be an object')
+    return found
 
 
 def _is_size(value: Any) -> bool:
@@ -112,14 +120,15 @@ def _flat(data: list[Any], shape: tuple[int, ...], name: str) -> list[Any]:
 
 def _fits(value: Any, datatype: str) -> bool:
     if datatype == "BYTES":
-        return isinstance(value, str)
+        return isinstance(value, str) or value is None  # as a string column takes it
     if datatype == "BOOL":
         return isinstance(value, bool)
     if isinstance(value, bool):
         return False
     if datatype in _RANGES:
         low, high = _RANGES[datatype]
-        return isinstance(value, int) and low <= value <= high
+        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        return whole and low <= value <= high
     # null stands for NaN, which JSON has not.
     return value is None or (isinstance(value, int | float) and abs(value) <= _REALS[datatype])
 

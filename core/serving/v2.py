@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.errors import BadInput
 from core.serving import metrics
 from core.serving.dialects import Tensors, dump
 from core.serving.engines import Engine
@@ -28,6 +29,7 @@ from core.serving.tensors import (
     inputs_of,
     output_name,
     outputs_of,
+    parameters_of,
     read_tensors,
     to_scoring,
     write_tensors,
@@ -54,7 +56,10 @@ class Infer(Tensors):
             raise _unknown(self._name, self._version)
         if len(named) < len(table.variants):
             table = _among(named)
-        return choose(table, session, target, self._salt)
+        try:
+            return choose(table, session, target, self._salt)
+        except BadInput as error:
+            raise BadRequest(error.message, "not_found", 404) from None
 
     def take(self, engine: Engine, body: bytes, content_type: str) -> tuple[Any, Any]:
         """The tensors, by the signature; the request's id and what outputs it wants."""
@@ -66,8 +71,7 @@ class Infer(Tensors):
         identity = data.get("id")
         if identity is not None and not isinstance(identity, str):
             raise BadRequest('"id" must be a string')
-        if not isinstance(data.get("parameters", {}), dict):
-            raise BadRequest('"parameters" must be an object')
+        parameters_of(data, "The request")
         wanted = _wanted(data.get("outputs"))
         scoring = to_scoring(read_tensors(data.get("inputs")), engine.signature)
         name = output_name(engine.signature)
@@ -223,8 +227,7 @@ def _wanted(value: Any) -> list[str]:
     for item in value:
         if not isinstance(item, dict) or not isinstance(item.get("name"), str):
             raise BadRequest('Each of "outputs" must be an object with a "name"')
-        parameters = item.get("parameters", {})
-        if not isinstance(parameters, dict) or parameters.get("binary_data"):
+        if parameters_of(item, "The output").get("binary_data"):
             raise BadRequest("Binary data is not served")
         names.append(item["name"])
     return names

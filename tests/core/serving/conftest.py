@@ -89,7 +89,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             model, root / name, signature=signature, input_example=x.head(4), **saved
         )
     x["sky"] = rng.choice(["clear", "rain"], 400)
-    encode = make_column_transformer((OneHotEncoder(), ["sky"]), remainder="passthrough")
+    encode = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["sky"]), remainder="passthrough"
+    )
     pipe = make_pipeline(encode, LinearRegression()).fit(x, x.hour * 1.0)
     mlflow.sklearn.save_model(
         pipe,
