@@ -1,13 +1,15 @@
 """Reading an endpoint's logs across their rotation. Standard library only.
 
 A log that has grown is renamed to `.1`, the one before to `.2`, and so on. A cursor therefore
-names a file by its inode, not by its name.
+names a file by its inode, not by its name, and by what stands before the place in it: inodes
+are given to new files again.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -52,11 +54,11 @@ def read_on(path: Path, cursor: str, limit: int = MOST_LINES) -> LogLines:
     """
     files = _open(path)
     try:
-        inode, offset = json.loads(cursor) if cursor else (0, 0)
+        inode, offset, before = json.loads(cursor) if cursor else (0, 0, 0)
         at = next((i for i, each in enumerate(files) if each.inode == inode), None)
-        gap = at is None and inode != 0
-        if at is None or files[at].size < offset:  # truncated, or its number given to another
-            gap, at, offset = gap or at is not None, 0, 0
+        gap = False
+        if at is None or _before(files[at], offset) != before:
+            gap, at, offset = inode != 0, 0, 0
         lines: list[bytes] = []
         for number in range(at, len(files)):
             each = files[number]
@@ -65,12 +67,10 @@ def read_on(path: Path, cursor: str, limit: int = MOST_LINES) -> LogLines:
                     break
                 lines.append(line)
                 offset += len(line)
-            inode = each.inode
-            if len(lines) == limit:
-                break
-            if number < len(files) - 1:
-                offset = 0
-        return LogLines(_texts(lines), json.dumps([inode, offset]), gap)
+            if len(lines) == limit or number == len(files) - 1:
+                return LogLines(_texts(lines), _cursor(each, offset), gap)
+            offset = 0
+        return LogLines([], cursor)
     finally:
         _close(files)
 
@@ -135,7 +135,18 @@ def _cursor_at_end(files: list[_Open]) -> str:
         newest.file.seek(position)
         data = newest.file.read(step)
     end = position + data.rfind(b"\n") + 1
-    return json.dumps([newest.inode, end])
+    return _cursor(newest, end)
+
+
+def _cursor(opened: _Open, offset: int) -> str:
+    return json.dumps([opened.inode, offset, _before(opened, offset)])
+
+
+def _before(opened: _Open, offset: int) -> int:
+    """A checksum of what stands before an offset."""
+    start = max(0, offset - 256)
+    opened.file.seek(start)
+    return zlib.crc32(opened.file.read(offset - start))
 
 
 def _texts(lines: list[bytes]) -> list[str]:
