@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from core.analysis.buckets import percentile_ms
@@ -50,11 +50,22 @@ class Period:
     requests: float = 0
     errors: float = 0
     rejected: float = 0
+    answered: float = 0  # with a prediction: latencies are of these
     milliseconds: float = 0.0  # their sum
     latencies: dict[int, float] = field(default_factory=dict)
     scores: float = 0  # numeric predictions
     score_sum: float = 0.0
     crashes: int = 0
+
+    def add(self, other: Period) -> None:
+        """Both together: of another stretch of time, or of another server."""
+        for name in _SUMS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for bucket, count in other.latencies.items():
+            self.latencies[bucket] = self.latencies.get(bucket, 0) + count
+
+
+_SUMS = tuple(item.name for item in fields(Period) if item.name not in ("seconds", "latencies"))
 
 
 def datapoint(rule: AlarmRule, period: Period) -> float | None:
@@ -75,7 +86,7 @@ def datapoint(rule: AlarmRule, period: Period) -> float | None:
         case "rejected_rate":
             return period.rejected / period.requests
         case "latency_mean":
-            return period.milliseconds / period.requests
+            return period.milliseconds / period.answered if period.answered else None
         case "latency_p50" | "latency_p90" | "latency_p99":
             return percentile_ms(period.latencies, int(rule.metric[-2:]) / 100)
         case "score_mean":

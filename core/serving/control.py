@@ -15,11 +15,12 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from core.domain.analysis import AnalysisStatus, DisagreementSummary
 from core.errors import BadInput, DiskFull, EndpointUnavailable, NotFound, RequestFailed, WrongState
 from core.processes import is_alive
 from core.quiet import QUIET_ENVIRONMENT
@@ -37,6 +38,7 @@ from core.serving.records import (
     SwapReport,
     Variant,
 )
+from core.serving.watchrecords import analysis_from_json, disagreements_from_json
 
 REVISION_HEADER = "x-amzn-invoked-production-variant"
 
@@ -147,6 +149,49 @@ class EndpointControl:
     def set_capture(self, rate: float) -> CaptureStatus:
         """Capture this share (0–1) of the requests from now on."""
         return CaptureStatus.from_json(self._ask("capture", 10, rate=rate))
+
+    def arm(
+        self, deployment: str, candidate: int, champion: int | None, plan: Mapping[str, Any]
+    ) -> None:
+        """Have the supervisor watch a deployment by itself: the alarms, analysis and on_breach
+        of its `ReleasePlan`, as `dataclasses.asdict` gives them. From then on it sends all
+        requests to the champion (or freezes) when an alarm goes off or the candidate is surely
+        worse. Watching it already, it goes on as it was. Raises `BadInput`."""
+        self._ask(
+            "arm", 10, deployment=deployment, candidate=candidate, champion=champion, plan=plan
+        )
+
+    def disarm(self, deployment: str) -> None:
+        """Watch a deployment no more; nothing when it is not watched."""
+        self._ask("disarm", 10, deployment=deployment)
+
+    def analysis(self, timeout: float = 10) -> AnalysisStatus | None:
+        """How the deployment that is watched stands; None when none is."""
+        found = self._ask("analysis", timeout)
+        return None if found is None else analysis_from_json(found)
+
+    def observe(
+        self,
+        deployment: str,
+        losses: Mapping[int, Sequence[float]],
+        paired: Sequence[int] = (),
+    ) -> None:
+        """Tell of ground truth that has come in since the last time: by revision the count,
+        sum and sum of squares of the losses of its rows; and for rows that both arms of a
+        shadow answered [only the candidate was wrong, only the champion was, rows in all].
+        Nothing when another deployment is watched. Raises `BadInput`."""
+        rows = {str(revision): list(sums) for revision, sums in losses.items()}
+        self._ask("observe", 10, deployment=deployment, losses=rows, paired=list(paired))
+
+    def shadow(self, revision: int | None, percent: float, tolerance: float = 0.01) -> None:
+        """Mirror this share (0-100) of the requests to a loaded revision that answers nobody;
+        None for no more. Numbers that differ by less than `tolerance` (a share of the larger
+        one) agree. Raises `NotFound`, `BadInput`."""
+        self._ask("shadow", 10, revision=revision, percent=percent, tolerance=tolerance)
+
+    def disagreements(self, timeout: float = 10) -> DisagreementSummary:
+        """Where the shadow and the champion disagree, by segment, and the last such rows."""
+        return disagreements_from_json(self._ask("disagreements", timeout))
 
     def replace_server(self, timeout: float = 120) -> EndpointInfo:
         """Put a fresh server process in place of the running one, without losing a request."""

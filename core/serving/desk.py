@@ -18,6 +18,7 @@ from core.serving.figures import Collector, as_one
 from core.serving.keeper import Keeper
 from core.serving.records import CaptureStatus, EndpointStatus, SwapReport, Variant
 from core.serving.rollbacks import Rollbacks
+from core.serving.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +28,15 @@ ASK_SECONDS = 5.0
 class Desk:
     """Answers one JSON line a request; connections are independent of each other."""
 
-    def __init__(self, name: str, url: str, keeper: Keeper, stop: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, url: str, keeper: Keeper, stop: Callable[[], None], folder: Path
+    ) -> None:
         self._name = name
         self._url = url
         self._keeper = keeper
         self._stop = stop
         self._rollbacks = Rollbacks(keeper)
+        self.watch = Watch(folder, keeper, self._rollbacks)
         self._figures = Collector(keeper.fleet)
 
     async def open(self, path: str) -> asyncio.Server:
@@ -139,6 +143,32 @@ class Desk:
             CaptureStatus.together(CaptureStatus.from_json(answer) for _, answer in answers)
         )
 
+    async def arm(
+        self, deployment: str, candidate: int, champion: int | None, plan: dict[str, Any]
+    ) -> None:
+        """Watch a deployment."""
+        await self.watch.arm(deployment, candidate, champion, plan)
+
+    async def disarm(self, deployment: str) -> None:
+        """Watch it no more."""
+        self.watch.disarm(deployment)
+
+    async def analysis(self) -> Any:
+        """How the deployment that is watched stands."""
+        return self.watch.analysis()
+
+    async def observe(self, deployment: str, losses: dict[str, Any], paired: list[int]) -> None:
+        """Ground truth that has come in."""
+        self.watch.observe(deployment, losses, paired)
+
+    async def shadow(self, revision: int | None, percent: float, tolerance: float) -> None:
+        """Mirror a share of the requests."""
+        await self.watch.shadow(revision, percent, tolerance)
+
+    async def disagreements(self) -> Any:
+        """Where the shadow and the champion disagree."""
+        return await self.watch.disagreements()
+
     async def replace_server(self) -> None:
         """A fresh server process in place of the running one."""
         await self._keeper.replace()
@@ -152,5 +182,6 @@ class Desk:
 
 _OPERATIONS = frozenset(
     {"load", "unload", "set_table", "clear_table", "rollback", "status", "stats", "capture"}
+    | {"arm", "disarm", "analysis", "observe", "shadow", "disagreements"}
     | {"replace_server", "stop"}
 )

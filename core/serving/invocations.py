@@ -115,7 +115,9 @@ class Invocations:
             )
         finally:
             loaded.leave()
-            loaded.traffic.record(status, time.perf_counter() - begun)
+            taken = time.perf_counter() - begun
+            loaded.traffic.record(status, taken)
+            loaded.meter.record(status, taken, chance=not session and not target)
         return status
 
     async def _predict(
@@ -135,9 +137,9 @@ class Invocations:
         outputs: Any = None
         refused: Refusal | None = None
         status = 200
+        content_type = headers.get(b"content-type", b"application/json").decode("latin-1")
         try:
             body = await self._read(headers, receive)
-            content_type = headers.get(b"content-type", b"application/json").decode("latin-1")
             inputs, context = dialect.take(loaded.engine, body, content_type)
             outputs = await loaded.batcher.answer(inputs)
             reply = dialect.reply(loaded.report, outputs, context)
@@ -155,6 +157,7 @@ class Invocations:
         else:
             reply = refused.body
             await self._refuse(send, refused, extra, close=status == 413)
+        self._service.count(loaded, status, outputs, dialect.take, body, content_type, identity)
         capture = self._service.capture
         if capture.wants():
             describe = (

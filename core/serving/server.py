@@ -97,6 +97,12 @@ class Server:
                 return asdict(service.capture.status())
             case "configure":
                 return service.configure(EndpointConfig.from_json(args["config"]))
+            case "meters":
+                return service.meters()
+            case "shadow":
+                return service.mirror(**args)
+            case "disagreements":
+                return service.shadow.disagreements()
             case "modules":
                 return service.modules()
             case "leave":
@@ -149,6 +155,7 @@ class Server:
                 await asyncio.sleep(0.02)
             self._uvicorn.should_exit = True
             await asyncio.wait([self._serving], timeout=5)
+        self._service.shadow.close()
         await asyncio.to_thread(self._service.capture.close)
 
 

@@ -19,8 +19,10 @@ from core.serving.batch import Batcher
 from core.serving.capture import Capture
 from core.serving.config import EndpointConfig
 from core.serving.ledger import Ledger
+from core.serving.meters import Meter
 from core.serving.records import EndpointStats, LoadReport, Variant
 from core.serving.routing import Epoch, RoutingTable
+from core.serving.shadow import Shadow, Take
 from core.serving.traffic import RevisionTraffic
 
 
@@ -32,6 +34,7 @@ class Loaded:
         self.engine = batcher.engine
         self.report = report
         self.traffic = RevisionTraffic(report.revision)
+        self.meter = Meter()
         self._retired = False
 
     def enter(self) -> None:
@@ -63,6 +66,7 @@ class Service:
     ) -> None:
         self.name = name
         self.capture = Capture(folder)
+        self.shadow = Shadow(self.capture)
         self.ledger = ledger or Ledger()
         self.epoch = Epoch(0, RoutingTable())
         self.loaded: dict[int, Loaded] = {}
@@ -119,6 +123,8 @@ class Service:
         gone = self.loaded.pop(revision, None)
         if gone is None:
             raise NotFound(f"Revision {revision} is not loaded")
+        if self.shadow.target is gone:
+            self.shadow.order(None, 0)
         gone.retire()
 
     def swap(self, variants: Iterable[Variant]) -> Epoch:
@@ -135,6 +141,41 @@ class Service:
         self._epochs = {n: e for n, e in self._epochs.items() if e.in_flight}
         self._epochs[old.number] = old
         return old
+
+    def count(
+        self,
+        loaded: Loaded,
+        status: int,
+        outputs: Any,
+        take: Take,
+        body: bytes,
+        content_type: str,
+        identity: str,
+    ) -> None:
+        """Note what a revision said to a request that has its answer, and mirror the request
+        to a shadow, if there is one. What its client got wrong (4xx) is neither."""
+        if status == 200:
+            loaded.meter.predicted(outputs)
+        if self.shadow.target is not None and (status == 200 or status >= 500):
+            said = outputs if status == 200 else None
+            revision = loaded.report.revision
+            self.shadow.mirror(revision, take, body, content_type, identity, said)
+
+    def mirror(self, revision: int | None, percent: float, tolerance: float) -> None:
+        """Have a share of the requests (0-100) mirrored to a revision; `None` for no more.
+        Raises `NotFound` when it is not loaded, `BadInput`."""
+        target = None if revision is None else self.loaded.get(revision)
+        if target is None and revision is not None:
+            raise NotFound(f"Revision {revision} is not loaded", "load it first")
+        self.shadow.order(target, percent, tolerance)
+
+    def meters(self) -> dict[str, Any]:
+        """What every revision, and the shadow, has done since it was loaded, as JSON."""
+        return {
+            "revisions": {key: item.meter.reading() for key, item in self.loaded.items()},
+            "shed": self.shed,
+            "shadow": self.shadow.reading(),
+        }
 
     async def drained(self, number: int, seconds: float) -> dict[str, Any]:
         """Wait until the requests of an epoch that was swapped out have ended; how many have

@@ -61,12 +61,13 @@ class Supervisor:
         """Serve until told to stop."""
         url = f"http://{HOST}:{self._port}"
         self._folder.write(self._record())  # without it nobody could find us: raises OSError
-        desk = Desk(self._name, url, self._keeper, self._gone.set)
+        desk = Desk(self._name, url, self._keeper, self._gone.set, self._folder.root)
         control = await desk.open(self._socket_path)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._terminate)
         keeping = asyncio.ensure_future(self._keeper.run())
         keeping.add_done_callback(self._ended)
         watching = asyncio.ensure_future(watch(HOST, self._port, self._keeper))
+        judging = asyncio.ensure_future(desk.watch.run())
         settled = asyncio.ensure_future(self._keeper.settled.wait())
         await asyncio.wait([settled, keeping], return_when=asyncio.FIRST_COMPLETED)
         ready.report(wire.success({"port": self._port}))
@@ -79,7 +80,8 @@ class Supervisor:
         self._save()
         control.close()
         self._listener.close()
-        for task in (watching, keeping, settled):
+        desk.watch.close()
+        for task in (watching, judging, keeping, settled):
             task.cancel()
         Path(self._socket_path).unlink(missing_ok=True)
 

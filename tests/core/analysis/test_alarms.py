@@ -97,7 +97,7 @@ def test_comparisons(
 
 
 def test_metrics_of_a_period() -> None:
-    period = Period(10.0, 50, 5, 2, 500.0, {100: 45, 150: 5}, 40, 80.0, 1)
+    period = Period(10.0, 50, 5, 2, 43, 430.0, {100: 38, 150: 5}, 40, 80.0, 1)
 
     def of(metric: str, least: int = 1) -> float | None:
         return datapoint(AlarmRule("a", metric, 1, minimum_requests=least), period)
