@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import math
+import re
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from core.serving.records import Record
+from core.errors import BadInput, StateCorrupt
+from core.serving.records import Record, listed
 
 FILE = "config.json"
+MOST_SERVERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledServers(Record):
+    """Other bounds of the number of servers while a window of the week is open."""
+
+    window: str  # as `Mon-Fri 08:00-18:00 Europe/Berlin`; see `core.windows`
+    min_servers: int
+    max_servers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +49,31 @@ class EndpointConfig(Record):
     min_servers: int = 1
     max_servers: int = 1
     target_in_flight: float = 8.0
+    schedule: tuple[ScheduledServers, ...] = ()  # the first whose window is open holds
     onnx: bool = False
     capture_rate: float = 1.0  # share of the requests, 0-1
     capture_bytes: int = 1 << 30  # on disk; the oldest days go first
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "schedule", listed(ScheduledServers, self.schedule))
+
     @classmethod
     def read(cls, folder: Path) -> EndpointConfig:
-        """The settings in an endpoint's folder; the defaults where there are none."""
+        """The settings in an endpoint's folder; the defaults where there are none.
+
+        Raises `StateCorrupt` when the file is not what `write` makes, `BadInput` when a
+        setting in it cannot hold.
+        """
         try:
-            return cls.from_json(json.loads((folder / FILE).read_text()))
+            config = cls.from_json(json.loads((folder / FILE).read_text()))
         except FileNotFoundError:
             return cls()
+        except (ValueError, TypeError, AttributeError) as error:
+            raise StateCorrupt(
+                f"{folder / FILE} cannot be read ({error})", "mend it, or remove it"
+            ) from None
+        config.check()
+        return config
 
     def write(self, folder: Path) -> None:
         """Put the settings there, whole or not at all, for the owner only. Raises OSError."""
@@ -52,3 +82,54 @@ class EndpointConfig(Record):
         temporary.touch(mode=0o600)
         temporary.write_text(json.dumps(asdict(self), indent=1))
         temporary.replace(folder / FILE)
+
+    def bounds(self, epoch: float | None = None) -> tuple[int, int]:
+        """The least and the most servers at a moment (Unix seconds; now): of the first window
+        of the schedule that is open, else the endpoint's own."""
+        from core.windows import parse_window
+
+        at = time.time() if epoch is None else epoch
+        for item in self.schedule:
+            if parse_window(item.window).contains(at):
+                return item.min_servers, item.max_servers
+        return self.min_servers, self.max_servers
+
+    def check(self) -> None:
+        """Raises `BadInput`, naming the setting, when one cannot hold."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            raise BadInput(f"host {self.host!r} is no IP address", "such as 127.0.0.1") from None
+        if self.token_sha256 and not re.fullmatch("[0-9a-f]{64}", self.token_sha256):
+            raise BadInput("token_sha256 is not a SHA-256 in 64 small hexadecimal digits")
+        for key in ("max_body", "max_concurrency", "max_connections", "capture_bytes"):
+            if not _is_whole(value := getattr(self, key)) or value < 1:
+                raise BadInput(f"{key} is {value!r}; it must be a whole number, at least 1")
+        for key in ("predict_timeout", "read_timeout", "target_in_flight"):
+            if not _is_number(value := getattr(self, key)) or value <= 0:
+                raise BadInput(f"{key} is {value!r}; it must be a number above 0")
+        if not _is_number(self.capture_rate) or not 0 <= self.capture_rate <= 1:
+            raise BadInput(f"The capture rate {self.capture_rate!r} is not between 0 and 1")
+        self._check_servers()
+
+    def _check_servers(self) -> None:
+        from core.windows import parse_window
+
+        rows = [("", self.min_servers, self.max_servers)]
+        for item in self.schedule:
+            parse_window(item.window)
+            rows.append((f"In the schedule, {item.window}: ", item.min_servers, item.max_servers))
+        for where, low, high in rows:
+            if not (_is_whole(low) and _is_whole(high) and 1 <= low <= high <= MOST_SERVERS):
+                raise BadInput(
+                    f"{where}min_servers {low!r} and max_servers {high!r} cannot hold",
+                    f"whole numbers, 1 <= min_servers <= max_servers <= {MOST_SERVERS}",
+                )
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))

@@ -25,6 +25,7 @@ from core.errors import BadInput, DiskFull, EndpointUnavailable, NotFound, Reque
 from core.processes import is_alive
 from core.quiet import QUIET_ENVIRONMENT
 from core.serving import wire
+from core.serving.config import EndpointConfig
 from core.serving.folder import EndpointFolder
 from core.serving.records import (
     CaptureStatus,
@@ -192,6 +193,26 @@ class EndpointControl:
     def disagreements(self, timeout: float = 10) -> DisagreementSummary:
         """Where the shadow and the champion disagree, by segment, and the last such rows."""
         return disagreements_from_json(self._ask("disagreements", timeout))
+
+    def config(self) -> EndpointConfig:
+        """The endpoint's settings. Raises `StateCorrupt`."""
+        return EndpointConfig.read(self.folder.root)
+
+    def configure(self, config: EndpointConfig, timeout: float = 30) -> None:
+        """Take other settings, at once where the endpoint runs. Raises `BadInput`, `DiskFull`,
+        and `WrongState` when another host is asked for while it runs."""
+        config.check()
+        found = self.info()
+        if found is not None and found.alive:
+            self._ask("configure", timeout, config=asdict(config))
+            return
+        try:
+            config.write(self.folder.root)
+        except OSError as error:
+            raise DiskFull(
+                f"The settings cannot be written: {error.strerror} at {self.folder.root}",
+                "make room there, or let us write there",
+            ) from None
 
     def replace_server(self, timeout: float = 120) -> EndpointInfo:
         """Put a fresh server process in place of the running one, without losing a request."""

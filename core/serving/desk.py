@@ -8,12 +8,13 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import BadInput, OpsdeckError
+from core.errors import BadInput, DiskFull, OpsdeckError, WrongState
 from core.serving import wire
+from core.serving.config import EndpointConfig
 from core.serving.figures import Collector, as_one
 from core.serving.keeper import Keeper
 from core.serving.records import CaptureStatus, EndpointStatus, SwapReport, Variant
@@ -35,6 +36,7 @@ class Desk:
         self._url = url
         self._keeper = keeper
         self._stop = stop
+        self._folder = folder
         self._rollbacks = Rollbacks(keeper)
         self.watch = Watch(folder, keeper, self._rollbacks)
         self._figures = Collector(keeper.fleet)
@@ -136,12 +138,34 @@ class Desk:
         return asdict((await self._figures.collect(left)).stats())
 
     async def capture(self, rate: float) -> Any:
-        """Change the share of requests that is captured."""
-        await self._keeper.wait_up()
-        answers = await self._keeper.fleet.ask("capture", ASK_SECONDS, rate=rate)
-        return asdict(
-            CaptureStatus.together(CaptureStatus.from_json(answer) for _, answer in answers)
-        )
+        """Change the share of requests that is captured, for good."""
+        await self._configure(replace(self._keeper.config, capture_rate=rate))
+        answers = await self._keeper.fleet.ask("status", ASK_SECONDS)
+        rows = [CaptureStatus.from_json(answer["capture"]) for _, answer in answers]
+        return asdict(CaptureStatus.together(rows))
+
+    async def configure(self, config: dict[str, Any]) -> None:
+        """Take other settings, and keep them."""
+        wanted = EndpointConfig.from_json(config)
+        host = self._keeper.config.host
+        if wanted.host != host:
+            raise WrongState(
+                f"The endpoint listens on {host}; it cannot move to {wanted.host} while it runs",
+                "stop it, configure it, start it again",
+            )
+        await self._configure(wanted)
+
+    async def _configure(self, wanted: EndpointConfig) -> None:
+        before = self._keeper.config
+        await self._keeper.configure(wanted)
+        try:
+            wanted.write(self._folder)
+        except OSError as error:
+            await self._keeper.configure(before)
+            raise DiskFull(
+                f"The settings of {self._name} cannot be written: {error.strerror}",
+                f"make room in {self._folder}",
+            ) from None
 
     async def arm(
         self, deployment: str, candidate: int, champion: int | None, plan: dict[str, Any]
@@ -183,5 +207,5 @@ class Desk:
 _OPERATIONS = frozenset(
     {"load", "unload", "set_table", "clear_table", "rollback", "status", "stats", "capture"}
     | {"arm", "disarm", "analysis", "observe", "shadow", "disagreements"}
-    | {"replace_server", "stop"}
+    | {"replace_server", "configure", "stop"}
 )

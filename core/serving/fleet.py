@@ -10,21 +10,19 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from core.errors import EndpointUnavailable, OpsdeckError
+from core.errors import EndpointUnavailable
 from core.serving.desired import Desired
 from core.serving.ledger import unanswered
-from core.serving.records import LoadReport
+from core.serving.loads import load_into
 from core.serving.spawn import ServerProcess
 
 log = logging.getLogger(__name__)
 
-LOAD_SECONDS = 170.0
 SWAP_SECONDS = 3.0  # a swap takes a millisecond; what is silent for longer hangs
-ASK_SECONDS = 10.0
 DRAIN_SECONDS = 5.0
 LEAVE_ACK_SECONDS = 3.0
 LEAVE_SECONDS = 40.0
@@ -80,9 +78,9 @@ class Fleet:
         rows = _rows(desired)
         for old in self.leaving:
             self.keep(_quietly(old.channel.call("swap", SWAP_SECONDS, variants=rows)))
-        ends = await _all(self._swap(server, desired, patience) for server in self.live())
-        parts = tuple(end for end in ends if isinstance(end, Part))
-        lost = sum(end for end in ends if not isinstance(end, Part))
+        ends = await self.each(lambda server: self._swap(server, desired, patience))
+        parts = tuple(end for _, end in ends if isinstance(end, Part))
+        lost = sum(end for _, end in ends if not isinstance(end, Part))
         return Swapped(time.perf_counter(), parts, lost)
 
     async def _swap(self, server: ServerProcess, desired: Desired, patience: float) -> Part | int:
@@ -110,19 +108,22 @@ class Fleet:
         self, operation: str, timeout: float, **arguments: Any
     ) -> list[tuple[ServerProcess, Any]]:
         """The answers of all servers; who is silent is left out. Raises what a refusal says."""
+        return await self.each(lambda one: one.channel.call(operation, timeout, **arguments))
 
-        async def ask(server: ServerProcess) -> Any:
-            return server, await server.channel.call(operation, timeout, **arguments)
-
-        ends = await asyncio.gather(*map(ask, self.live()), return_exceptions=True)
+    async def each(
+        self, work: Callable[[ServerProcess], Awaitable[Any]]
+    ) -> list[tuple[ServerProcess, Any]]:
+        """The same with more than a question: what came of it, by server."""
+        live = self.live()
+        ends = await asyncio.gather(*map(work, live), return_exceptions=True)
         found: list[tuple[ServerProcess, Any]] = []
-        for end in ends:
+        for server, end in zip(live, ends, strict=True):
             if isinstance(end, EndpointUnavailable):
-                log.warning("%s: %s", operation, end.message)
+                log.warning("server %d: %s", server.pid, end.message)
             elif isinstance(end, BaseException):
                 raise end
             else:
-                found.append(end)
+                found.append((server, end))
         return found
 
     def dismiss(self, server: ServerProcess) -> Awaitable[None]:
@@ -148,30 +149,6 @@ class Fleet:
         return task
 
 
-async def load_into(server: ServerProcess, report: LoadReport) -> LoadReport:
-    """Have one server load what a report describes. Raises `ModelUnusable`, and
-    `EndpointUnavailable` when that ends it."""
-    answer = await server.channel.call(
-        "load",
-        LOAD_SECONDS,
-        revision=report.revision,
-        model_path=report.model_path,
-        model=report.model,
-        version=report.version,
-    )
-    server.loads.add(report.revision)
-    return LoadReport.from_json(answer)
-
-
-async def unload_from(server: ServerProcess, revision: int) -> None:
-    """Free a revision in one server; nothing when it has none, has gone, or refuses."""
-    server.loads.discard(revision)
-    try:
-        await server.channel.call("unload", ASK_SECONDS, revision=revision)
-    except OpsdeckError as error:
-        log.warning("revision %d stays in server %d: %s", revision, server.pid, error)
-
-
 async def _load_what_is_routed(server: ServerProcess, desired: Desired) -> None:
     """A server that was started without models, after a crash loop, has none."""
     while lacking := [
@@ -192,15 +169,6 @@ async def _drained(part: Part, seconds: float) -> tuple[int, bool]:
         ledger = part.server.ledger
         return ledger.failed - part.failed_before + ledger.in_flight, False
     return answer["failed"] - part.failed_before, answer["drained"]
-
-
-async def _all(work: Any) -> Sequence[Any]:
-    """All results, once all are over; raises the first exception among them."""
-    ends = await asyncio.gather(*work, return_exceptions=True)
-    for end in ends:
-        if isinstance(end, BaseException):
-            raise end
-    return ends
 
 
 async def _quietly(work: Awaitable[Any]) -> None:

@@ -10,24 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from core.errors import EndpointUnavailable, ModelUnusable, OpsdeckError, WrongState
+from core.serving.config import EndpointConfig
 from core.serving.desired import CrashCount, Desired
-from core.serving.fleet import (
-    ASK_SECONDS,
-    LOAD_SECONDS,
-    SWAP_SECONDS,
-    Fleet,
-    Swapped,
-    load_into,
-    unload_from,
-)
+from core.serving.fleet import SWAP_SECONDS, Fleet, Swapped
+from core.serving.loads import ASK_SECONDS, load_first, load_into, load_rest, unload_from
 from core.serving.preload import libraries
 from core.serving.records import EndpointState, LoadReport, Variant
 from core.serving.routing import RoutingTable
@@ -37,7 +31,6 @@ log = logging.getLogger(__name__)
 
 READY_SECONDS = 20.0
 STARTS_AT_ONCE = 2  # beside traffic; when nobody answers, one has the machine to itself
-LOADS_AT_ONCE = max(1, (os.cpu_count() or 1) // 2)  # the rest of the machine is for traffic
 
 
 class Keeper:
@@ -49,19 +42,20 @@ class Keeper:
         listener: socket.socket,
         desired: Desired,
         changed: Callable[[], None],
-        wanted: int = 1,
+        config: EndpointConfig | None = None,
     ) -> None:
         self.desired = desired
+        self.config = config or EndpointConfig()
         self.state = EndpointState.STARTING
         self.restarts = 0
         self.last_error = ""
         self.settled = asyncio.Event()  # the first start has succeeded or failed for good
         self.fleet = Fleet(listener.getsockname()[1])
-        self.wanted = wanted
+        self.wanted = self.config.bounds()[0]
         self._spawner = spawner
         self._listener = listener
         self._changed = changed
-        self._crashes = CrashCount()
+        self._crashes = CrashCount(self.wanted)
         self._up = asyncio.Event()
         self._wake = asyncio.Event()  # there may be something to start or to let go
         self._not_before = 0.0  # `monotonic` from which the next server may be started
@@ -111,6 +105,20 @@ class Keeper:
             self._crashes.servers = wanted
             self._wake.set()
 
+    async def configure(self, config: EndpointConfig) -> None:
+        """Apply other settings to all servers, and to those that start from now on. Raises
+        `BadInput`; then nothing changes."""
+        config.check()
+        self.config = config
+        await self.fleet.each(self._inform)
+        low, high = config.bounds()
+        self.scale(min(max(self.wanted, low), high))
+
+    async def _inform(self, server: ServerProcess) -> None:
+        config = self.config
+        await server.channel.call("configure", ASK_SECONDS, config=asdict(config))
+        server.config = config
+
     def route(
         self, variants: list[Variant], reason: str, regretted: bool = False
     ) -> tuple[RoutingTable, bool]:
@@ -157,49 +165,16 @@ class Keeper:
         await self._prepare(Path(model["model_path"]))
         async with self._changing:
             first = await self.wait_up()
-            report = await self._load_first(first, model)
-            await self._load_rest(report)
+            report = await load_first(first, model)
+            self._incoming[report.revision] = report
+            try:
+                await load_rest(self.fleet, report, keep=have is not None)
+            finally:
+                self._incoming.pop(report.revision, None)
             self.desired.loads[report.revision] = report
         self._changed()
         self.fleet.keep(self._preload(first))
         return report
-
-    async def _load_first(self, server: ServerProcess, model: dict[str, Any]) -> LoadReport:
-        try:
-            answer = await server.channel.call("load", LOAD_SECONDS, **model)
-        except EndpointUnavailable as error:
-            if not server.channel.lost.is_set():
-                raise
-            raise ModelUnusable(
-                f"Loading {model['model']} version {model['version']} ended the server process",
-                "see server.log in the endpoint's folder",
-            ) from error
-        server.loads.add(model["revision"])
-        return LoadReport.from_json(answer)
-
-    async def _load_rest(self, report: LoadReport) -> None:
-        """Bring a revision that one server has to the others, those that start meanwhile
-        among them. When one refuses it, none keeps it. Raises `ModelUnusable`."""
-        revision = report.revision
-        self._incoming[revision] = report
-        at_once = asyncio.Semaphore(LOADS_AT_ONCE)
-
-        async def load(server: ServerProcess) -> None:
-            # Who dies is replaced, and whoever replaces it loads this as well.
-            async with at_once:
-                with contextlib.suppress(EndpointUnavailable):
-                    await load_into(server, report)
-
-        try:
-            lacking = [one for one in self.servers() if revision not in one.loads]
-            await asyncio.gather(*map(load, lacking))
-        except OpsdeckError:
-            if revision not in self.desired.loads:
-                having = [one for one in self.servers() if revision in one.loads]
-                await asyncio.gather(*(unload_from(one, revision) for one in having))
-            raise
-        finally:
-            del self._incoming[revision]
 
     async def _prepare(self, model: Path) -> None:
         """Before the first load the libraries go to the warm process and new servers are
@@ -307,11 +282,14 @@ class Keeper:
         if self.state is EndpointState.FAILED:
             return True
         wanted = self.desired.loads.keys() | self._incoming.keys()
-        return server.table is self.desired.table and wanted == server.loads
+        table, config = self.desired.table, self.config
+        return server.table is table and server.config is config and server.loads == wanted
 
     async def _replay(self, server: ServerProcess) -> None:
         """Load and route as desired. Raises when a routed revision cannot be loaded; one that
         is not routed is given up."""
+        if server.config is not self.config:
+            await self._inform(server)
         for report in [*self.desired.loads.values(), *self._incoming.values()]:
             if report.revision in server.loads:
                 continue
@@ -324,7 +302,7 @@ class Keeper:
                 self.desired.loads.pop(report.revision, None)
                 self._incoming.pop(report.revision, None)
         table = self.desired.table
-        rows = [{"revision": item.revision, "weight": item.weight} for item in table.variants]
+        rows = [asdict(variant) for variant in table.variants]
         await server.channel.call("swap", ASK_SECONDS, variants=rows)
         server.table = table
         for revision in server.loads - self.desired.loads.keys() - self._incoming.keys():

@@ -58,7 +58,8 @@ class Record:
         return cls(**{key: value for key, value in data.items() if key in known})
 
 
-def _listed(kind: type[Any], rows: Any) -> tuple[Any, ...]:
+def listed(kind: type[Any], rows: Any) -> tuple[Any, ...]:
+    """Records of one kind, whether they are records already or still their JSON form."""
     return tuple(row if isinstance(row, kind) else kind.from_json(row) for row in rows)
 
 
@@ -93,6 +94,11 @@ class LoadReport(Record):
         object.__setattr__(self, "parity", Parity(self.parity))
 
 
+def url_of(host: str, port: int) -> str:
+    """The address of an endpoint, without a trailing slash."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointInfo:
     """Where an endpoint is and which processes run it."""
@@ -113,7 +119,7 @@ class EndpointInfo:
     @property
     def url(self) -> str:
         """The address that requests go to, without a trailing slash."""
-        return f"http://{self.host}:{self.port}"
+        return url_of(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,7 @@ class SwapReport(Record):
     changed: bool  # False when this table was in force already
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "variants", _listed(Variant, self.variants))
+        object.__setattr__(self, "variants", listed(Variant, self.variants))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +151,7 @@ class RollbackReport(Record):
     changed: bool  # False when everything went to `to_revision` already
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "from_variants", _listed(Variant, self.from_variants))
+        object.__setattr__(self, "from_variants", listed(Variant, self.from_variants))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +219,11 @@ class EndpointStatus(Record):
     wanted: int = 1  # servers that there are to be now
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "servers", _listed(ServerStatus, self.servers))
+        object.__setattr__(self, "servers", listed(ServerStatus, self.servers))
         object.__setattr__(self, "state", EndpointState(self.state))
-        object.__setattr__(self, "desired", _listed(Variant, self.desired))
-        object.__setattr__(self, "actual", _listed(Variant, self.actual))
-        object.__setattr__(self, "loaded", _listed(LoadReport, self.loaded))
+        object.__setattr__(self, "desired", listed(Variant, self.desired))
+        object.__setattr__(self, "actual", listed(Variant, self.actual))
+        object.__setattr__(self, "loaded", listed(LoadReport, self.loaded))
         if not isinstance(self.capture, CaptureStatus):
             object.__setattr__(self, "capture", CaptureStatus.from_json(self.capture))
 
@@ -249,7 +255,7 @@ class EndpointStats(Record):
     capture: CaptureStatus = field(default_factory=CaptureStatus)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "revisions", _listed(RevisionStats, self.revisions))
+        object.__setattr__(self, "revisions", listed(RevisionStats, self.revisions))
         if not isinstance(self.capture, CaptureStatus):
             object.__setattr__(self, "capture", CaptureStatus.from_json(self.capture))
 

@@ -6,7 +6,6 @@ Everything here lives on the event loop and is touched by it alone, so nothing i
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 import time
 from collections.abc import Iterable
@@ -84,7 +83,7 @@ class Service:
     def configure(self, config: EndpointConfig) -> None:
         """Apply settings, also while requests are being answered: those go on under the new
         ones. Raises `BadInput`; then nothing changes."""
-        _check(config)
+        config.check()
         self.config = config
         self.max_body = config.max_body
         self.max_in_flight = config.max_concurrency
@@ -207,20 +206,6 @@ class Service:
         if any(item.report.flavour.native for item in self.loaded.values()):
             found += ["mlflow.sklearn", *(name for name in sys.modules if _preloads(name))]
         return found
-
-
-def _check(config: EndpointConfig) -> None:
-    """Raises `BadInput` for a setting that cannot hold."""
-    if config.token_sha256 and not re.fullmatch("[0-9a-f]{64}", config.token_sha256):
-        raise BadInput("token_sha256 is not a SHA-256 in 64 small hexadecimal digits")
-    for key in ("max_body", "max_concurrency", "max_connections"):
-        if getattr(config, key) < 1:
-            raise BadInput(f"{key} is {getattr(config, key)}; it must be at least 1")
-    for key in ("predict_timeout", "read_timeout"):
-        if not getattr(config, key) > 0:
-            raise BadInput(f"{key} is {getattr(config, key)}; it must be more than 0 seconds")
-    if not 0 <= config.capture_rate <= 1:
-        raise BadInput(f"The capture rate {config.capture_rate:g} is not between 0 and 1")
 
 
 def _preloads(name: str) -> bool:

@@ -19,6 +19,7 @@ from core.errors import EndpointUnavailable
 from core.processes import is_alive, started
 from core.quiet import QUIET_ENVIRONMENT
 from core.serving.channel import Channel
+from core.serving.config import EndpointConfig
 from core.serving.ledger import Ledger, shared_memory
 from core.serving.routing import RoutingTable
 
@@ -45,6 +46,7 @@ class ServerProcess:
         self.killed_because = ""  # why we ended it, when we did
         self.table: RoutingTable | None = None  # the last one that it confirmed
         self.loads: set[int] = set()  # revisions that it has loaded
+        self.config: EndpointConfig | None = None  # the settings that it was given last
 
     def kill(self, why: str) -> None:
         """End it now; no error when it has ended."""

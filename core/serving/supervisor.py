@@ -25,17 +25,18 @@ from typing import Any
 from core.errors import DiskFull, EndpointUnavailable, OpsdeckError, PortTaken, WrongState
 from core.processes import is_alive, started
 from core.serving import wire
+from core.serving.config import EndpointConfig
 from core.serving.desired import Desired
 from core.serving.desk import Desk
 from core.serving.folder import EndpointFolder
 from core.serving.health import watch
 from core.serving.keeper import Keeper
-from core.serving.records import EndpointState
+from core.serving.records import EndpointState, url_of
+from core.serving.scaling import Scaler
 from core.serving.spawn import Spawner
 
 log = logging.getLogger(__name__)
 
-HOST = "127.0.0.1"
 BACKLOG = 4096
 LOG_BYTES = 5 * 1024 * 1024
 REBIND_SECONDS = 5.0  # what the servers of a dead supervisor may take to let go of the port
@@ -44,7 +45,9 @@ REBIND_SECONDS = 5.0  # what the servers of a dead supervisor may take to let go
 class Supervisor:
     """One endpoint's processes and its file."""
 
-    def __init__(self, folder: EndpointFolder, name: str, listener: socket.socket) -> None:
+    def __init__(
+        self, folder: EndpointFolder, name: str, listener: socket.socket, config: EndpointConfig
+    ) -> None:
         self._folder = folder
         self._name = name
         self._listener = listener
@@ -53,20 +56,22 @@ class Supervisor:
         self._gone = asyncio.Event()
         self._started = started(os.getpid())
         desired = Desired.from_json(folder.read() or {})
+        self._host = config.host
         output = _rotated("core.serving.output", folder.server_log, "%(message)s")
         spawner = Spawner(name, folder.root, output)
-        self._keeper = Keeper(spawner, listener, desired, self._save)
+        self._keeper = Keeper(spawner, listener, desired, self._save, config)
 
     async def run(self, ready: ReadyPipe) -> None:
         """Serve until told to stop."""
-        url = f"http://{HOST}:{self._port}"
+        url = url_of(self._host, self._port)
         self._folder.write(self._record())  # without it nobody could find us: raises OSError
         desk = Desk(self._name, url, self._keeper, self._gone.set, self._folder.root)
         control = await desk.open(self._socket_path)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._terminate)
         keeping = asyncio.ensure_future(self._keeper.run())
         keeping.add_done_callback(self._ended)
-        watching = asyncio.ensure_future(watch(HOST, self._port, self._keeper))
+        watching = asyncio.ensure_future(watch(self._host, self._port, self._keeper))
+        scaling = asyncio.ensure_future(Scaler(self._keeper).run())
         judging = asyncio.ensure_future(desk.watch.run())
         settled = asyncio.ensure_future(self._keeper.settled.wait())
         await asyncio.wait([settled, keeping], return_when=asyncio.FIRST_COMPLETED)
@@ -81,7 +86,7 @@ class Supervisor:
         control.close()
         self._listener.close()
         desk.watch.close()
-        for task in (watching, judging, keeping, settled):
+        for task in (watching, scaling, judging, keeping, settled):
             task.cancel()
         Path(self._socket_path).unlink(missing_ok=True)
 
@@ -106,7 +111,7 @@ class Supervisor:
         servers = keeper.servers()
         return {
             "name": self._name,
-            "host": HOST,
+            "host": self._host,
             "port": self._port,
             "state": keeper.state,
             "supervisor_pid": os.getpid(),
@@ -120,7 +125,7 @@ class Supervisor:
         }
 
 
-def bind(folder: EndpointFolder, port: int) -> socket.socket:
+def bind(folder: EndpointFolder, port: int, host: str) -> socket.socket:
     """The listening socket: on the port asked for, else on that of the last time, else free.
 
     Raises `PortTaken`, `EndpointUnavailable`. The servers of a dead supervisor may hold the
@@ -130,16 +135,18 @@ def bind(folder: EndpointFolder, port: int) -> socket.socket:
     wanted = port or int(last.get("port", 0))
     deadline = time.monotonic() + REBIND_SECONDS
     while True:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((HOST, wanted))
+            listener.bind((host, wanted))
             listener.listen(BACKLOG)
         except OSError as error:
             listener.close()
             if error.errno != errno.EADDRINUSE:
                 raise EndpointUnavailable(
-                    f"Port {wanted} cannot be bound: {error.strerror}", "choose another port"
+                    f"Port {wanted} on {host} cannot be bound: {error.strerror}",
+                    "choose another port, or another host",
                 ) from None
         else:
             listener.setblocking(False)
@@ -147,7 +154,7 @@ def bind(folder: EndpointFolder, port: int) -> socket.socket:
         orphans = _orphans(last) if wanted == last.get("port") else []
         if not orphans:
             raise PortTaken(
-                f"Port {wanted} on {HOST} is in use by another program",
+                f"Port {wanted} on {host} is in use by another program",
                 "choose another port, or end that program",
             )
         if time.monotonic() > deadline:
@@ -198,10 +205,11 @@ def _run(folder: EndpointFolder, name: str, port: int, ready: ReadyPipe) -> int:
                 f"Another supervisor already runs endpoint {name} in {folder.root}",
                 "talk to that one",
             )
-        listener = bind(folder, port)
+        config = EndpointConfig.read(folder.root)
+        listener = bind(folder, port, config.host)
 
         async def run() -> None:
-            await Supervisor(folder, name, listener).run(ready)
+            await Supervisor(folder, name, listener, config).run(ready)
 
         asyncio.run(run())
     except OpsdeckError as error:

@@ -1,0 +1,66 @@
+"""How many server processes an endpoint should have now.
+
+Every server holds every variant, so capacity is the endpoint's, not a variant's: moving weight
+between variants, or all of it in a rollback, is then a matter of a table and never waits for a
+process to start, and each variant can use all there is. What a variant costs is memory, once a
+process.
+"""
+
+from __future__ import annotations
+
+import math
+
+SMOOTH_SECONDS = 2.0  # over how long what is in flight is averaged
+UP_SECONDS = 3.0  # how long the servers have to be too few
+DOWN_SECONDS = 60.0  # how long they have to be too many, for each that goes
+
+
+class Capacity:
+    """The rule. It is told what is in flight, and remembers for how long what has held.
+
+    Too few: more than `target` requests in flight a server, smoothed, for `UP_SECONDS`; then as
+    many are wanted as bring it down to the target. Too many: one less would do, for
+    `DOWN_SECONDS`; then one less is wanted. Bounds hold at once.
+    """
+
+    def __init__(self) -> None:
+        self.smoothed = 0.0  # requests in flight
+        self._at: float | None = None
+        self._few_since: float | None = None
+        self._many_since: float | None = None
+
+    def wanted(
+        self, now: float, in_flight: float, servers: int, target: float, low: int, high: int
+    ) -> int:
+        """How many servers there should be, `servers` being the number last wanted.
+
+        `now` is in seconds on any clock that never goes back.
+        """
+        self._smooth(now, in_flight)
+        inside = min(max(servers, low), high)
+        if inside != servers:
+            self._few_since = self._many_since = None
+            return inside
+        needed = min(max(math.ceil(self.smoothed / target - 1e-9), low), high)
+        self._few_since = _since(self._few_since, now, needed > servers)
+        self._many_since = _since(self._many_since, now, needed < servers)
+        if self._few_since is not None and now - self._few_since >= UP_SECONDS:
+            self._few_since = None
+            return needed
+        if self._many_since is not None and now - self._many_since >= DOWN_SECONDS:
+            self._many_since = now
+            return servers - 1
+        return servers
+
+    def _smooth(self, now: float, in_flight: float) -> None:
+        """An exponential average that takes into account how long ago the last look was."""
+        gone = 0.0 if self._at is None else now - self._at
+        share = 1.0 if self._at is None else 1 - math.exp(-gone / SMOOTH_SECONDS)
+        self.smoothed += share * (in_flight - self.smoothed)
+        self._at = now
+
+
+def _since(before: float | None, now: float, holds: bool) -> float | None:
+    if not holds:
+        return None
+    return now if before is None else before

@@ -1,0 +1,301 @@
+"""Several server processes on one socket: they act, fail and count as one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from core.errors import BadInput, ModelUnusable, WrongState
+from core.serving import EndpointControl, EndpointInfo, EndpointState
+from core.serving.config import EndpointConfig
+from core.serving.ledger import Ledger, shared_memory
+from core.serving.traffic import RevisionFigures, RevisionTraffic
+
+pytestmark = pytest.mark.slow
+
+BODY = b'{"dataframe_split":{"columns":["hour","temp","hum"],"data":[[8,0.5,0.25]]}}'
+THREE = EndpointConfig(min_servers=3, max_servers=3)
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def running(control: EndpointControl) -> EndpointInfo:
+    info = control.info()
+    assert info is not None
+    return info
+
+
+def up(control: EndpointControl, count: int) -> bool:
+    status = control.status()
+    return len(status.servers) == count == status.wanted and status.warm
+
+
+@pytest.fixture(scope="module")
+def three(
+    models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EndpointControl]:
+    """An endpoint of three servers: r1 one, r2 two, r4 tricky."""
+    control = EndpointControl(tmp_path_factory.mktemp("three") / "bike")
+    control.configure(THREE)
+    control.ensure_running("bike")
+    for revision, name in ((1, "one"), (2, "two"), (4, "tricky")):
+        control.load(revision, models[name], name, revision)
+    control.set_table({1: 100})
+    yield control
+    control.stop()
+
+
+@pytest.fixture
+def fleet(three: EndpointControl) -> EndpointControl:
+    """The same with three servers up, and everything routed to r1."""
+    three.configure(THREE)
+    three.set_table({1: 100}, "the test's start")
+    until(lambda: up(three, 3))
+    return three
+
+
+def test_all_servers_are_listed_and_hold_everything(fleet: EndpointControl) -> None:
+    status, info = fleet.status(), running(fleet)
+    pids = [server.pid for server in status.servers]
+    assert len(set(pids)) == 3
+    assert tuple(pids) == info.server_pids
+    assert (info.server_pid, status.server_pid) == (pids[0], pids[0])
+    assert {report.revision for report in status.loaded} == {1, 2, 4}
+    assert [variant.revision for variant in status.actual] == [1]
+
+
+def test_rollbacks_under_load_fail_no_request_in_any_server(
+    fleet: EndpointControl, load: type
+) -> None:
+    with load(running(fleet).port, 8) as busy:
+        for _ in range(10):
+            fleet.set_table({1: 50, 2: 50}, "canary")
+            busy.wait_for(20)
+            receipt = fleet.rollback(1, "worse")
+            assert (receipt.requests_failed, receipt.drained, receipt.changed) == (0, True, True)
+    assert busy.failures == []
+    assert busy.revisions == {"r1", "r2"}
+    fleet.set_table({2: 100})
+    fleet.rollback(1, "worse")
+    # Every connection is new, so all servers are reached.
+    assert {fleet.invoke(BODY).revision for _ in range(40)} == {1}
+
+
+def test_one_that_is_killed_under_load_costs_what_it_had_in_hand(
+    fleet: EndpointControl, load: type
+) -> None:
+    fleet.set_table({1: 70, 2: 30}, "canary")
+    before = fleet.status()
+    with load(running(fleet).port, 8) as busy:
+        victim = max(fleet.status().servers, key=lambda server: server.in_flight).pid
+        os.kill(victim, signal.SIGKILL)
+        begun = time.monotonic()
+        answered = busy.answers
+        until(lambda: busy.answers > answered + 20, 2)
+        until(lambda: victim not in running(fleet).server_pids, 2)
+        until(lambda: len(running(fleet).server_pids) == 3)
+        took = time.monotonic() - begun
+        busy.wait_for(50)
+    assert took < 2 or os.getloadavg()[0] > 3
+    assert len(busy.failures) <= 8, "only what the one had in flight may be lost"
+    after = fleet.status()
+    assert after.restarts == before.restarts + 1
+    assert "SIGKILL" in after.last_error
+    assert after.state is EndpointState.SERVING
+    assert after.actual == before.actual, "the new one has the table in force"
+    assert {r.revision for r in after.loaded} == {1, 2, 4}
+
+
+def test_all_killed_at_once_come_back(fleet: EndpointControl) -> None:
+    gone = running(fleet).server_pids
+    for pid in gone:
+        os.kill(pid, signal.SIGKILL)
+    assert fleet.invoke(BODY).revision == 1  # waits on the socket
+    until(lambda: up(fleet, 3))
+    assert not set(running(fleet).server_pids) & set(gone)
+    assert not fleet.status().pinned, "one blow is no crash loop"
+
+
+def test_a_server_that_hangs_among_others_is_ended(fleet: EndpointControl) -> None:
+    victim = running(fleet).server_pids[1]
+    os.kill(victim, signal.SIGSTOP)
+    until(lambda: victim not in running(fleet).server_pids, 40)
+    until(lambda: up(fleet, 3))
+    assert fleet.invoke(BODY).status == 200
+
+
+def test_a_rollback_ends_the_one_that_hangs_and_counts_it(
+    fleet: EndpointControl, load: type
+) -> None:
+    fleet.set_table({2: 100}, "bad")
+    with load(running(fleet).port, 9) as busy:
+        until(lambda: any(server.in_flight for server in fleet.status().servers))
+        victim = max(fleet.status().servers, key=lambda server: server.in_flight).pid
+        os.kill(victim, signal.SIGSTOP)
+        time.sleep(0.2)
+        receipt = fleet.rollback(1, "it hangs")
+        busy.wait_for(30)
+    assert receipt.changed
+    assert receipt.milliseconds_to_swap < 5000
+    assert len(busy.failures) <= 9
+    assert abs(receipt.requests_failed - len(busy.failures)) <= 2
+    assert victim not in [server.pid for server in fleet.status().servers]
+    assert {fleet.invoke(BODY).revision for _ in range(20)} == {1}
+
+
+def test_a_model_that_kills_its_loader_takes_one_server_along(
+    fleet: EndpointControl, models: dict[str, Path]
+) -> None:
+    before = set(running(fleet).server_pids)
+    with pytest.raises(ModelUnusable, match="ended the server process"):
+        fleet.load(70, models["deadly"], "deadly", 1)
+    until(lambda: up(fleet, 3))
+    assert len(before & set(running(fleet).server_pids)) == 2
+    assert 70 not in {report.revision for report in fleet.status().loaded}
+
+
+def test_a_revision_is_loaded_and_unloaded_everywhere(
+    fleet: EndpointControl, models: dict[str, Path]
+) -> None:
+    fleet.load(50, models["two"], "two", 2)
+    fleet.set_table({50: 100})
+    assert {fleet.invoke(BODY).revision for _ in range(30)} == {50}
+    fleet.set_table({1: 100})
+    fleet.unload(50)
+    assert 50 not in {report.revision for report in fleet.status().loaded}
+    fleet.load(50, models["one"], "one", 1)  # the number is free again in all of them
+    fleet.unload(50)
+
+
+def test_replacing_them_one_by_one_loses_no_request(fleet: EndpointControl, load: type) -> None:
+    before = running(fleet)
+    with load(before.port) as busy:
+        after = fleet.replace_server()
+        busy.wait_for(50)
+    assert busy.failures == []
+    assert len(after.server_pids) == 3
+    assert not set(after.server_pids) & set(before.server_pids)
+
+
+def test_more_and_fewer_servers_lose_no_request(fleet: EndpointControl, load: type) -> None:
+    with load(running(fleet).port) as busy:
+        fleet.configure(replace(THREE, min_servers=1, max_servers=1))
+        until(lambda: up(fleet, 1), 60)
+        busy.wait_for(30)
+        fleet.configure(THREE)
+        until(lambda: up(fleet, 3))
+        busy.wait_for(30)
+    assert busy.failures == []
+    assert fleet.config() == THREE
+
+
+def test_the_load_brings_more_servers(fleet: EndpointControl) -> None:
+    fleet.configure(EndpointConfig(min_servers=1, max_servers=2, target_in_flight=1.0))
+    fleet.set_table({4: 100})  # a slow model: every request is in flight for long
+    until(lambda: len(running(fleet).server_pids) == 2, 60)
+    fleet.configure(EndpointConfig(max_servers=1))
+    until(lambda: up(fleet, 1), 60)
+    fleet.configure(EndpointConfig(min_servers=1, max_servers=2, target_in_flight=1.0))
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            assert fleet.invoke(b'{"inputs": {"x": [2000]}}').status == 200
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    try:
+        for thread in threads:
+            thread.start()
+        until(lambda: len(running(fleet).server_pids) == 2, 20)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+
+
+def test_figures_are_those_of_all_and_never_fall(fleet: EndpointControl, load: type) -> None:
+    def requests() -> int:
+        return {row.revision: row.requests for row in fleet.stats().revisions}[1]
+
+    first = requests()
+    with load(running(fleet).port) as busy:
+        busy.wait_for(100)
+    asked = busy.answers
+    assert requests() == first + asked
+    assert fleet.stats().revisions[0].p99_ms is not None
+    os.kill(running(fleet).server_pids[0], signal.SIGKILL)
+    until(lambda: up(fleet, 3))
+    assert requests() >= first + asked
+
+
+def test_settings_are_taken_by_all_and_kept(fleet: EndpointControl) -> None:
+    assert fleet.set_capture(0.25) == replace(fleet.status().capture, rate=0.25)
+    assert fleet.config().capture_rate == 0.25
+    fleet.configure(replace(THREE, max_body=100))
+    assert {fleet.invoke(b"x" * 200).status for _ in range(20)} == {413}
+    os.kill(running(fleet).server_pids[2], signal.SIGKILL)
+    until(lambda: up(fleet, 3))
+    assert {fleet.invoke(b"x" * 200).status for _ in range(20)} == {413}
+    with pytest.raises(WrongState, match=r"127\.0\.0\.1"):
+        fleet.configure(replace(THREE, host="0.0.0.0"))
+    with pytest.raises(BadInput, match="min_servers"):
+        fleet.configure(replace(THREE, min_servers=9))
+    assert fleet.config().max_body == 100
+
+
+def test_a_new_supervisor_brings_all_back(
+    start: Callable[..., EndpointControl], models: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "pair"
+    EndpointControl(folder).configure(EndpointConfig(min_servers=2, max_servers=2, host="::1"))
+    control = start("pair", folder)
+    control.load(1, models["one"], "one", 1)
+    control.set_table({1: 100})
+    before = running(control)
+    assert before.url.startswith("http://[::1]:")
+    assert before.pid is not None
+    os.kill(before.pid, signal.SIGKILL)
+    until(lambda: not running(control).alive)
+    after = control.ensure_running("pair")
+    assert after.port == before.port
+    assert control.invoke(BODY).revision == 1
+    until(lambda: len(running(control).server_pids) == 2)
+    assert not set(running(control).server_pids) & set(before.server_pids)
+
+
+def test_figures_add_up_as_if_one_server_had_counted() -> None:
+    apart, whole = [RevisionTraffic(1), RevisionTraffic(1)], RevisionTraffic(1)
+    for number in range(200):
+        status = 500 if number % 50 == 0 else 200
+        seconds = 0.001 * (1 + number % 37)
+        apart[number % 3 == 0].record(status, seconds)
+        whole.record(status, seconds)
+    sent = [
+        RevisionFigures.from_json(json.loads(json.dumps(asdict(one.figures())))) for one in apart
+    ]
+    added, alone = (sent[0] + sent[1]).stats(), whole.stats()
+    assert replace(added, rps=0) == replace(alone, rps=0)
+    assert sent[0].ended().requests == sent[0].requests
+
+
+def test_what_a_silent_server_had_in_hand_is_its_own(tmp_path: Path) -> None:
+    from core.serving.ledger import unanswered
+
+    ledger = Ledger(shared_memory())
+    ledger.enter()
+    # Nobody holds a connection on this port, so nothing can be lost on it.
+    assert unanswered(ledger, 1, os.getpid()) == 0
+    assert unanswered(ledger, 1, 2**22) == 1, "who has gone cannot be looked into"
