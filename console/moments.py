@@ -21,10 +21,10 @@ def moment(option: str, text: str | None) -> float | None:
         return None
     ago = _AGO.fullmatch(text.strip())
     if ago:
-        return time.time() - float(ago[1]) * _SECONDS[ago[2]]
+        return max(0.0, time.time() - float(ago[1]) * _SECONDS[ago[2]])
     try:
         found = datetime.fromisoformat(text.strip())
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        return max(0.0, (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError) as error:
         raise BadInput(
             f"{option} {text!r}: neither a date nor a time ago",
