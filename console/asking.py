@@ -20,22 +20,24 @@ def _can_ask(session: Session) -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty() and not session.json
 
 
-def confirm_model(session: Session, model: str, given: str | None, consequence: str) -> None:
-    """Have the model's name typed out, unless `given` (of `--confirm`) is it.
+def confirm_model(
+    session: Session, model: str, given: str | None, consequence: str, *, what: str = "model"
+) -> None:
+    """Have the model's name (or that of `what`) typed out, unless `given` (of `--confirm`) is it.
 
     Raises `BadInput` for another name, and where there is nobody to ask.
     """
     if given is None:
         if not _can_ask(session):
             raise BadInput(
-                f"{consequence}: this needs the model's name as a confirmation",
+                f"{consequence}: this needs the {what}'s name as a confirmation",
                 f"add --confirm {model}",
             )
         click.echo(consequence, err=True)
-        given = click.prompt("Type the model's name to go on", err=True, default="")
+        given = click.prompt(f"Type the {what}'s name to go on", err=True, default="")
     if given != model:
         raise BadInput(
-            f"confirmed {given!r}, but the model is {model!r}: nothing was done",
+            f"confirmed {given!r}, but the {what} is {model!r}: nothing was done",
             f"type {model} to go on",
         )
 

@@ -17,7 +17,9 @@ EXIT_REFUSED = 1
 EXIT_BAD_INPUT = 2
 EXIT_TIMED_OUT = 5
 EXIT_WAITING = 6
-"""The run waits at a gate for somebody's decision."""
+"""The run waits at a gate, or the deployment is held, for somebody's decision."""
+EXIT_ROLLED_BACK = 7
+"""The deployment that was waited for went back to the version before."""
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141

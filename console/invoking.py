@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,11 +19,27 @@ if TYPE_CHECKING:
     from core.serving.records import InvokeReply
 
 
+TOKEN_VARIABLE = "OPSDECK_ENDPOINT_TOKEN"
+MOST_TOKEN = 4096
+
+
 def call_endpoint(
-    session: Session, name: str, data: str, headers: Iterable[str], content_type: str
+    session: Session,
+    name: str,
+    data: str,
+    headers: Iterable[str],
+    content_type: str,
+    token_file: Path | None = None,
 ) -> None:
-    """Send `data` and print the answer; leaves by 2 after an answer of 4xx, 4 after 5xx."""
+    """Send `data` and print the answer; leaves by 2 after an answer of 4xx, 4 after 5xx.
+
+    The token comes from the file, or from the environment; an Authorization header given by
+    hand goes before either.
+    """
     named = split_headers(headers)
+    token = os.environ.get(TOKEN_VARIABLE, "") if token_file is None else read_token(token_file)
+    if token and "authorization" not in {key.lower() for key in named}:
+        named |= split_headers([f"Authorization: Bearer {token}"])
     reply = session.ops().endpoints.invoke(name, read_body(data), content_type, named)
     emit(session, _document(reply), lambda: reply.body.decode(errors="replace").rstrip("\n"))
     if session.terminal:
@@ -34,6 +51,19 @@ def call_endpoint(
     if not 200 <= reply.status < 300:
         session.say(f"error {RequestFailed.code} the endpoint answered {reply.status}")
         raise click.exceptions.Exit(RequestFailed.exit_status)
+
+
+def read_token(path: Path) -> str:
+    """The token in a file, without the line break at its end. Raises `BadInput`."""
+    try:
+        with path.open("rb") as stream:
+            token = stream.read(MOST_TOKEN + 1).decode().strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise BadInput(f"--token-file {path}: {reason}", "name a file that can be read") from error
+    if not token or len(token) > MOST_TOKEN:
+        raise BadInput(f"--token-file {path}: no token in it, or more than one")
+    return token
 
 
 def read_body(data: str) -> bytes:

@@ -26,3 +26,4 @@ class RollbackPreview:
     loaded: bool
     deployment_id: str | None
     requests_per_second: float | None  # None where the endpoint could not say at once
+    undo: str = ""  # the command that brings it there again

@@ -9,13 +9,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from core.capture.reporting import LateLabels
 from core.engine import deploywork, durable
 from core.engine.context import SYSTEM, Engine
 from core.engine.heartbeat import DONE
 from core.errors import OpsdeckError
-from core.releases import rows
+from core.releases import endpointrows
+from core.releases.alerts import raise_alert
+from core.releases.events import record_all
+from core.releases.keeping import let_go
 from core.releases.rollback import Intent, finish_rollback, unfinished_intents
 from core.serving.control import EndpointControl
+from core.serving.records import EndpointState
 from core.state import schema
 
 EVERY_SECONDS = 2.0
@@ -31,6 +36,8 @@ class Caretaker:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._stood_down: set[str] = set()
+        self._late_labels = LateLabels(engine.session.reader, engine.workspace.endpoints_dir)
         self._thread = threading.Thread(target=self._loop, name="caretaker", daemon=True)
 
     def start(self) -> None:
@@ -40,7 +47,14 @@ class Caretaker:
     def _loop(self) -> None:
         next_housekeeping = time.monotonic()
         while not self._engine.stopping.wait(EVERY_SECONDS):
-            for job in (self._keep_endpoints_up, self._finish_rollbacks, self._sweep):
+            for job in (
+                self._record_events,
+                self._keep_endpoints_up,
+                self._finish_rollbacks,
+                self._let_go,
+                self._late_labels,
+                self._sweep,
+            ):
                 self._do(job)
             if time.monotonic() >= next_housekeeping:
                 next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
@@ -52,6 +66,14 @@ class Caretaker:
             job()
         except Exception:
             log.exception("caretaker")
+
+    def _record_events(self) -> None:
+        """Put on record what supervisors did by themselves."""
+        record_all(self._engine.session, self._engine.workspace.endpoints_dir)
+
+    def _let_go(self) -> None:
+        """Unload what has been kept long enough for a way back, and watch it no longer."""
+        let_go(self._engine.session, self._engine.workspace.endpoints_dir, self._stood_down)
 
     def _keep_endpoints_up(self) -> None:
         """Start the supervisor of an endpoint that should serve and whose supervisor died."""
@@ -76,29 +98,50 @@ class Caretaker:
                 if message != error.one_line():
                     log.warning("endpoint %s: %s", name, error.one_line())
                     with self._engine.store.transaction(SYSTEM) as tx:
-                        rows.set_message(tx, name, error.one_line())
+                        endpointrows.set_message(tx, name, error.one_line())
                 return
             with self._engine.store.transaction(SYSTEM) as tx:
-                rows.set_message(tx, name, "")
+                endpointrows.set_message(tx, name, "")
                 tx.journal("endpoint.restart", f"endpoint/{name}")
 
     def _heed_crash_loop(self, name: str, control: EndpointControl) -> None:
-        """End a deployment whose version keeps crashing the server: its supervisor has put
-        the last good routing back by itself."""
+        """A version that keeps crashing the server ends its deployment: the supervisor has put
+        the last good routing back by itself. Without one it is told of, once a version."""
+        found = control.folder.read() or {}
+        pinned = bool(found.get("pinned"))
+        if not pinned and found.get("state") != EndpointState.FAILED:
+            return
         reader = self._engine.session.reader
         deployments = reader.rows(
             "SELECT id, version FROM deployments WHERE endpoint = :name"
-            " AND status IN ('progressing', 'paused')",
+            " AND status IN ('progressing', 'paused', 'held')",
             name=name,
         )
-        if deployments and control.status(STATUS_SECONDS).pinned:
+        if not deployments:
+            self._tell_of_crash_loop(name, pinned)
+        elif pinned and control.status(STATUS_SECONDS).pinned:
             message = f"v{deployments[0]['version']} kept crashing the server: last good put back"
             deploywork.fail(self._engine, deployments[0]["id"], message)
-            durable.send_control(
-                f"deployment:{deployments[0]['id']}",
-                {"command": "failed"},
-                f"pinned-{deployments[0]['id']}",
+            self._engine.bell.ring(f"deployment:{deployments[0]['id']}")
+
+    def _tell_of_crash_loop(self, name: str, pinned: bool) -> None:
+        newest = self._engine.session.reader.rows(
+            "SELECT max(revision) AS revision FROM revisions WHERE endpoint = :name", name=name
+        )
+        alert_id = f"crash-{name}-{newest[0]['revision']}"
+        if self._engine.session.reader.rows("SELECT id FROM alerts WHERE id = :id", id=alert_id):
+            return
+        words = "the last good routing was put back" if pinned else "it serves no model"
+        with self._engine.store.transaction(SYSTEM) as tx:
+            raise_alert(
+                tx,
+                "crash_loop",
+                f"endpoint/{name}",
+                f"the server of {name} kept crashing",
+                words,
+                alert_id=alert_id,
             )
+            tx.journal("endpoint.crash_loop", f"endpoint/{name}", message=words)
 
     def _finish_rollbacks(self) -> None:
         """Write the receipt of a rollback whose author died between swap and record."""

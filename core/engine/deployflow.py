@@ -1,7 +1,9 @@
 """The durable workflow of a deployment; see `workflows` for what a body may do.
 
-Its pauses wait for a message on the topic `control` with a time limit: that is how a
-promotion, a rollback or a cancellation reaches them.
+The body only climbs: where a deployment stands, when its timers end and what a person let
+pass is in its row. Waiting is one durable step that looks at the row and is woken by the
+bell, so that a wait of days leaves one line of history, and a worker that takes over goes on
+with the same timers.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any
 from dbos import DBOS
 
 from core.domain.release import DeploymentStatus
-from core.engine import deploywork, waiting
+from core.engine import deploywork, rungs
 from core.engine.context import Engine, engine
 from core.engine.faults import in_words
 
@@ -25,47 +27,31 @@ that kills its worker is counted in its own row."""
 def deployment_workflow(deployment_id: str) -> str:
     """Load, then climb the strategy's ladder; ends early when it was ended elsewhere."""
     status = _load(deployment_id)
-    rush = False
     for index, step in enumerate(_strategy(deployment_id)):
         if status != DeploymentStatus.PROGRESSING:
             break
-        if step["kind"] == "set_weight":
-            if not rush or step["weight"] == 100.0:
-                status = _weight(deployment_id, index, step["weight"])
-        elif not rush:
-            status, rush = _pause(deployment_id, index, step["seconds"])
-    if status == "cancelled":
+        status = _rung(deployment_id, index, step)
+    if status == rungs.CANCELLED:
         status = _cancel_deployment(deployment_id)
     if status == DeploymentStatus.PROGRESSING:
         status = _finish_deployment(deployment_id)
     return status
 
 
-def _pause(deployment_id: str, index: int, seconds: float | None) -> tuple[str, bool]:
-    """Wait out a pause; returns the state to go on in, and whether to skip what is left."""
-    status, left = _begin_pause(deployment_id, index, seconds), seconds
-    while status == DeploymentStatus.PAUSED:
-        message = DBOS.recv("control", timeout_seconds=86_400.0 if left is None else left)
-        status = _state(deployment_id)
-        if status != DeploymentStatus.PAUSED:
-            break
-        if _ends_pause(message, index) or (message is None and seconds is not None):
-            return DeploymentStatus.PROGRESSING, (message or {}).get("command") == "promote_full"
-        if seconds is not None:  # a message for another pause does not make this one longer
-            left = _left_of_pause(deployment_id)
-    return status, False
-
-
-def _ends_pause(message: dict[str, Any] | None, index: int) -> bool:
-    """Whether a message promotes out of the pause at this step of the strategy.
-
-    A promotion names the pause that its author saw: two in a row must not skip two. One in
-    full ends them all.
-    """
-    command = (message or {}).get("command")
-    return command == "promote_full" or (
-        command == "promote" and message is not None and message.get("index") == index
-    )
+def _rung(deployment_id: str, index: int, step: dict[str, Any]) -> str:
+    """One step of the strategy, and whatever holds it up; returns the state after it."""
+    if step["kind"] == "set_weight":
+        status = _weight(deployment_id, index, step["weight"])
+        while status == DeploymentStatus.HELD:  # somebody held it between two steps
+            status = _wait(deployment_id, index)
+            if status in (DeploymentStatus.PROGRESSING, rungs.BEGIN):
+                status = _weight(deployment_id, index, step["weight"])
+        return status
+    status = _begin(deployment_id, index)
+    while status in (DeploymentStatus.PAUSED, DeploymentStatus.HELD, rungs.BEGIN):
+        begins = status == rungs.BEGIN
+        status = _begin(deployment_id, index) if begins else _wait(deployment_id, index)
+    return status
 
 
 def _releasing(deployment_id: str, work: Callable[[Engine], str]) -> str:
@@ -90,7 +76,7 @@ def _load(deployment_id: str) -> str:
 def _strategy(deployment_id: str) -> list[dict[str, Any]]:
     worker = engine()
     steps = worker.insist(lambda: deploywork.strategy_of(worker, deployment_id))
-    return [{"kind": s.kind, "weight": s.weight, "seconds": s.seconds} for s in steps]
+    return [{"kind": s.kind, "weight": s.weight} for s in steps]
 
 
 @DBOS.step(name="weight")
@@ -100,22 +86,14 @@ def _weight(deployment_id: str, index: int, weight: float) -> str:
     )
 
 
-@DBOS.step(name="pause")
-def _begin_pause(deployment_id: str, index: int, seconds: float | None) -> str:
-    return _releasing(
-        deployment_id, lambda e: deploywork.begin_pause(e, deployment_id, index, seconds)
-    )
+@DBOS.step(name="begin rung")
+def _begin(deployment_id: str, index: int) -> str:
+    return _releasing(deployment_id, lambda e: rungs.begin(e, deployment_id, index))
 
 
-@DBOS.step(name="left of pause")
-def _left_of_pause(deployment_id: str) -> float:
-    worker = engine()
-    return worker.insist(lambda: waiting.seconds_of_pause(worker, deployment_id))
-
-
-@DBOS.step(name="state")
-def _state(deployment_id: str) -> str:
-    return _releasing(deployment_id, lambda e: deploywork.state_of(e, deployment_id))
+@DBOS.step(name="wait at rung")
+def _wait(deployment_id: str, index: int) -> str:
+    return _releasing(deployment_id, lambda e: rungs.wait(e, deployment_id, index))
 
 
 @DBOS.step(name="cancel")

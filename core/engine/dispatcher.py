@@ -168,8 +168,7 @@ class Dispatcher:
         elif kind == "step.start":
             durable.start_step(durable.StepStart(**payload))
         elif kind == "control":
-            if target.startswith("deployment:"):  # gates have been rung for, and look themselves
-                durable.send_control(target, dict(payload), f"outbox-{message}")
+            pass  # gates and deployments have been rung for, and look at their rows themselves
         elif kind == "deployment.start":
             durable.start_deployment(target)
         elif kind == "mirror":
@@ -214,8 +213,9 @@ class Dispatcher:
                 if DeploymentStatus(row["status"]) not in DEPLOYMENT_ENDED
             ]
         self._engine.bell.ring(run_id)
+        for deployment in open_ones:
+            self._engine.bell.ring(f"deployment:{deployment}")
         targets = [workflows.step_workflow_id(run_id, run["generation"], name) for name in names]
-        targets += [f"deployment:{deployment}" for deployment in open_ones]
         for target in targets:
             durable.send_control(target, {"command": "cancel"}, f"outbox-{message}-{target}")
 

@@ -23,9 +23,11 @@ from core.state.store import is_disk_full, make_engine, prepare_sqlite
 from core.workspace import Workspace
 
 APPLICATION = "opsdeck"
-VERSION = "opsdeck-1"
+VERSION = "opsdeck-2"
 """Pinned: by default it is a hash of the source, and another version's work is left lying.
-Raised when a workflow's body changes in a way that a replay would not survive."""
+Raised when a workflow's body changes in a way that a replay would not survive: what is open
+then stays where it is, and has to be started again. 2: a deployment's steps wait in one
+durable step each."""
 
 log = logging.getLogger("opsdeck.worker")
 KEEP_DAYS = 7.0

@@ -31,7 +31,6 @@ LOOK_GATE = 30.0
 
 BROKEN_EVERY = 30.0
 BROKEN = "internal error, see worker.log"
-_MOMENT = 0.01
 _BROKEN = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
@@ -97,14 +96,6 @@ def await_decision(engine: Engine, run_id: str, workflow_id: str) -> None:
             if left <= 0:
                 return
             rung.wait(min(LOOK_GATE, left))
-
-
-def seconds_of_pause(engine: Engine, deployment_id: str) -> float:
-    """How long a deployment's pause still lasts; next to nothing when it is over."""
-    rows = engine.session.reader.rows(
-        "SELECT next_at FROM deployments WHERE id = :id AND next_at IS NOT NULL", id=deployment_id
-    )
-    return max(_MOMENT, float(rows[0]["next_at"]) - time.time()) if rows else _MOMENT
 
 
 def _seconds_open(engine: Engine, workflow_id: str) -> float:

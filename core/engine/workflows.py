@@ -20,6 +20,7 @@ from dbos import DBOS, SetWorkflowID
 
 from core.domain.run import StepStatus
 from core.engine import (
+    deploystep,
     deploywork,
     gatework,
     registerwork,
@@ -301,7 +302,7 @@ def _create_deployment(run_id: str, name: str, generation: int) -> dict[str, str
 
     def create() -> str:
         _refuse_overtaken(run_id, generation)
-        made.update(deploywork.create_for_step(worker, run_id, name, generation))
+        made.update(deploystep.create_for_step(worker, run_id, name, generation))
         return made.get("status", StepStatus.RUNNING)
 
     status = _guarded(run_id, generation, name, create)
@@ -312,7 +313,7 @@ def _create_deployment(run_id: str, name: str, generation: int) -> dict[str, str
 def _end_deploy_step(run_id: str, generation: int, name: str, outcome: str) -> str:
     def end() -> str:
         _refuse_overtaken(run_id, generation)
-        return deploywork.end_for_step(engine(), run_id, name, outcome)
+        return deploystep.end_for_step(engine(), run_id, name, outcome)
 
     return _guarded(run_id, generation, name, end)
 

@@ -6,6 +6,7 @@ from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus
 from core.errors import WrongState
 from core.reads import releases as _releases
 from core.releases.lock import release_lock
+from core.releases.standing import stand_down
 from core.serving.control import EndpointControl
 from core.session import Session
 
@@ -39,4 +40,6 @@ def abort_deployment(session: Session, name: str, reason: str) -> str:
                 raise WrongState(f"endpoint {name}: the deployment has just ended")
             rows.withdraw_canary(tx, row, DeploymentStatus.ABORTED, reason or "aborted")
             tx.outbox("control", f"deployment:{deployment.id}", command="aborted")
+        if deployment.plan is not None:
+            stand_down(control, deployment.id, deployment.plan)
     return deployment.id

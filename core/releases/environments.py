@@ -44,6 +44,17 @@ def point_aliases(
         aliases.set_alias(tx, before["model"], "previous", before["version"])
     if aliases.alias_of(tx, now["model"], "candidate") == now["version"]:
         aliases.drop_alias(tx, now["model"], "candidate")
+    _drop_unserved(tx, endpoint)
+
+
+def withdraw_aliases(tx: Transaction, endpoint: str) -> None:
+    """Take `champion` and `previous` from models that this endpoint served and no other
+    production endpoint serves any more; asks to mirror it."""
+    if environment_of(tx, endpoint) == PRODUCTION:
+        _drop_unserved(tx, endpoint)
+
+
+def _drop_unserved(tx: Transaction, endpoint: str) -> None:
     table = schema.revisions
     served = sa.select(table.c.model).where(table.c.endpoint == endpoint).distinct()
     for model in sorted(row["model"] for row in tx.rows(served)):

@@ -80,9 +80,14 @@ def check_promotable(deployment: Row, *, full: bool) -> None:
 
 
 def let_pass(tx: Transaction, deployment: Row, *, full: bool) -> None:
-    """Let the deployment pass the step at which it is, or (`full`) all that are left."""
+    """Let the deployment pass the step at which it is, or (`full`) all that are left.
+
+    One that was held at a weight just goes on: there is nothing to pass.
+    """
     steps = plan_from_json(deployment["strategy"]).steps
-    passed = len(steps) if full else deployment["step_index"] + 1
+    index = deployment["step_index"]
+    waits = index >= len(steps) or steps[index].kind != "set_weight"
+    passed = len(steps) if full else index + 1 if waits else index
     values: dict[str, Any] = {"promoted": max(passed, deployment["promoted"])}
     if deployment["status"] == DeploymentStatus.HELD:
         values |= {"status": DeploymentStatus.PROGRESSING, "message": ""}

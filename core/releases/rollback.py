@@ -28,6 +28,7 @@ from core.ids import new_id, short_id
 from core.reads import models as _models
 from core.reads import releases as _releases
 from core.releases.lock import release_lock
+from core.releases.standing import stand_down
 from core.serving.control import EndpointControl
 from core.session import Session
 
@@ -145,6 +146,9 @@ def roll_back(session: Session, name: str, to_version: int | None, reason: str) 
             ) from error
         if path is not None:
             path.unlink(missing_ok=True)
+        last = endpoint.deployment
+        if last is not None and last.plan is not None:
+            stand_down(control, last.id, last.plan)
     return receipt
 
 

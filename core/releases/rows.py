@@ -18,16 +18,14 @@ from core.domain.analysis import AnalysisPlan
 from core.domain.plans import plan_json
 from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus, ReleasePlan, StrategyStep
 from core.errors import WrongState
+from core.releases import endpointrows
 from core.releases.alerts import raise_alert, resolve_alerts
-from core.releases.environments import PRODUCTION, point_aliases
+from core.releases.environments import point_aliases
 from core.state import schema
 from core.state.store import Transaction
 
 Row = Mapping[str, Any]
 ALL_AT_ONCE = (StrategyStep("set_weight", weight=100.0),)
-DELETED = "deleted"
-"""State of an endpoint whose row stays for the sake of its receipts."""
-
 _OPEN = [status.value for status in DeploymentStatus if status not in DEPLOYMENT_ENDED]
 
 
@@ -54,7 +52,7 @@ def create_deployment(
     found = tx.row(sa.select(table).where(table.c.id == deployment_id))
     if found is not None:
         return found
-    ensure_endpoint(tx, endpoint, port, environment)
+    endpointrows.ensure_endpoint(tx, endpoint, port, environment)
     active = open_deployment(tx, endpoint)
     if active is not None:
         raise WrongState(
@@ -150,7 +148,7 @@ def set_progress(
     if step_index is not None:
         values["step_index"] = step_index
     update_deployment(tx, deployment["id"], **values)
-    _touch_endpoint(tx, deployment["endpoint"], status="updating")
+    endpointrows.touch(tx, deployment["endpoint"], status="updating")
 
 
 def record_weight(tx: Transaction, deployment: Row, weight: float, message: str) -> None:
@@ -205,7 +203,7 @@ def end_deployment(
     event(tx, deployment["id"], str(status), message)
     resolve_alerts(tx, deployment["id"], ("held", "frozen"))
     serving = stable_revision(tx, deployment["endpoint"]) is not None
-    _touch_endpoint(tx, deployment["endpoint"], status="in_service" if serving else "failed")
+    endpointrows.touch(tx, deployment["endpoint"], status="in_service" if serving else "failed")
     tx.journal(
         f"deployment.{status}",
         f"endpoint/{deployment['endpoint']}",
@@ -260,7 +258,7 @@ def return_to(tx: Transaction, endpoint: str, bad: int, good: int) -> None:
     if earlier is not None:
         _set_revision(tx, endpoint, earlier["revision"], state="previous")
     point_aliases(tx, endpoint, stable, earlier)
-    _touch_endpoint(tx, endpoint, status="in_service")
+    endpointrows.touch(tx, endpoint, status="in_service")
 
 
 def event(tx: Transaction, deployment_id: str, kind: str, message: str) -> None:
@@ -269,87 +267,6 @@ def event(tx: Transaction, deployment_id: str, kind: str, message: str) -> None:
         schema.deployment_events.insert().values(
             deployment_id=deployment_id, at=tx.now, actor=tx.actor, kind=kind, message=message
         )
-    )
-
-
-def set_address(tx: Transaction, endpoint: str, host: str, port: int) -> None:
-    """Record where the endpoint answers."""
-    tx.execute(
-        schema.endpoints.update()
-        .where(schema.endpoints.c.name == endpoint)
-        .values(host=host, port=port, updated_at=tx.now)
-    )
-
-
-def ensure_endpoint(tx: Transaction, name: str, port: int, environment: str | None) -> None:
-    """Make the endpoint's row, the first time; address and environment stay what they are.
-
-    One that was deleted begins anew under its old name. Raises `WrongState` for another port
-    or environment than it has.
-    """
-    table = schema.endpoints
-    found = tx.row(sa.select(table).where(table.c.name == name))
-    if found is not None and found["status"] == DELETED:
-        tx.execute(
-            table.update()
-            .where(table.c.name == name)
-            .values(
-                status="creating",
-                environment=environment or PRODUCTION,
-                port=port,
-                created_at=tx.now,
-                updated_at=tx.now,
-            )
-        )
-    elif found is not None:
-        if port not in (0, found["port"]) and found["port"]:
-            raise WrongState(
-                f"endpoint {name} answers on port {found['port']}, not {port}",
-                "leave the port out, or deploy to another endpoint",
-            )
-        if environment not in (None, found["environment"]):
-            raise WrongState(
-                f"endpoint {name} belongs to {found['environment']}, not to {environment}",
-                "deploy to another endpoint",
-            )
-        return
-    else:
-        tx.execute(
-            table.insert().values(
-                name=name,
-                environment=environment or PRODUCTION,
-                status="creating",
-                host="127.0.0.1",
-                port=port,
-                created_at=tx.now,
-                updated_at=tx.now,
-            )
-        )
-    tx.journal(
-        "endpoint.create",
-        f"endpoint/{name}",
-        port=port,
-        environment=environment or PRODUCTION,
-    )
-
-
-def port_of(tx: Transaction, endpoint: str) -> int:
-    """The port that the endpoint was given, or once had; 0 for any."""
-    table = schema.endpoints
-    row = tx.row(sa.select(table.c.port).where(table.c.name == endpoint))
-    return 0 if row is None else int(row["port"])
-
-
-def set_message(tx: Transaction, endpoint: str, message: str) -> None:
-    """Say beside an endpoint what keeps it from serving; "" when nothing does."""
-    _touch_endpoint(tx, endpoint, message=message)
-
-
-def _touch_endpoint(tx: Transaction, name: str, **values: Any) -> None:
-    tx.execute(
-        schema.endpoints.update()
-        .where(schema.endpoints.c.name == name)
-        .values(updated_at=tx.now, **values)
     )
 
 

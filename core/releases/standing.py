@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.domain.plans import is_watched, plan_from_json, watched
+from core.domain.release import ReleasePlan
 from core.errors import OpsdeckError
 from core.serving.control import EndpointControl
 
@@ -23,10 +24,9 @@ def arm(control: EndpointControl, deployment: Mapping[str, Any]) -> None:
         )
 
 
-def stand_down(control: EndpointControl, deployment_id: str, text: str) -> None:
-    """Have the supervisor watch and mirror nothing for a deployment (whose plan is `text`) any
-    more. One that does not answer is no reason to stop: it watches nothing that can happen."""
-    plan = plan_from_json(text)
+def stand_down(control: EndpointControl, deployment_id: str, plan: ReleasePlan) -> None:
+    """Have the supervisor watch and mirror nothing for a deployment any more. One that does
+    not answer is no reason to stop: it sees in its own routing that there is nothing left."""
     try:
         info = control.info()
         if info is None or not info.alive:

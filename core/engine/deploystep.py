@@ -1,0 +1,106 @@
+"""A run's deploy step: the deployment that it opens, and how it ends by that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.domain.release import DeploymentStatus
+from core.domain.run import StepStatus
+from core.engine import runstate
+from core.engine.context import STATE_AWAY, SYSTEM, Engine
+from core.engine.plan import Plan, load_plan
+from core.engine.registerwork import registered_version
+from core.errors import OpsdeckError, StepFailed
+from core.releases import rows
+from core.releases.environments import PRODUCTION
+from core.releases.strategy import parse_plan
+from core.state import schema
+from core.state.store import Transaction
+
+_TABLE = schema.deployments
+
+
+def create_for_step(engine: Engine, run_id: str, name: str, generation: int) -> dict[str, str]:
+    """Open the deployment that a deploy step asks for: `{"deployment"}` or `{"status"}`."""
+    deployment_id = f"{run_id}-{name}-{generation}"
+    try:
+        with engine.store.transaction(SYSTEM) as tx:
+            run, row = runstate.load_run(tx, run_id), runstate.load_step(tx, run_id, name)
+            if StepStatus(row["status"]).ended:
+                return {"status": str(row["status"])}
+            if run["cancel_requested"]:
+                runstate.end_step(tx, run_id, name, StepStatus.CANCELLED, message="cancelled")
+                return {"status": StepStatus.CANCELLED}
+            plan = load_plan(tx, run)
+            options = plan.step(name).options
+            version = registered_version(tx, run_id, str(options["register"]))
+            if version is None:
+                raise StepFailed(f"deploy {name}: nothing was registered to deploy")
+            rows.create_deployment(
+                tx,
+                deployment_id,
+                endpoint=str(options["endpoint"]),
+                model=version["name"],
+                version=version["version"],
+                strategy=parse_plan(options["strategy"]),
+                port=int(options.get("port") or 0),
+                environment=_environment(plan, options),
+                reason=f"run #{run['number']}",
+                run_id=run_id,
+                step=name,
+            )
+            runstate.set_step(
+                tx,
+                run_id,
+                name,
+                status=StepStatus.RUNNING,
+                attempt=1,
+                started_at=row["started_at"] or tx.now,
+                worker_id=engine.worker_id,
+            )
+            runstate.refresh_run(tx, run_id)
+        return {"deployment": deployment_id}
+    except STATE_AWAY:
+        raise
+    except OpsdeckError as error:
+        with engine.store.transaction(SYSTEM) as tx:
+            runstate.end_step(tx, run_id, name, StepStatus.FAILED, message=error.one_line())
+        return {"status": StepStatus.FAILED}
+
+
+def _environment(plan: Plan, options: Mapping[str, Any]) -> str:
+    """Where the last gate before the deploy step lets the version go; else production."""
+    gates = [plan.step(name).options["environment"] for name in options.get("gates", ())]
+    return str(options.get("environment") or (gates[-1] if gates else PRODUCTION))
+
+
+def end_for_step(engine: Engine, run_id: str, name: str, outcome: str) -> str:
+    """Close a deploy step by how its deployment ended."""
+    status = {
+        DeploymentStatus.SUCCEEDED: StepStatus.SUCCEEDED,
+        DeploymentStatus.ABORTED: StepStatus.REJECTED,
+        DeploymentStatus.ROLLED_BACK: StepStatus.REJECTED,
+    }.get(DeploymentStatus(outcome), StepStatus.FAILED)
+    with engine.store.transaction(SYSTEM) as tx:
+        run, row = runstate.load_run(tx, run_id), runstate.load_step(tx, run_id, name)
+        if StepStatus(row["status"]).ended:
+            return str(row["status"])
+        if run["cancel_requested"] and status is not StepStatus.SUCCEEDED:
+            status = StepStatus.CANCELLED
+        deployment = _of_step(tx, run_id, name)
+        runstate.end_step(tx, run_id, name, status, message=deployment["message"])
+    return status
+
+
+def _of_step(tx: Transaction, run_id: str, name: str) -> Mapping[str, Any]:
+    row = tx.row(
+        sa.select(_TABLE)
+        .where(_TABLE.c.run_id == run_id, _TABLE.c.step == name)
+        .order_by(_TABLE.c.created_at.desc())
+        .limit(1)
+    )
+    assert row is not None, (run_id, name)
+    return row

@@ -1,0 +1,252 @@
+"""Bringing a version to an endpoint, step by step, and back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from core.domain.preview import ChangePreview
+from core.domain.release import Deployment, Receipt, ReleasePlan
+from core.domain.rollback import RollbackPreview
+from core.errors import OpsdeckError, WorkerUnavailable, WrongState
+from core.ids import new_id
+from core.reads import models as _models
+from core.reads import releases as _releases
+from core.releases.presets import PRESETS
+from core.releases.rollback import roll_back
+from core.releases.strategy import DEFAULT_PLAN, Written, parse_plan
+from core.services import previews
+from core.services.rules import check_gate, check_name
+from core.services.workers import WorkersService
+from core.serving.control import EndpointControl
+from core.session import Session
+
+GLANCE_SECONDS = 0.5  # for what is only nice to know on the way to a rollback
+
+
+class ReleasesService:
+    """Deployments of the workspace's endpoints."""
+
+    def __init__(self, session: Session, workers: WorkersService) -> None:
+        self._session = session
+        self._workers = workers
+
+    def presets(self) -> Mapping[str, ReleasePlan]:
+        """The strategies that have a name."""
+        return PRESETS
+
+    def deployment(self, deployment_id: str) -> Deployment:
+        """One deployment with its events; raises `NotFound`."""
+        return _releases.find_deployment(self._session.reader, deployment_id)
+
+    def plan_for(self, name: str, model: str, version: int) -> ReleasePlan:
+        """The strategy of a deployment for which none is named: `progressive` where it changes
+        the model version that a production endpoint serves, else a quick canary."""
+        rows = self._session.reader.rows(
+            "SELECT e.environment, r.model, r.version FROM endpoints e JOIN revisions r"
+            " ON r.endpoint = e.name WHERE e.name = :name AND r.state = 'stable'",
+            name=name,
+        )
+        if rows and rows[0]["environment"] == "production":
+            serves = rows[0]["model"], rows[0]["version"]
+            return DEFAULT_PLAN if serves == (model, version) else PRESETS["progressive"]
+        return DEFAULT_PLAN
+
+    def deploy(
+        self,
+        name: str,
+        model: str,
+        version: str,
+        *,
+        strategy: Written | ReleasePlan | None = None,
+        port: int = 0,
+        environment: str | None = None,
+        override: bool = False,
+        reason: str = "",
+    ) -> Deployment:
+        """Ask for a deployment of a model version (number or alias) by a strategy.
+
+        `strategy` is a preset's name, a list of steps or a mapping. A new endpoint belongs to
+        `environment` (default: the workspace's). Raises `NotFound`, `BadInput` (the strategy),
+        `WrongState` (another one is open), and `NotAllowed` where the version was asked
+        approval for and has none, unless `override` says to go past the gate, which the
+        journal keeps with the reason.
+        """
+        from core.releases import rows
+        from core.releases.environments import environment_of
+
+        self._session.refuse_when_read_only("endpoints deploy")
+        check_name(name)
+        found = _models.find_version(self._session.reader, model, version)
+        plan = self._plan(strategy, name, model, found.version)
+        deployment_id = new_id()
+        with self._session.change("endpoints deploy") as tx:
+            check_gate(tx, model, found.version, override, reason)
+            known = environment_of(tx, name)
+            rows.create_deployment(
+                tx,
+                deployment_id,
+                endpoint=name,
+                model=model,
+                version=found.version,
+                strategy=plan,
+                port=port,
+                environment=environment or known or self._session.workspace.environment,
+                reason=reason,
+            )
+            tx.outbox("deployment.start", deployment_id)
+        self._workers.wake()
+        return _releases.find_deployment(self._session.reader, deployment_id)
+
+    def preview_deploy(
+        self,
+        name: str,
+        model: str,
+        version: str,
+        *,
+        strategy: Written | ReleasePlan | None = None,
+        environment: str | None = None,
+    ) -> ChangePreview:
+        """What `deploy` would do; raises what it would raise, but for the gate, which is told."""
+        check_name(name)
+        found = _models.find_version(self._session.reader, model, version)
+        plan = self._plan(strategy, name, model, found.version)
+        target = self.environment_for(name, environment)
+        return previews.of_deploy(self._session, name, model, found.version, plan, target)
+
+    def environment_for(self, name: str, wanted: str | None = None) -> str:
+        """The environment that a deployment to this endpoint would go to."""
+        rows = self._session.reader.rows(
+            "SELECT environment FROM endpoints WHERE name = :name AND status <> 'deleted'",
+            name=name,
+        )
+        if rows:
+            return str(rows[0]["environment"])
+        return wanted or self._session.workspace.environment
+
+    def promote(self, name: str, *, full: bool = False, reason: str = "") -> Deployment:
+        """End the present pause of the open deployment, or (`full`) all of its steps.
+
+        Raises `WrongState` when nothing is being deployed, and, unless `full`, when it neither
+        pauses nor is held, or bakes: a promotion is for the pause that was seen, never for the
+        next one.
+        """
+        from core.releases import holding, rows
+
+        command = "promote_full" if full else "promote"
+        with self._session.change("endpoints promote") as tx:
+            deployment = self._open(tx, name)
+            holding.check_promotable(deployment, full=full)
+            holding.let_pass(tx, deployment, full=full)
+            rows.event(tx, deployment["id"], command, reason or "asked for")
+            tx.journal(
+                f"deployment.{command}",
+                f"endpoint/{name}",
+                deployment=deployment["id"],
+                step=deployment["step_index"],
+                reason=reason,
+            )
+            tx.outbox(
+                "control",
+                f"deployment:{deployment['id']}",
+                command=command,
+                index=deployment["step_index"],
+            )
+        self._workers.wake()
+        return _releases.find_deployment(self._session.reader, deployment["id"])
+
+    def hold(self, name: str, reason: str = "") -> Deployment:
+        """Stop the open deployment where it is, until somebody promotes it.
+
+        Raises `WrongState` when nothing is being deployed, or it is still loading.
+        """
+        from core.releases import holding
+
+        with self._session.change("endpoints hold") as tx:
+            deployment = self._open(tx, name)
+            holding.check_holdable(deployment)
+            words = f"held by {tx.actor}" + (f": {reason}" if reason else "")
+            holding.hold(tx, deployment, words)
+            tx.outbox("control", f"deployment:{deployment['id']}", command="hold")
+        return _releases.find_deployment(self._session.reader, deployment["id"])
+
+    def weight(self, name: str, percent: float, reason: str = "") -> Deployment:
+        """Give the version that is being deployed this share of the traffic, and hold it there.
+
+        At once and without a worker. Raises `BadInput`, `WrongState`, `EndpointUnavailable`.
+        """
+        from core.releases.byhand import set_weight
+
+        self._session.refuse_when_read_only("endpoints weight")
+        deployment_id = set_weight(self._session, name, percent, reason)
+        return _releases.find_deployment(self._session.reader, deployment_id)
+
+    def abort(self, name: str, reason: str = "") -> Deployment:
+        """End the open deployment at once, with all traffic on the stable version.
+
+        Raises `WrongState` when nothing is being deployed. A first deployment has no stable
+        version to go back to: it ends all the same.
+        """
+        from core.releases.abort import abort_deployment
+
+        self._session.refuse_when_read_only("endpoints abort")
+        deployment_id = abort_deployment(self._session, name, reason)
+        self._workers.wake()
+        return _releases.find_deployment(self._session.reader, deployment_id)
+
+    def preview(
+        self, action: str, name: str, *, full: bool = False, percent: float | None = None
+    ) -> ChangePreview:
+        """What promote, hold, weight, abort or delete would do; raises what they would raise,
+        and `BadInput` for another action."""
+        endpoint = _releases.find_endpoint(self._session.reader, name)
+        return previews.of_change(action, endpoint, full=full, percent=percent)
+
+    def preview_rollback(self, name: str, to_version: int | None = None) -> RollbackPreview:
+        """What a rollback would move; raises `WrongState` when there is nothing to go to."""
+        # All but the rate is of the rows and the supervisor's file: what hangs must not hold
+        # up the way back.
+        endpoint = _releases.find_endpoint(self._session.reader, name)
+        info = self._control(name).info()
+        found = previews.of_rollback(endpoint, info, to_version)
+        if info is None or not info.alive:
+            return found
+        return previews.with_rate(found, self._rate(name))
+
+    def rollback(self, name: str, to_version: int | None = None, reason: str = "") -> Receipt:
+        """Go back to the last good version (or to one named) at once.
+
+        Raises `WrongState`, `NotFound`, `EndpointUnavailable`, `ReadOnly`.
+        """
+        self._session.refuse_when_read_only("endpoints rollback")
+        receipt = roll_back(self._session, name, to_version, reason)
+        with contextlib.suppress(WorkerUnavailable):  # done is done; the mirror can wait
+            self._workers.wake()
+        return receipt
+
+    def _plan(
+        self, strategy: Written | ReleasePlan | None, name: str, model: str, version: int
+    ) -> ReleasePlan:
+        if strategy is None:
+            return self.plan_for(name, model, version)
+        return strategy if isinstance(strategy, ReleasePlan) else parse_plan(strategy)
+
+    def _control(self, name: str) -> EndpointControl:
+        return EndpointControl(self._session.workspace.endpoints_dir / name)
+
+    def _rate(self, name: str) -> float | None:
+        """Requests per second now, where the endpoint says so at once."""
+        try:
+            return sum(s.rps for s in self._control(name).stats(GLANCE_SECONDS).revisions)
+        except OpsdeckError:
+            return None
+
+    def _open(self, tx: Any, name: str) -> Mapping[str, Any]:
+        from core.releases import rows
+
+        _releases.find_endpoint(self._session.reader, name)
+        deployment = rows.open_deployment(tx, name)
+        if deployment is None:
+            raise WrongState(f"endpoint {name}: nothing is being deployed")
+        return deployment
