@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from core.errors import OpsdeckError
 from core.serving import metrics
 from core.serving.access import Front
 from core.serving.dialects import Plain, SageMaker, error_body, for_path
@@ -47,7 +48,9 @@ class Pages:
         return self.reply(503, error_body("not_ready", "No model version is routed yet"))
 
     async def status(self, _: Request) -> Response:
-        """The routing table, what is loaded, and the traffic."""
+        """The routing table, what is loaded, and the traffic of the whole endpoint."""
+        if (whole := await self._whole("status")) is not None:
+            return self.reply(200, orjson.dumps(whole))
         service = self._service
         table = [asdict(variant) for variant in service.epoch.table.variants]
         loaded = [asdict(item.report) for item in service.loaded.values()]
@@ -55,8 +58,19 @@ class Pages:
         return self.reply(200, orjson.dumps({**shown, "stats": asdict(service.stats())}))
 
     async def metrics(self, _: Request) -> Response:
-        """The figures for Prometheus."""
-        return self.reply(200, metrics.render(self._service).encode(), metrics.CONTENT_TYPE)
+        """The figures of every server process for Prometheus."""
+        text = await self._whole("metrics") or metrics.render(self._service)
+        return self.reply(200, text.encode(), metrics.CONTENT_TYPE)
+
+    async def _whole(self, what: str) -> Any:
+        """What the supervisor gathers from all servers; None while it cannot be had: then this
+        process speaks for itself."""
+        if self._service.whole is None:
+            return None
+        try:
+            return await self._service.whole(what)
+        except OpsdeckError:
+            return None
 
     async def openapi(self, _: Request) -> Response:
         """The description of all this for what is routed now."""

@@ -20,6 +20,7 @@ from core.serving.keeper import Keeper
 from core.serving.records import CaptureStatus, EndpointStatus, SwapReport, Variant
 from core.serving.rollbacks import Rollbacks
 from core.serving.watch import Watch
+from core.serving.whole import Whole
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Desk:
         self._rollbacks = Rollbacks(keeper)
         self.watch = Watch(folder, keeper, self._rollbacks)
         self._figures = Collector(keeper.fleet)
+        self.whole = Whole(name, keeper, self._figures)
 
     async def open(self, path: str) -> asyncio.Server:
         """Listen on the control socket, which only its owner may use."""

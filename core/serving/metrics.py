@@ -1,8 +1,8 @@
 """The figures of a server process in Prometheus' text format, version 0.0.4
 (https://prometheus.io/docs/instrumenting/exposition_formats).
 
-Counters start at zero with the process, which is a label: where several processes serve one
-endpoint, a scrape reaches one of them, so sum over `process`.
+Counters start at zero with the process, which is a label: a scrape gets the figures of all
+processes that serve the endpoint (see `whole`), so sum over `process`.
 """
 
 from __future__ import annotations

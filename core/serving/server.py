@@ -26,6 +26,7 @@ import uvicorn
 import uvloop
 
 from core.errors import OpsdeckError
+from core.serving import metrics
 from core.serving.app import build
 from core.serving.channel import Channel
 from core.serving.config import EndpointConfig
@@ -35,6 +36,7 @@ from core.serving.folder import EndpointFolder
 from core.serving.ledger import Ledger
 from core.serving.records import Variant
 from core.serving.service import Service
+from core.serving.whole import WAIT_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class Server:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._leave.set)
         channel = Channel(self._obey)
         await channel.open(end)
+        self._service.whole = partial(channel.call, timeout=WAIT_SECONDS)
         waits = [
             asyncio.ensure_future(self._leave.wait()),
             asyncio.ensure_future(channel.lost.wait()),
@@ -92,6 +95,8 @@ class Server:
                 return None
             case "figures":
                 return figures_of(service)
+            case "metrics":
+                return metrics.render(service)
             case "capture":
                 service.set_capture(args["rate"])
                 return asdict(service.capture.status())
@@ -122,20 +127,7 @@ class Server:
     async def _serve(self) -> None:
         if self._uvicorn is not None:
             return
-        config = uvicorn.Config(
-            build(self._service),
-            # uvicorn calls it as it would a class.
-            http=partial(Connection, self._service),  # type: ignore[arg-type]
-            interface="asgi3",
-            proxy_headers=False,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=30,
-        )
-        self._uvicorn = _Quiet(config)
+        self._uvicorn = _Quiet(http_config(self._service))
         self._serving = asyncio.ensure_future(self._uvicorn.serve(sockets=[self._listener]))
         while not self._uvicorn.started:
             await asyncio.sleep(0.005)
@@ -157,6 +149,23 @@ class Server:
             await asyncio.wait([self._serving], timeout=5)
         self._service.shadow.close()
         await asyncio.to_thread(self._service.capture.close)
+
+
+def http_config(service: Service) -> uvicorn.Config:
+    """How uvicorn serves a service."""
+    return uvicorn.Config(
+        build(service),
+        # uvicorn calls it as it would a class.
+        http=partial(Connection, service),  # type: ignore[arg-type]
+        interface="asgi3",
+        proxy_headers=False,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+    )
 
 
 class _Quiet(uvicorn.Server):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,7 @@ class Service:
         self.slow = 0  # requests and connections that took too long to arrive
         self.draining = False
         self.started = time.time()
+        self.whole: Callable[[str], Awaitable[Any]] | None = None  # asks for all servers' answer
         self._epochs: dict[int, Epoch] = {}
         self._loading = asyncio.Lock()
         self.configure(config or EndpointConfig())

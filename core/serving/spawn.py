@@ -18,7 +18,7 @@ from typing import Any
 from core.errors import EndpointUnavailable
 from core.processes import is_alive, started
 from core.quiet import QUIET_ENVIRONMENT
-from core.serving.channel import Channel
+from core.serving.channel import Channel, Handler, refuse
 from core.serving.config import EndpointConfig
 from core.serving.ledger import Ledger, shared_memory
 from core.serving.routing import RoutingTable
@@ -82,6 +82,7 @@ class Spawner:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._lock = asyncio.Lock()
+        self.handler: Handler = refuse  # answers what servers ask
         self.warm = False  # the next server will have its libraries at once
 
     async def start(self, listener: socket.socket) -> ServerProcess:
@@ -110,7 +111,7 @@ class Spawner:
         loop = asyncio.get_running_loop()
         pipe = os.fdopen(read_end, "rb", buffering=0)
         await loop.connect_read_pipe(lambda: _Lines(self._output), pipe)
-        channel = Channel()
+        channel = Channel(self.handler)
         await channel.open(ours)
         return ServerProcess(answer["pid"], channel, ledger)
 

@@ -58,14 +58,15 @@ class Supervisor:
         desired = Desired.from_json(folder.read() or {})
         self._host = config.host
         output = _rotated("core.serving.output", folder.server_log, "%(message)s")
-        spawner = Spawner(name, folder.root, output)
-        self._keeper = Keeper(spawner, listener, desired, self._save, config)
+        self._spawner = Spawner(name, folder.root, output)
+        self._keeper = Keeper(self._spawner, listener, desired, self._save, config)
 
     async def run(self, ready: ReadyPipe) -> None:
         """Serve until told to stop."""
         url = url_of(self._host, self._port)
         self._folder.write(self._record())  # without it nobody could find us: raises OSError
         desk = Desk(self._name, url, self._keeper, self._gone.set, self._folder.root)
+        self._spawner.handler = desk.whole.answer
         control = await desk.open(self._socket_path)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._terminate)
         keeping = asyncio.ensure_future(self._keeper.run())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from core.serving import EndpointControl, EndpointInfo, EndpointState
 from core.serving.config import EndpointConfig
 from core.serving.ledger import Ledger, shared_memory
 from core.serving.traffic import RevisionFigures, RevisionTraffic
+from core.serving.whole import combined
 
 pytestmark = pytest.mark.slow
 
@@ -239,6 +242,34 @@ def test_figures_are_those_of_all_and_never_fall(fleet: EndpointControl, load: t
     os.kill(running(fleet).server_pids[0], signal.SIGKILL)
     until(lambda: up(fleet, 3))
     assert requests() >= first + asked
+
+
+def test_metrics_and_status_are_of_the_whole_whoever_is_asked(fleet: EndpointControl) -> None:
+    pids = {str(pid) for pid in running(fleet).server_pids}
+    for _ in range(5):
+        text = page(fleet, "/metrics")
+        assert set(re.findall(r'requests_in_flight{.*process="(\d+)"', text)) == pids
+        assert text.count("# TYPE opsdeck_requests_total counter") == 1
+        assert 'opsdeck_servers{endpoint="bike"} 3' in text
+        shown = json.loads(page(fleet, "/status"))
+        assert {str(server["pid"]) for server in shown["servers"]} == pids
+        assert shown["variants"] == [{"revision": 1, "weight": 100.0}]
+        assert {row["revision"] for row in shown["stats"]["revisions"]} == {1, 2, 4}
+
+
+def page(control: EndpointControl, path: str) -> str:
+    with urllib.request.urlopen(running(control).url + path, timeout=10) as reply:
+        return str(reply.read().decode())
+
+
+def test_texts_of_metrics_are_put_together_metric_by_metric() -> None:
+    one = '# HELP a A.\n# TYPE a counter\na{p="1"} 1\n# HELP b B.\n# TYPE b gauge\nb 2\n'
+    two = '# HELP a A.\n# TYPE a counter\na{p="2"} 3\n# HELP c C.\n# TYPE c gauge\nc 4\n'
+    assert combined([one, two]).splitlines() == [
+        "# HELP a A.", "# TYPE a counter", 'a{p="1"} 1', 'a{p="2"} 3',
+        "# HELP b B.", "# TYPE b gauge", "b 2", "# HELP c C.", "# TYPE c gauge", "c 4",
+    ]  # fmt: skip
+    assert combined([one]) == one
 
 
 def test_settings_are_taken_by_all_and_kept(fleet: EndpointControl) -> None:
