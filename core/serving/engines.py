@@ -214,11 +214,10 @@ def _mlflow_error(error: Any, body: bytes) -> Exception:
     """MLflow blames the request for whatever a model raises: tell the two apart."""
     message = str(error.message)
     if message.startswith("Encountered an unexpected error"):
-        trace = str(getattr(error, "stack_trace", "") or "").strip().splitlines()
-        cause = trace[-1] if trace else message
+        cause = error.__context__ or message
         if b"null" in body:
             return BadRequest(f"The model takes no nulls: {one_line(cause)}")
-        log.error("the model raised: %s", "\n".join(trace))
+        log.error("the model raised", exc_info=error.__context__)
         return ModelFailed(f"The model raised {one_line(cause)}")
     return BadRequest(one_line(message.rpartition("Error: ")[2]))
 

@@ -31,6 +31,7 @@ _OF_NUMPY = {
     **{f"{sign}int{bits}": f"{sign.upper()}INT{bits}"
        for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }  # fmt: skip
+_DEEPEST = 32
 _NUMERIC = ("integer", "long", "float", "double")
 
 
@@ -97,25 +98,20 @@ def _is_size(value: Any) -> bool:
 
 def _flat(data: list[Any], shape: tuple[int, ...], name: str) -> list[Any]:
     """The elements of flat or nested data. Raises `BadRequest` when they do not fill the shape."""
-    wanted = prod(shape)
     wrong = BadRequest(f"Input {name!r}: data does not have the shape {list(shape)}")
-    if not any(isinstance(item, list) for item in data):
-        if len(data) != wanted:
+    if len(shape) > _DEEPEST:
+        raise BadRequest(f"Input {name!r} has more than {_DEEPEST} dimensions")
+    if len(shape) == 1 or not any(isinstance(item, list) for item in data):
+        if len(data) != prod(shape):
             raise wrong
         return data
-    for size in shape[:-1]:
-        if len(data) != size or not all(isinstance(item, list) for item in data):
+    for inner in shape[1:]:
+        if not all(isinstance(item, list) and len(item) == inner for item in data):
             raise wrong
-        if any(len(item) != len(data[0]) for item in data):
-            raise wrong
-        shape = shape[1:]
-        if len(data[0]) != shape[0]:
-            raise wrong
-        if len(shape) == 1:
-            return [element for item in data for element in item]
         data = [part for item in data for part in item]
-        shape = (len(data), *shape[1:])
-    raise wrong
+    if len(data) != prod(shape):
+        raise wrong
+    return data
 
 
 def _fits(value: Any, datatype: str) -> bool:
