@@ -9,7 +9,7 @@ equal candidate is called worse at any time with probability alpha at most, over
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from core.analysis.arms import Moments, Share, Stratum, mix_histograms, mix_moments, mix_shares
@@ -51,15 +51,12 @@ def shares(plan: AnalysisPlan) -> list[float]:
     return [plan.alpha * rule.share / total if total > 0 else 0.0 for rule in plan.metrics]
 
 
-def judge(
-    plan: AnalysisPlan, evidence: Evidence, trends: Mapping[str, Sequence[float]] | None = None
-) -> tuple[MetricStatus, ...]:
+def judge(plan: AnalysisPlan, evidence: Evidence) -> tuple[MetricStatus, ...]:
     """How every metric of the plan stands."""
-    found = []
-    for rule, alpha in zip(plan.metrics, shares(plan), strict=True):
-        status = judge_metric(rule, alpha, plan.minimum_requests, evidence)
-        found.append(replace(status, trend=tuple((trends or {}).get(rule.metric, ()))))
-    return tuple(found)
+    return tuple(
+        judge_metric(rule, alpha, plan.minimum_requests, evidence)
+        for rule, alpha in zip(plan.metrics, shares(plan), strict=True)
+    )
 
 
 def judge_metric(rule: MetricRule, alpha: float, minimum: int, evidence: Evidence) -> MetricStatus:

@@ -31,6 +31,7 @@ from core.serving.watchrecords import WatchPlan, plan_from_json
 MAX_STRATA = 24
 TREND = 60  # differences kept for the eye
 TREND_SECONDS = 5.0
+THAW_SECONDS = 30.0
 LATE = 0.1  # a look this early still ends a period
 _SHADOW = "shadow"
 
@@ -104,6 +105,7 @@ class Armed:
         self._metrics: tuple[MetricStatus, ...] = judge(self.plan.analysis, self._evidence())
         self._clocks = [_Clock(Alarm(rule, at), Period(0.0)) for rule in self.plan.alarms]
         self._at = at
+        self._well_since: float | None = None
 
     def take(self, look: Look) -> None:
         """Count what a look brought, and judge anew."""
@@ -129,8 +131,23 @@ class Armed:
             self._paired = self._paired.merge(Paired(rows, worse, better))
         self._judge()
 
+    def due(self) -> Breach | None:
+        """What is to be acted on now. What has been acted on is not, but for a deployment that
+        was frozen, and that has been well since for so long that a person may have let it go
+        on: what happens to it then is something new."""
+        breach = self.breach()
+        if self.acted is None:
+            return breach
+        if breach is not None or self.acted.kind != "frozen":
+            self._well_since = None
+        elif self._well_since is None:
+            self._well_since = self._at
+        elif self._at - self._well_since >= THAW_SECONDS:
+            self.acted = self._well_since = None
+        return None
+
     def breach(self) -> Breach | None:
-        """What calls for action now, if anything does: alarms first."""
+        """What calls for action, if anything does, acted on or not: alarms first."""
         for clock in self._clocks:
             alarm = clock.alarm
             if alarm.state is AlarmState.ALARM and not alarm.rule.dry_run:
@@ -160,7 +177,10 @@ class Armed:
         if look.shadowed:
             self._shadow = added(self._shadow or ShadowStatus(), look.mirrored)
         if not look.served and look.shadowed:
-            # Its own latency is that of a thread which nobody waits for: not compared.
+            # Its own latency is that of a thread which nobody waits for: not compared. And what
+            # clients got wrong is not mirrored.
+            rejected = sum(item.rejected for item in look.readings.get(self.champion or 0, ()))
+            old = replace(old, requests=old.requests - rejected)
             self._add(_SHADOW, replace(_arm(look.shadow), latency=Moments()), old)
         elif look.served:
             self._add(f"{look.share:.6f}", new, old)
@@ -211,13 +231,19 @@ class Armed:
         return Evidence([*strata, labels], self._paired, self._seconds)
 
     def _judge(self) -> None:
-        self._metrics = judge(self.plan.analysis, self._evidence(), self._trends)
+        found = judge(self.plan.analysis, self._evidence())
         if self._at - self._trend_at >= TREND_SECONDS:
             self._trend_at = self._at
-            for metric in self._metrics:
+            for metric in found:
                 if metric.difference is not None:
                     kept = self._trends.get(metric.metric, [])
                     self._trends[metric.metric] = [*kept, metric.difference][-TREND:]
+        self._show(found)
+
+    def _show(self, found: tuple[MetricStatus, ...]) -> None:
+        self._metrics = tuple(
+            replace(metric, trend=tuple(self._trends.get(metric.metric, ()))) for metric in found
+        )
 
     def to_json(self) -> dict[str, Any]:
         """What `resume` needs."""
@@ -234,6 +260,7 @@ class Armed:
             "shadow": asdict(self._shadow) if self._shadow else None,
             "seconds": self._seconds,
             "trends": self._trends,
+            "trend_at": self._trend_at,
             "alarms": [clock.alarm.to_json() for clock in self._clocks],
             "acted": asdict(self.acted) if self.acted else None,
             "event": self.event,
@@ -254,6 +281,7 @@ class Armed:
         found._ratio = RatioTest(**data["ratio"])
         found._shadow = ShadowStatus(**data["shadow"]) if data["shadow"] else None
         found._seconds = data["seconds"]
+        found._trend_at = data["trend_at"]
         found._trends = {name: list(values) for name, values in data["trends"].items()}
         found._clocks = [
             _Clock(Alarm.resume(rule, state), Period(0.0))
@@ -261,7 +289,7 @@ class Armed:
         ]
         found.acted = Acted(**data["acted"]) if data["acted"] else None
         found.event = data["event"]
-        found._judge()
+        found._show(judge(found.plan.analysis, found._evidence()))
         return found
 
 

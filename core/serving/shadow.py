@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import queue
 import random
 import threading
@@ -238,9 +239,10 @@ def same(old: Any, new: Any, tolerance: float) -> bool:
             same(value, new[key], tolerance) for key, value in old.items()
         )
     if _number(old) and _number(new):
-        if old != old or new != new:
-            return bool(old != old and new != new)
-        return bool(old == new or abs(old - new) <= 1e-9 + tolerance * max(abs(old), abs(new)))
+        if old == new or (old != old and new != new):
+            return True
+        apart = abs(old - new)
+        return math.isfinite(apart) and apart <= 1e-9 + tolerance * max(abs(old), abs(new))
     if _nothing(old) or _nothing(new):
         return _nothing(old) and _nothing(new)
     return bool(old == new)

@@ -151,14 +151,14 @@ class Watch:
             return
         look = self._describe(taken, armed, seconds)
         armed.take(look)
-        breach = armed.breach()
+        breach = armed.due()
         keeper = self._keeper
         looped = keeper.desired.pinned or keeper.state is EndpointState.FAILED
-        if looped and not self._pinned:
+        if looped and not self._pinned and armed.acted is None:
             breach = Breach("crash loop", keeper.last_error)
             look.served = True  # until the keeper put the last good table back
         self._pinned = looped
-        if breach is not None and armed.acted is None and (look.served or look.shadowed):
+        if breach is not None and (look.served or look.shadowed):
             await self._act(armed, breach, rolling=look.served)
         self._write_event(armed)
         if now - self._saved > SAVE_SECONDS:
