@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput
-from screens import changes
+from screens import changes, releasechanges
 from screens.background import Change
 from screens.deck import Deck
 from screens.registry import MODES
@@ -97,7 +97,7 @@ def _deploy(deck: Deck, args: list[str]) -> None:
         return ops.models.get(model, version), known.get(endpoint, "production")
 
     def found(thing: tuple[ModelVersion, str]) -> str:
-        changes.deploy(deck, thing[0], endpoint, thing[1])
+        releasechanges.deploy(deck, thing[0], endpoint, thing[1])
         return ""
 
     deck.change(Change("command", f"look up {model} {version}", look_up, found))
@@ -115,6 +115,12 @@ def _rollback(deck: Deck, args: list[str]) -> None:
         to_version = int(digits)
         command += f" --to {to_version}"
     deck.push_screen(RollbackSheet(args[0], command, to_version))
+
+
+def _release(deck: Deck, args: list[str]) -> None:
+    from screens.release import ReleaseScreen
+
+    deck.push_screen(ReleaseScreen(args[0]))
 
 
 COMMANDS = (
@@ -151,13 +157,22 @@ COMMANDS = (
         "promote", "promote ENDPOINT", 1, "endpoints",
         _with(
             lambda ops, name: ops.endpoints.get(name),
-            lambda deck, found: changes.promote(deck, found, full=False),
+            lambda deck, found: releasechanges.promote(deck, found, full=False),
         ),
     ),
     Command(
-        "abort", "abort ENDPOINT", 1, "endpoints",
-        _with(lambda ops, name: ops.endpoints.get(name), changes.abort),
+        "hold", "hold ENDPOINT", 1, "endpoints",
+        _with(lambda ops, name: ops.endpoints.get(name), releasechanges.hold),
     ),
+    Command(
+        "weight", "weight ENDPOINT", 1, "endpoints",
+        _with(lambda ops, name: ops.endpoints.get(name), releasechanges.weight),
+    ),
+    Command(
+        "abort", "abort ENDPOINT", 1, "endpoints",
+        _with(lambda ops, name: ops.endpoints.get(name), releasechanges.abort),
+    ),
+    Command("release", "release ENDPOINT", 1, "endpoints", _release, False),
     Command("rollback", "rollback ENDPOINT [VERSION]", 1, "endpoints", _rollback),
     Command("help", "help", 0, "", lambda deck, _args: deck.perform("help"), False),
     Command("q", "q", 0, "", lambda deck, _args: deck.leave(), False),

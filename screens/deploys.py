@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 
 from core.errors import NotFound
-from screens import changes
 from screens.actions import Context
 from screens.background import Ask
-from screens.glyphs import sign
 from screens.listing import ListScreen
+from screens.releasekeys import ROOMY, EndpointKeys
 from screens.releaseladder import next_action
+from screens.releasestate import effective, serving, state_of
 from screens.rollout import endpoint_lines
 from screens.widgets.lines import Line
 from screens.widgets.sheet import Sheet
@@ -49,7 +49,7 @@ def read_deploys(name: str | None, ops: Ops) -> DeploysView:
 
 COLUMNS = (
     Column("ENDPOINT", 14, grow=2),
-    Column("STATE", 12),
+    Column("STATE", 13),
     Column("SERVES", 12, grow=1),
     Column("RPS", 7, align="right"),
     Column("ERRORS", 7, align="right"),
@@ -60,9 +60,12 @@ COLUMNS = (
 
 def endpoint_cells(endpoint: Endpoint, now: float) -> Sequence[Cell]:
     """An endpoint as a row."""
-    status = sign(endpoint.status)
+    status = state_of(endpoint)
+    endpoint = effective(endpoint)
     share = 100 * endpoint.errors / endpoint.requests if endpoint.requests else 0.0
-    upcoming: Line = next_action(endpoint.deployment, now) if endpoint.deployment else []
+    upcoming: Line = []
+    if endpoint.deployment is not None:
+        upcoming = next_action(endpoint.deployment, now, endpoint.analysis)
     quiet = not endpoint.supervisor_pid
     return (
         (endpoint.name, "bold"),
@@ -75,19 +78,8 @@ def endpoint_cells(endpoint: Endpoint, now: float) -> Sequence[Cell]:
     )
 
 
-def serving(endpoint: Endpoint) -> Line:
-    """Which versions take requests: `v2 90 % v3 10 %`."""
-    pieces: list[tuple[str, str]] = []
-    for revision in sorted(endpoint.revisions, key=lambda r: -r.weight):
-        if revision.weight > 0:
-            pieces.append((f"{' ' * bool(pieces)}v{revision.version}", "bold"))
-            if revision.weight < 100:
-                pieces.append((f" {percent(revision.weight)}", "dim"))
-    return pieces or [("nothing", "faint")]
-
-
-class DeploysScreen(ListScreen):
-    """The endpoints above, the selected one's tree, ladder and events beneath."""
+class DeploysScreen(EndpointKeys, ListScreen):
+    """The endpoints above, beneath them the release of the selected one; enter opens it."""
 
     scope = "deploys"
     CSS = """
@@ -135,8 +127,12 @@ class DeploysScreen(ListScreen):
         if endpoint is None:
             sheet.put(lambda _width: [])
             return
-        now = self.deck.now()
-        sheet.put(lambda width: endpoint_lines(endpoint, now, width))
+        now, compact = self.deck.now(), self.size.height < ROOMY
+        sheet.put(lambda width: endpoint_lines(endpoint, now, width, compact=compact))
+
+    def tick(self) -> None:
+        super().tick()
+        self._tree()  # what is left of a step has changed
 
     def on_row_table_moved(self, _event: RowTable.Moved) -> None:
         self.deck.read(self.ask())
@@ -144,7 +140,7 @@ class DeploysScreen(ListScreen):
         self.foot()
 
     def on_row_table_chosen(self, _event: RowTable.Chosen) -> None:
-        self.set_focus(self.query_one("#tree"))
+        self.deck.perform("deploys.open")
 
     def selection(self, session: Context) -> Context:
         return replace(session, endpoint=self.endpoint)
@@ -157,35 +153,16 @@ class DeploysScreen(ListScreen):
 
     # actions
 
-    def do_deploys_rollback(self) -> None:
-        """Open the rollback sheet: then `y` rolls back."""
-        from screens.dialogs.rollback import RollbackSheet
-        from screens.registry import REGISTRY
+    def do_open(self) -> None:
+        """The release on a screen of its own."""
+        self._open("overview")
+
+    def do_logs(self) -> None:
+        """What its server processes printed."""
+        self._open("logs")
+
+    def _open(self, pane: str) -> None:
+        from screens.release import ReleaseScreen
 
         if self.endpoint is not None:
-            command = REGISTRY["deploys.rollback"].command_line(self.deck.context)
-            self.deck.push_screen(RollbackSheet(self.endpoint.name, command))
-
-    def do_deploys_promote(self) -> None:
-        """On to the next step."""
-        if self.endpoint is not None:
-            changes.promote(self.deck, self.endpoint, full=False)
-
-    def do_deploys_full(self) -> None:
-        """All traffic to the new version."""
-        if self.endpoint is not None:
-            changes.promote(self.deck, self.endpoint, full=True)
-
-    def do_deploys_abort(self) -> None:
-        """All traffic back to the stable version."""
-        if self.endpoint is not None:
-            changes.abort(self.deck, self.endpoint)
-
-    def do_deploys_url(self) -> None:
-        """Copy the endpoint's address."""
-        endpoint = self.endpoint
-        if endpoint is None or not endpoint.url:
-            self.deck.tell("▲ the endpoint has no address yet", "warn")
-            return
-        self.deck.copy_to_clipboard(endpoint.url)
-        self.deck.tell(f"copied {endpoint.url}")
+            self.deck.push_screen(ReleaseScreen(self.endpoint.name, pane=pane))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.domain.pulse import Pulse
-from core.domain.release import Endpoint
+from screens.releasestate import effective, waits_for_person
 from screens.widgets.lines import Line, Piece
 from screens.words import plural
 
@@ -19,7 +19,7 @@ _BROKEN = ("degraded", "failed", "down", "lost", "restarting")
 class Concern:
     """One thing that is wrong, or that waits for a person.
 
-    `opens` is the mode that shows it, or `run` with the run's number in `ref`.
+    `opens` is the mode that shows it, or `run` or `release` with which one in `ref`.
     """
 
     key: str
@@ -33,7 +33,14 @@ class Concern:
 
 def concerns(pulse: Pulse) -> list[Concern]:
     """Everything that somebody should look at: what is wrong first, then what waits."""
-    found = [*_workers(pulse), *_endpoints(pulse), *_runs(pulse), *_waiting(pulse)]
+    found = [
+        *_workers(pulse),
+        *_alerts(pulse),
+        *_releases(pulse),
+        *_endpoints(pulse),
+        *_runs(pulse),
+        *_waiting(pulse),
+    ]
     return sorted(found, key=lambda concern: (concern.kind != WRONG, -concern.at))
 
 
@@ -63,7 +70,7 @@ def _endpoints(pulse: Pulse) -> Iterator[Concern]:
                 text=f"endpoint {endpoint.name} is {endpoint.status}",
                 detail=endpoint.message or "its server does not answer",
                 at=endpoint.updated_at,
-                opens="deploys",
+                opens="release",
                 ref=endpoint.name,
             )
         elif endpoint.errors and endpoint.requests:
@@ -74,9 +81,56 @@ def _endpoints(pulse: Pulse) -> Iterator[Concern]:
                 text=f"endpoint {endpoint.name} fails {share:.2g} % of its requests",
                 detail=f"{endpoint.errors:,} of {endpoint.requests:,} since its server started",
                 at=pulse.read_at,
-                opens="deploys",
+                opens="release",
                 ref=endpoint.name,
             )
+
+
+def _alerts(pulse: Pulse) -> Iterator[Concern]:
+    """Alerts that nobody looks after yet."""
+    for alert in pulse.alerts:
+        endpoint = alert.target.partition("/")[2]
+        yield Concern(
+            key=f"alert/{alert.id}",
+            kind=WAITS if alert.kind == "held" else WRONG,
+            text=alert.title,
+            detail=alert.message,
+            at=alert.at,
+            opens="release" if alert.target.startswith("endpoint/") else "audit",
+            ref=endpoint,
+        )
+
+
+def _releases(pulse: Pulse) -> Iterator[Concern]:
+    """What a supervisor tells of a release before a worker has put it on record."""
+    told = {alert.deployment_id for alert in pulse.alerts}
+    for endpoint in pulse.endpoints:
+        analysis, deployment = endpoint.analysis, endpoint.deployment
+        if analysis is None or deployment is None or analysis.deployment != deployment.id:
+            continue
+        acted = analysis.acted
+        if acted is not None and deployment.id not in told:
+            done = "was rolled back" if acted.kind == "rolled_back" else "is frozen"
+            yield Concern(
+                key=f"acted/{deployment.id}",
+                kind=WRONG,
+                text=f"{endpoint.name} v{deployment.version} {done} by itself",
+                detail=acted.reason,
+                at=acted.at,
+                opens="release",
+                ref=endpoint.name,
+            )
+        elif acted is None:
+            for alarm in analysis.alarming:
+                yield Concern(
+                    key=f"alarm/{endpoint.name}/{alarm.name}",
+                    kind=WRONG,
+                    text=f"alarm {alarm.name} of {endpoint.name} has gone off",
+                    detail=alarm.reason,
+                    at=alarm.since,
+                    opens="release",
+                    ref=endpoint.name,
+                )
 
 
 def _runs(pulse: Pulse) -> Iterator[Concern]:
@@ -109,26 +163,22 @@ def _waiting(pulse: Pulse) -> Iterator[Concern]:
             opens="approvals",
             ref=approval.id,
         )
+    told = {alert.deployment_id for alert in pulse.alerts}
     for endpoint in pulse.endpoints:
-        deployment = endpoint.deployment
-        if deployment is not None and not deployment.status.ended and _held(endpoint):
+        deployment = effective(endpoint).deployment
+        if deployment is not None and waits_for_person(deployment) and deployment.id not in told:
+            held = deployment.status == "held"
             yield Concern(
                 key=f"deployment/{deployment.id}",
                 kind=WAITS,
-                text=f"{endpoint.name} v{deployment.version} waits to be promoted",
-                detail=f"paused at {deployment.set_weight:g} %",
+                text=f"{endpoint.name} v{deployment.version} "
+                + ("is held" if held else "waits to be promoted"),
+                detail=f"at {deployment.set_weight:g} %"
+                + (f": {deployment.message}" if deployment.message else ""),
                 at=deployment.created_at,
-                opens="deploys",
+                opens="release",
                 ref=endpoint.name,
             )
-
-
-def _held(endpoint: Endpoint) -> bool:
-    deployment = endpoint.deployment
-    if deployment is None or deployment.step_index >= len(deployment.strategy):
-        return False
-    step = deployment.strategy[deployment.step_index]
-    return step.kind == "pause" and step.seconds is None
 
 
 def verdict(pulse: Pulse | None) -> Line:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.screen import Screen
 from textual.widget import Widget
 
 from screens.actions import Context
 from screens.background import Ask
 from screens.base import ModeScreen
-from screens.deploys import serving
 from screens.glyphs import sign
 from screens.health import WRONG, Concern, concerns, verdict
+from screens.releasestate import serving, state_of
 from screens.widgets.bars import gauge
 from screens.widgets.lines import Line
 from screens.widgets.page import Page
@@ -67,7 +68,7 @@ def _progress(run: Run, style: str, width: int) -> Line:
 
 def serving_cells(endpoint: Endpoint) -> Sequence[Cell]:
     """An endpoint with its traffic, as a row."""
-    status = sign(endpoint.status)
+    status = state_of(endpoint)
     quiet = endpoint.supervisor_pid is None
     share = 100 * endpoint.errors / endpoint.requests if endpoint.requests else 0.0
     return (
@@ -137,7 +138,7 @@ class PulseScreen(ModeScreen):
                 "endpoints",
                 (
                     Column("", 13, grow=2),
-                    Column("", 10),
+                    Column("", 12),
                     Column("", 15, grow=1),
                     Column("", 7, align="right", drop=1),
                     Column("", 7, align="right", drop=2),
@@ -249,13 +250,23 @@ class PulseScreen(ModeScreen):
         if isinstance(row, Concern):
             if row.opens == "run":
                 self.deck.open_run(row.ref)
+            elif row.opens == "release":
+                self.deck.push_screen(_release(row.ref))
             else:
                 self.deck.go(row.opens)
+        elif name == "endpoints":
+            self.deck.push_screen(_release(str(getattr(row, "name", ""))))
         elif name == "running":
             self.deck.open_run(str(getattr(row, "number", "")))
         else:
-            modes = {"endpoints": "deploys", "events": "audit", "workers": "runs"}
+            modes = {"events": "audit", "workers": "runs"}
             self.deck.go(modes[name])
+
+
+def _release(ref: str) -> Screen[Any]:
+    from screens.release import ReleaseScreen
+
+    return ReleaseScreen(ref)
 
 
 def _pane(

@@ -75,10 +75,46 @@ def _endpoint(context: Context) -> str | None:
 def _rollout(context: Context) -> str | None:
     if context.endpoint is None:
         return "no endpoint is selected"
-    deployment = context.endpoint.deployment
+    deployment, analysis = context.endpoint.deployment, context.endpoint.analysis
     if deployment is None or deployment.status.ended:
         return f"no deployment of {context.endpoint.name} is under way"
+    if analysis is None or analysis.acted is None or analysis.deployment != deployment.id:
+        return None
+    acted = analysis.acted
+    if acted.kind == "rolled_back":
+        return f"v{deployment.version} was rolled back by itself: {acted.reason}"
     return None
+
+
+def _promote(context: Context) -> str | None:
+    why_not = _rollout(context)
+    if why_not or context.endpoint is None or context.endpoint.deployment is None:
+        return why_not
+    deployment = context.endpoint.deployment
+    if deployment.status in ("queued", "loading"):
+        return f"v{deployment.version} is {deployment.status} still"
+    place, steps = deployment.step_index, deployment.strategy
+    baking = place < len(steps) and steps[place].kind == "bake" and deployment.status != "held"
+    return "a bake is not cut short: P promotes in full" if baking else None
+
+
+def _hold(context: Context) -> str | None:
+    why_not = _rollout(context)
+    if why_not or context.endpoint is None or context.endpoint.deployment is None:
+        return why_not
+    deployment = context.endpoint.deployment
+    if deployment.status in ("queued", "loading"):
+        return f"v{deployment.version} is {deployment.status} still: there is nothing to hold"
+    return "it is held already: p lets it go on" if deployment.status == "held" else None
+
+
+def _weight(context: Context) -> str | None:
+    why_not = _rollout(context)
+    if why_not or context.endpoint is None or context.endpoint.deployment is None:
+        return why_not
+    deployment = context.endpoint.deployment
+    loading = deployment.status in ("queued", "loading")
+    return f"v{deployment.version} is {deployment.status} still" if loading else None
 
 
 def _rollback(context: Context) -> str | None:
@@ -209,31 +245,72 @@ _APPROVALS = (
     Action("approvals.all", "f", "Open or all", "approvals", "decided requests too", rank=5),
 )  # fmt: skip
 
+
+def _release(scope: str) -> tuple[Action, ...]:
+    """What can be done to an endpoint and its release, in the list and on its own screen."""
+    return (
+        Action(
+            f"{scope}.rollback", "R", "Roll back", scope, "back to the previous good version",
+            changes=True, dangerous=True, enabled=_rollback, group="change", rank=1,
+            command="opsdeck endpoints rollback {endpoint.name} --yes",
+        ),
+        Action(
+            f"{scope}.promote", "p", "Promote", scope, "on to the next step of the strategy",
+            changes=True, enabled=_promote, group="change", rank=2,
+            command="opsdeck endpoints promote {endpoint.name}",
+        ),
+        Action(
+            f"{scope}.full", "P", "Promote full", scope, "all traffic to the new version now",
+            changes=True, dangerous=True, enabled=_rollout, group="change", rank=6,
+            command="opsdeck endpoints promote {endpoint.name} --full",
+        ),
+        Action(
+            f"{scope}.hold", "h", "Hold", scope, "stop it where it is",
+            changes=True, enabled=_hold, group="change", rank=3,
+            command="opsdeck endpoints hold {endpoint.name}",
+        ),
+        Action(
+            f"{scope}.weight", "w", "Weight", scope, "the new version's share of the traffic",
+            changes=True, dangerous=True, enabled=_weight, group="change", rank=4,
+            command="opsdeck endpoints weight {endpoint.name} {percent}",
+        ),
+        Action(
+            f"{scope}.abort", "x", "Abort", scope, "all traffic back to the stable version",
+            changes=True, dangerous=True, enabled=_rollout, group="change", rank=5,
+            command="opsdeck endpoints abort {endpoint.name}",
+        ),
+        Action(
+            f"{scope}.logs", "l", "Logs", scope, "what its server processes printed",
+            enabled=_endpoint, command="opsdeck endpoints logs {endpoint.name}", rank=7,
+        ),
+        Action(
+            f"{scope}.url", "c,u", "Copy URL", scope, "copy the endpoint's address",
+            enabled=_endpoint, rank=8,
+        ),
+    )  # fmt: skip
+
+
 _DEPLOYS = (
     Action(
-        "deploys.rollback", "R", "Roll back", "deploys", "back to the previous good version",
-        changes=True, dangerous=True, enabled=_rollback, group="change", rank=1,
-        command="opsdeck endpoints rollback {endpoint.name} --yes",
+        "deploys.open", "", "Open", "deploys", "the release on a screen of its own",
+        shown="⏎", enabled=_endpoint, command="opsdeck endpoints show {endpoint.name}", rank=0,
+    ),
+    *_release("deploys"),
+)  # fmt: skip
+
+_RELEASE = (
+    Action(
+        "release.overview", "o", "Overview", "release", "how it stands now", group="panes",
     ),
     Action(
-        "deploys.promote", "p", "Promote", "deploys", "on to the next step of the strategy",
-        changes=True, enabled=_rollout, group="change", rank=2,
-        command="opsdeck endpoints promote {endpoint.name}",
+        "release.events", "e", "Events", "release", "what happened, who and why",
+        group="panes",
     ),
     Action(
-        "deploys.full", "P", "Promote full", "deploys", "all traffic to the new version now",
-        changes=True, dangerous=True, enabled=_rollout, group="change", rank=3,
-        command="opsdeck endpoints promote {endpoint.name} --full",
+        "release.disagreements", "d", "Disagreements", "release",
+        "where a shadow differs, by segment", group="panes",
     ),
-    Action(
-        "deploys.abort", "x", "Abort", "deploys", "all traffic back to the stable version",
-        changes=True, dangerous=True, enabled=_rollout, group="change", rank=4,
-        command="opsdeck endpoints abort {endpoint.name}",
-    ),
-    Action(
-        "deploys.url", "u", "Copy URL", "deploys", "copy the endpoint's address",
-        enabled=_endpoint, rank=5,
-    ),
+    *_release("release"),
 )  # fmt: skip
 
 _AUDIT = (
@@ -253,6 +330,6 @@ _PULSE = (
 )
 
 REGISTRY = Registry(
-    (*_GO, *_GENERAL, *_PULSE, *_RUNS, *_RUN, *_MODELS, *_APPROVALS, *_DEPLOYS, *_AUDIT)
+    (*_GO, *_GENERAL, *_PULSE, *_RUNS, *_RUN, *_MODELS, *_APPROVALS, *_DEPLOYS, *_RELEASE, *_AUDIT)
 )
 """Every action of the console."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.domain.release import Deployment, Endpoint, Revision
+from core.domain.release import Endpoint, Revision
 from screens.glyphs import Sign, sign
-from screens.releaseladder import current_step
+from screens.releasestate import mirrors
 from screens.widgets.bars import gauge
 from screens.widgets.lines import Line, Piece, crop, fit
 from screens.words import percent, plural, short
@@ -59,12 +59,6 @@ def role(endpoint: Endpoint, revision: Revision) -> Sign:
     return sign("champion" if revision.state == "stable" else revision.state)
 
 
-def mirrors(deployment: Deployment) -> bool:
-    """Whether the new version only gets copies of requests now."""
-    step = current_step(deployment)
-    return step is not None and step.kind == "shadow" and not deployment.set_weight
-
-
 def _titles(width: int) -> Line:
     wide = width >= WIDE
     bar = _bar(width)
@@ -73,7 +67,7 @@ def _titles(width: int) -> Line:
     titles += [" " * (bar + 1), fit("RPS", 8, "right"), fit("ERRORS", 9, "right")]
     titles += [fit("P50", 9, "right") if wide else "", fit("P99", 9, "right")]
     titles += [fit("FLIGHT", 8, "right"), fit("REQUESTS", 10, "right") if wide else ""]
-    return [(titles[0], "head"), ("".join(titles[1:]), "faint")]
+    return crop([(titles[0], "head"), ("".join(titles[1:]), "faint")], width)
 
 
 def _bar(width: int) -> int:

@@ -26,7 +26,7 @@ from screens.releasewords import (
     unit,
 )
 from screens.widgets.bars import sparkline
-from screens.widgets.lines import Line, Piece, fit, wrapped
+from screens.widgets.lines import Line, Piece, crop, fit, wrapped
 from screens.words import clock_time, plural, span_rounded
 
 WIDE = 100
@@ -65,7 +65,7 @@ def metric_lines(analysis: AnalysisStatus, deployment: Deployment | None, width:
     )
     titles += f"  {fit('TREND', TREND)}" if trend else ""
     lines: list[Line] = [
-        [(fit(" METRICS", columns[0]), "head"), (f"{titles} VERDICT", "faint")],
+        crop([(fit(" METRICS", columns[0]), "head"), (f"{titles} VERDICT", "faint")], width)
     ]
     for metric in analysis.metrics:
         lines += _metric(metric, minimum, width, columns, trend=trend)
@@ -169,11 +169,11 @@ def _alarm(alarm: AlarmStatus, now: float, width: int) -> list[Line]:
         line.append((f" ({alarm.variant})", "dim"))
     if alarm.dry_run:
         line.append((" dry run", "faint"))
-    if alarm.state is AlarmState.ALARM:
-        line.append((f"  since {clock_time(alarm.since, now)}", "dim"))
     lines = wrapped(line, width, 12)
-    if alarm.state is AlarmState.ALARM and alarm.reason:
-        lines += wrapped([(f"            {alarm.reason}", "dim")], width, 12)
+    if alarm.state is AlarmState.ALARM:
+        since = f"since {clock_time(alarm.since, now)}"
+        told = f"{since}: {alarm.reason}" if alarm.reason else since
+        lines += wrapped([(" " * 12 + told, "dim")], width, 12)
     return lines
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from core.domain.analysis import AnalysisStatus, Verdict
 from core.domain.release import Deployment, DeploymentStatus, StrategyStep
 from screens.glyphs import sign
+from screens.releasestate import current_step, waits_for_person
 from screens.releasewords import lasting, step_short, step_words
 from screens.widgets.bars import gauge
 from screens.widgets.lines import Line, Piece, width_of, wrapped
@@ -16,23 +17,6 @@ BAR = 14
 """Columns of the bar of the current step."""
 LONG = 10
 """A ladder of more rungs is folded."""
-
-
-def current_step(deployment: Deployment) -> StrategyStep | None:
-    """The rung that it stands on; `None` where it has ended or is past the last one."""
-    if deployment.status.ended or deployment.step_index >= len(deployment.strategy):
-        return None
-    return deployment.strategy[deployment.step_index]
-
-
-def waits_for_person(deployment: Deployment) -> bool:
-    """Whether nothing happens until somebody does something."""
-    step = current_step(deployment)
-    if deployment.status is DeploymentStatus.HELD:
-        return True
-    if step is None or deployment.status is not DeploymentStatus.PAUSED:
-        return False
-    return step.kind == "ask" or (step.kind == "pause" and step.seconds is None)
 
 
 def ladder_lines(
@@ -93,6 +77,8 @@ def ladder_flow(
     if here is not None and left:
         at = f"{deployment.step_index + 1}/{len(deployment.strategy)}"
         row: list[Piece] = [(f"   {at} ", "dim"), (step_words(here), "bold"), ("  ", "text")]
+        if width_of([*row, *left]) > width:
+            row[1] = (step_short(here), "bold")
         lines += wrapped([*row, *left], width, 7)
     return lines
 
@@ -101,12 +87,12 @@ def _plain(line: Line) -> Line:
     return [(text.replace("\N{NO-BREAK SPACE}", " "), style) for text, style in line]
 
 
-def steps_flow(steps: Sequence[StrategyStep], width: int) -> list[Line]:
-    """A ladder that nobody has stepped on yet, in few lines: `shadow 100 % → 10 % → …`."""
+def steps_flow(steps: Sequence[StrategyStep], width: int, *, brief: bool = False) -> list[Line]:
+    """A ladder that nobody stands on, in few lines: `shadow 100 % → set weight 10 % → …`."""
     pieces: list[Piece] = []
     for number, step in enumerate(steps):
-        words = step_words(step).replace(" ", "\N{NO-BREAK SPACE}")
-        pieces += [(" → " if number else "", "faint"), (words, "text")]
+        words = (step_short(step) if brief else step_words(step)).replace(" ", "\N{NO-BREAK SPACE}")
+        pieces += [(" →\N{NO-BREAK SPACE}" if number else "", "faint"), (words, "text")]
     return [_plain(line) for line in wrapped(pieces, width, 2)]
 
 
@@ -142,15 +128,19 @@ def time_left(
     return [*gauge(1 - left / step.seconds, BAR, style), (f" {lasting(left)} left", "text")]
 
 
+def next_step_words(deployment: Deployment) -> str:
+    """The rung after the current one."""
+    after = deployment.step_index + 1
+    if after < len(deployment.strategy):
+        return step_words(deployment.strategy[after])
+    return "the release is finished"
+
+
 def next_action(deployment: Deployment, now: float, analysis: AnalysisStatus | None = None) -> Line:
     """What happens next, on what condition, by itself or by whom."""
     if deployment.status.ended:
         return []
-    step = current_step(deployment)
-    after = deployment.step_index + 1
-    then = "the release is finished"
-    if after < len(deployment.strategy):
-        then = step_words(deployment.strategy[after])
+    step, then = current_step(deployment), next_step_words(deployment)
     if deployment.status is DeploymentStatus.HELD:
         return [
             ("held: ", "warn"),

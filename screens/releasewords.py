@@ -6,7 +6,7 @@ import math
 
 from core.domain.analysis import AlarmRule, AlarmStatus, Comparison, MetricStatus, OnBreach
 from core.domain.release import ReleasePlan, StrategyStep
-from screens.words import number, percent, short
+from screens.words import number, percent, plural, short
 
 _NAMES = {
     "error_rate": "error rate",
@@ -126,7 +126,7 @@ def difference(metric: str, value: float | None) -> str:
     told = _told(metric, value)
     if abs(told) >= 100:
         return f"{told:+,.0f}" if abs(told) < 1e5 else f"{told:+.1e}"
-    return f"{told:+.1f}" if abs(told) >= 10 else f"{told:+.2f}"
+    return f"{told:+.1f}" if abs(told) >= 9.995 else f"{told:+.2f}"
 
 
 def _told(metric: str, value: float) -> float:
@@ -167,16 +167,20 @@ def sign_of(comparison: Comparison) -> str:
     return _SIGNS.get(comparison, str(comparison))
 
 
-def watched(plan: ReleasePlan) -> str:
-    """What is watched during a release, and what a breach does, in a sentence; "" for nothing."""
-    alarms = [f"{rule.name} ({condition(rule)})" for rule in plan.alarms if not rule.dry_run]
+def watched(plan: ReleasePlan, *, brief: bool = False) -> str:
+    """What is watched during a release, and what a breach does; `brief` counts it only."""
+    alarms = [rule for rule in plan.alarms if not rule.dry_run]
     metrics = [metric_name(rule.metric) for rule in plan.analysis.metrics if not rule.dry_run]
+    compared = any(step.kind == "analyse" for step in plan.steps) and metrics
+    if not alarms and not compared:
+        return "Watched: nothing; nobody but a person goes back."
     parts = []
-    if alarms:
-        parts.append(f"alarm{'s' * (len(alarms) > 1)} {', '.join(alarms)}")
-    if metrics:
-        parts.append(f"{', '.join(metrics)} against the champion")
-    if not parts:
-        return ""
+    if alarms and brief:
+        parts.append(plural(len(alarms), "alarm"))
+    elif alarms:
+        named = ", ".join(f"{rule.name} ({condition(rule)})" for rule in alarms)
+        parts.append(f"alarm{'s' * (len(alarms) > 1)} {named}")
+    if compared:
+        parts.append(f"{' and '.join(metrics)} against the champion")
     does = "rolls back by itself" if plan.on_breach is OnBreach.ROLLBACK else "freezes it"
     return f"Watched: {'; '.join(parts)}. A breach {does}."

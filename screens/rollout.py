@@ -7,15 +7,14 @@ next, the arms, the ladder, what the release is judged by, then the past.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from core.domain.analysis import Acted
 from core.domain.release import Deployment, DeploymentEvent, DeploymentStatus, Endpoint, Receipt
 from screens.dialogs.confirm import badge
-from screens.glyphs import Sign, sign
+from screens.glyphs import sign
 from screens.releasearms import WIDE, arm_lines
 from screens.releasechecks import acted_lines, alarm_lines, metric_lines, notes, traffic_lines
 from screens.releaseladder import ladder_flow, ladder_lines, next_action, steps_flow
+from screens.releasestate import acted_on, effective, state_of
 from screens.widgets.lines import Line, Piece, beside, width_of, wrapped
 from screens.words import age, clock_time, plural, short
 
@@ -98,43 +97,6 @@ def _address(endpoint: Endpoint, width: int) -> str:
     if not endpoint.port:
         return "no address yet"
     return endpoint.url if width >= WIDE else f"{endpoint.host}:{endpoint.port}"
-
-
-def acted_on(endpoint: Endpoint) -> Acted | None:
-    """What the supervisor did by itself to the deployment that is shown."""
-    analysis, deployment = endpoint.analysis, endpoint.deployment
-    if analysis is None or deployment is None or analysis.deployment != deployment.id:
-        return None
-    return analysis.acted
-
-
-def effective(endpoint: Endpoint) -> Endpoint:
-    """The endpoint with its deployment as the supervisor has it.
-
-    What the supervisor did by itself is recorded by a worker, a moment later or once one
-    lives again; the screen tells it at once.
-    """
-    acted, deployment = acted_on(endpoint), endpoint.deployment
-    if acted is None or deployment is None or deployment.status.ended:
-        return endpoint
-    back = acted.kind == "rolled_back"
-    status = DeploymentStatus.ROLLED_BACK if back else DeploymentStatus.HELD
-    return replace(endpoint, deployment=replace(deployment, status=status, message=""))
-
-
-def state_of(endpoint: Endpoint) -> Sign:
-    """An endpoint's state, or what is more pressing: an alarm that is off, a release held."""
-    analysis, deployment = endpoint.analysis, endpoint.deployment
-    if endpoint.status not in ("in_service", "updating"):
-        return sign(endpoint.status)
-    acted = acted_on(endpoint)
-    if acted is not None and acted.kind == "rolled_back":
-        return sign("rolled_back")
-    if analysis is not None and analysis.alarming:
-        return sign("ALARM")
-    if deployment is not None and deployment.status is DeploymentStatus.HELD:
-        return sign("held")
-    return sign(endpoint.status)
 
 
 def deployment_lines(

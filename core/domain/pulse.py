@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.domain.alert import Alert
 from core.domain.gate import Approval
 from core.domain.journal import JournalEntry
 from core.domain.release import Endpoint
@@ -24,3 +25,4 @@ class Pulse:
     endpoints: tuple[Endpoint, ...]
     workers: tuple[Worker, ...]
     events: tuple[JournalEntry, ...]
+    alerts: tuple[Alert, ...] = ()

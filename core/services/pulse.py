@@ -6,6 +6,7 @@ import time
 
 from core.domain.pulse import Pulse
 from core.domain.run import RunStatus
+from core.reads import alerts as _alerts
 from core.reads import approvals as _approvals
 from core.reads import journal as _journal
 from core.reads import runs as _runs
@@ -44,4 +45,5 @@ class PulseService:
             endpoints=self._endpoints.list(),
             workers=self._workers.list(),
             events=_journal.list_entries(reader, limit=RECENT),
+            alerts=_alerts.list_alerts(reader, state="open", limit=RECENT),
         )

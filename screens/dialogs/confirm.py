@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from screens.dialogs.base import Choice, Dialog, facts, paragraph
-from screens.widgets.lines import Line, Piece, wrap
+from screens.widgets.lines import Line, Piece, wrap, wrapped
 from screens.widgets.page import Page
 
 
@@ -152,8 +152,9 @@ class Sign(Dialog[Signed]):
         else:
             self.set_focus(self.query_one("#yes"))
 
-    def _told(self, _width: int) -> Sequence[Line]:
-        return [[(f"▲ {self._wrong}", "bad") if self._wrong else (self._hint, "faint")]]
+    def _told(self, width: int) -> Sequence[Line]:
+        line = [(f"▲ {self._wrong}", "bad") if self._wrong else (self._hint, "faint")]
+        return wrapped(line, width)
 
     def action_next(self) -> None:
         """Key: from Cancel to the first field, else to what comes next."""
@@ -175,6 +176,10 @@ class Sign(Dialog[Signed]):
     def _comment(self) -> str:
         return self.query_one("#comment", Field).value.strip() if self.question.comment else ""
 
+    def answer(self) -> Signed:
+        """The answer yes."""
+        return Signed(self._comment())
+
     def action_yes(self) -> None:
         """Key: do it, if all has been typed."""
         self._wrong = self.missing()
@@ -183,7 +188,7 @@ class Sign(Dialog[Signed]):
             field = "#typed" if self._wrong.startswith("type ") else "#comment"
             self.set_focus(self.query_one(field))
         else:
-            self.dismiss(Signed(self._comment()))
+            self.dismiss(self.answer())
 
 
 def dialog_for(question: Question) -> Dialog[Signed]:

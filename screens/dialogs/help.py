@@ -48,7 +48,7 @@ def help_lines(scope: str, context: Context) -> list[Line]:
         lines += _rows(f"This screen ({scope})", own, context)
     general = [action for action in REGISTRY.of(GLOBAL) if not action.id.startswith("go.")]
     modes = [action for action in REGISTRY.of(GLOBAL) if action.id.startswith("go.")]
-    if scope == "run":
+    if scope in ("run", "release"):
         lines += [[("In the log", "title")]]
         lines += [[(f"  {fit(keys, 17)}", "key"), (what, "dim")] for keys, what in LOG_KEYS]
         lines.append([])
@@ -69,7 +69,8 @@ def _commands() -> list[Line]:
         (":cancel :resume :rerun RUN", "act on a run"),
         (":approve :reject ID", "decide on a request"),
         (":deploy MODEL VERSION ENDPOINT", "deploy a version"),
-        (":promote :abort :rollback ENDPOINT", "act on a deployment"),
+        (":promote :hold :weight :abort ENDPOINT", "act on a release"),
+        (":release :rollback ENDPOINT", "show a release, go back"),
         (":q", "quit"),
     ]
     rows: list[Line] = [[("Commands", "title")]]

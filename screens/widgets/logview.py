@@ -30,7 +30,10 @@ _MARKS = {"out": ("│", "faint"), "err": ("!", "bad"), "sys": ("»", "accent")}
 
 
 class LogView(ScrollView, can_focus=True):
-    """The log. Keys beside those of a sheet: `f` follow, `w` wrap, `n` and `N` matches."""
+    """The log. Keys beside those of a sheet: `f` follow, `w` wrap, `n` and `N` matches.
+
+    `bare`: lines that tell their time themselves, without a step or a stream.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *SHEET_BINDINGS,
@@ -46,8 +49,9 @@ class LogView(ScrollView, can_focus=True):
     class Changed(Message):
         """Follow, wrap or the search changed (for a status line)."""
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, *, bare: bool = False, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._bare = bare
         self._lines: deque[LogLine] = deque(maxlen=KEPT)
         self._starts: list[int] = []  # first drawn line of each log line, when wrapping
         self.dropped = 0
@@ -101,6 +105,8 @@ class LogView(ScrollView, can_focus=True):
 
     @property
     def _gutter(self) -> int:
+        if self._bare:
+            return 1
         return 10 + 2 + (11 if self.scrollable_content_region.width >= 70 else 0)
 
     def _measure(self) -> None:
@@ -192,6 +198,8 @@ class LogView(ScrollView, can_focus=True):
         pieces: list[Piece] = []
         if part:
             pieces.append((" " * self._gutter, "text"))
+        elif self._bare:
+            pieces.append((" ", "text"))
         else:
             pieces.append((f" {_time(int(line.at))} ", "faint"))
             if width >= 70:

@@ -14,7 +14,7 @@ from core.domain.release import Endpoint, Receipt
 from core.ops import Ops
 from core.services.endpoints import EndpointsService
 
-STATS = {
+STATS: dict[int, dict[str, Any]] = {
     1: {"requests": 0, "errors": 0, "rps": 0.0, "p50_ms": None, "p99_ms": None},
     2: {"requests": 214_332, "errors": 0, "rps": 37.1, "p50_ms": 2.1, "p99_ms": 7.6},
     3: {"requests": 391, "errors": 0, "rps": 4.2, "p50_ms": 2.3, "p99_ms": 8.1},
@@ -47,6 +47,19 @@ class LiveEndpoints(EndpointsService):
             stats=STATS,
         )
         return self.scene(shown)
+
+    def deploy(self, *args: Any, **more: Any) -> Any:
+        """Note what was asked for, and do it."""
+        self.asked.append(("deploy", args, more))
+        return super().deploy(*args, **more)
+
+    def hold(self, *args: Any, **more: Any) -> Any:
+        """Note what was asked for."""
+        self.asked.append(("hold", args, more))
+
+    def weight(self, *args: Any, **more: Any) -> Any:
+        """Note what was asked for."""
+        self.asked.append(("weight", args, more))
 
     def disagreements(self, _name: str) -> DisagreementSummary:
         """Those of a shadow, always the same."""
