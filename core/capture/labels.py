@@ -18,7 +18,7 @@ from core.domain.capture import Task
 from core.serving.parts import parse_name, put_table
 
 FOLDER = "labels"
-PART_ROWS = 100_000
+PART_ROWS = 20_000
 
 
 class StoredLabel(NamedTuple):
@@ -64,7 +64,7 @@ def read_part(path: Path) -> Iterator[StoredLabel]:
     """The labels of one part. Raises OSError."""
     import pyarrow.parquet as pq
 
-    for batch in pq.ParquetFile(path).iter_batches(20_000):
+    for batch in pq.ParquetFile(path).iter_batches(PART_ROWS):
         columns = [
             batch.column(name).to_pylist()
             for name in ("inference_id", "label", "task", "at_us", "received_us", "row")

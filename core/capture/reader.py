@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,13 +18,14 @@ from typing import Any
 
 from core.capture.tombstone import deleted_before
 from core.domain.capture import CapturedRequest, CaptureFilter
-from core.serving.parts import Part, list_parts
+from core.serving.parts import Part, days, list_parts
 
 log = logging.getLogger(__name__)
 
 NARROW = ("inference_id", "time", "status", "shadow")
 WIDE = ("latency_ms", "inputs", "outputs", "model", "version", "content_type", "sampling_rate")
 _BATCH = 2_000  # requests in memory at once
+_Found = tuple[int, tuple[int, str, int], "OpenPart"]  # microseconds, tie and row, part
 _DEFAULTS: dict[str, Any] = {
     "shadow": False,
     "model": "",
@@ -40,46 +42,61 @@ def newest(folder: Path, wanted: CaptureFilter, limit: int) -> list[CapturedRequ
     if limit < 1:
         return []
     wanted = _since(folder, wanted)
-    heap: list[tuple[int, int, int, OpenPart]] = []  # time, tie, row, part: the oldest on top
-    tie = 0
-    for part in sorted(parts_for(folder, wanted), key=lambda p: p.written, reverse=True):
-        # Nothing in a part is newer than the part: what follows cannot be among the newest.
+    heap: list[_Found] = []  # the oldest on top
+    for day in reversed(days_for(folder, wanted)):
+        # Nothing in a day's parts is newer than the day: what follows is not among the newest.
+        if len(heap) == limit and heap[0][0] >= _end_of(day):
+            break
+        _newest_of_day(folder, day, wanted, limit, heap)
+    chosen: dict[OpenPart, list[int]] = {}
+    for _, (_, _, row), opened in heap:
+        chosen.setdefault(opened, []).append(row)
+    found = [request for opened, rows in chosen.items() for request in opened.requests(rows)]
+    return sorted(found, key=lambda request: request.at, reverse=True)
+
+
+def _newest_of_day(
+    folder: Path, day: str, wanted: CaptureFilter, limit: int, heap: list[_Found]
+) -> None:
+    parts = parts_for(folder, day, wanted)
+    for part in sorted(parts, key=lambda p: p.written, reverse=True):
+        # Nothing in a part is newer than the part.
         if len(heap) == limit and heap[0][0] >= part.written // 1000:
             break
         opened = open_part(part)
         if opened is None:
             continue
         for row, time in opened.matching(wanted):
-            tie -= 1
+            found = (time, (part.written, part.path.name, row), opened)
             if len(heap) < limit:
-                heapq.heappush(heap, (time, tie, row, opened))
-            elif time > heap[0][0]:
-                heapq.heapreplace(heap, (time, tie, row, opened))
-    chosen: dict[OpenPart, list[int]] = {}
-    for _, _, row, opened in heap:
-        chosen.setdefault(opened, []).append(row)
-    found = [request for opened, rows in chosen.items() for request in opened.requests(rows)]
-    return sorted(found, key=lambda request: request.at, reverse=True)
+                heapq.heappush(heap, found)
+            elif found[:2] > heap[0][:2]:
+                heapq.heapreplace(heap, found)
 
 
 def every(folder: Path, wanted: CaptureFilter) -> Iterator[CapturedRequest]:
-    """All captured requests that are wanted, part by part in the order of writing."""
+    """All captured requests that are wanted, by day, then part by part as they were written."""
     wanted = _since(folder, wanted)
-    for part in parts_for(folder, wanted):
-        opened = open_part(part)
-        if opened is not None:
-            yield from opened.requests([row for row, _ in opened.matching(wanted)])
+    for day in days_for(folder, wanted):
+        for part in parts_for(folder, day, wanted):
+            opened = open_part(part)
+            if opened is not None:
+                yield from opened.requests([row for row, _ in opened.matching(wanted)])
 
 
-def parts_for(folder: Path, wanted: CaptureFilter) -> list[Part]:
-    """The parts that may hold what is wanted, going by their names; oldest first."""
+def days_for(folder: Path, wanted: CaptureFilter) -> list[str]:
+    """The days that may hold what is wanted, oldest first."""
     first = "" if wanted.since is None else _day(wanted.since)
     last = "9999" if wanted.until is None else _day(wanted.until)
+    return [day for day in days(folder) if first <= day <= last]
+
+
+def parts_for(folder: Path, day: str, wanted: CaptureFilter) -> list[Part]:
+    """The parts of a day that may hold what is wanted, going by their names; oldest first."""
     return [
         part
-        for part in list_parts(folder)
-        if first <= part.day <= last
-        and (wanted.variant is None or part.variant == wanted.variant)
+        for part in list_parts(folder, day)
+        if (wanted.variant is None or part.variant == wanted.variant)
         and (wanted.since is None or part.written >= wanted.since * 1e9)
     ]
 
@@ -195,6 +212,14 @@ def _values(column: Any) -> list[Any]:
         column = column.cast(pa.int64())
     values: list[Any] = column.to_pylist()
     return values
+
+
+def _end_of(day: str) -> float:
+    """The last microsecond of a day (UTC) and one more; of what is no day, the end of time."""
+    try:
+        return (datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() + 86_400) * 1e6
+    except ValueError:
+        return math.inf
 
 
 def _day(at: float) -> str:

@@ -85,12 +85,14 @@ class CapturesService:
             raise BadInput(f"capture rate {rate:g}: not between 0 and 1")
         if cap_bytes is not None and cap_bytes < 1 << 20:
             raise BadInput(f"capture cap {cap_bytes} bytes: less than 1 MiB")
-        config = EndpointConfig.read(folder.root)
+        control = EndpointControl(folder.root)
+        config = control.config()
         config = replace(
             config,
             capture_rate=config.capture_rate if rate is None else rate,
             capture_bytes=config.capture_bytes if cap_bytes is None else cap_bytes,
         )
+        control.configure(config)
         with self._session.change("endpoints capture") as tx:
             tx.journal(
                 "endpoint.capture",
@@ -98,11 +100,6 @@ class CapturesService:
                 rate=config.capture_rate,
                 cap_bytes=config.capture_bytes,
             )
-        control = EndpointControl(folder.root)
-        info = control.info()
-        config.write(folder.root)
-        if info is not None and info.alive:
-            control.set_capture(config.capture_rate)
         return self.summary(name)
 
     def export(

@@ -30,7 +30,7 @@ MAX_QUEUE_BYTES = 64 << 20  # of bodies and answers
 MAX_BYTES = 1 << 30  # on disk, of one endpoint, unless said otherwise
 FLUSH_SECONDS = 10.0
 FLUSH_ROWS = 5_000
-RESCAN_SECONDS = 60.0  # what other processes have written is looked up so often
+RESCAN_SECONDS = 300.0  # what other processes have written is looked up so often
 RESCAN_SHARE = 0.02  # and whenever this process has written that share of the cap
 
 

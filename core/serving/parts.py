@@ -84,15 +84,20 @@ def put_table(folder: Path, table: Any, written: int | None = None) -> Path:
     return folder / name
 
 
-def list_parts(folder: Path) -> list[Part]:
-    """Every part in the capture, oldest first. What vanishes meanwhile is left out."""
-    found = [
+def days(folder: Path) -> list[str]:
+    """The days (UTC, ISO) of which anything is captured, oldest first."""
+    return sorted(day.name.removeprefix("date=") for day in _folders(folder, "date="))
+
+
+def list_parts(folder: Path, day: str | None = None) -> list[Part]:
+    """Every part in the capture, or of one day, oldest first. What vanishes meanwhile is left
+    out."""
+    return sorted(
         part
-        for day in _folders(folder, "date=")
-        for variant in _folders(Path(day.path), "variant=r")
-        for part in _parts_of(day.name.removeprefix("date="), variant)
-    ]
-    return sorted(found)
+        for each in (days(folder) if day is None else [day])
+        for variant in _folders(folder / f"date={each}", "variant=r")
+        for part in _parts_of(each, variant)
+    )
 
 
 def parse_name(name: str) -> tuple[int, int | None] | None:
