@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.pipelines import _units
-from core.pipelines._keys import NAME, Key
+from core.pipelines._keys import NAME, OPTIONAL_DURATIONS, Key
 from core.pipelines._nodes import Map, Node, Scalar, Seq, describe
 from core.pipelines._report import Report, did_you_mean
 
@@ -108,7 +108,7 @@ def _flag(report: Report, where: str, node: Node, key: Key) -> bool:
 
 def _duration(report: Report, where: str, node: Node, key: Key) -> float | None:
     value = node.value if isinstance(node, Scalar) else None
-    optional = where.endswith(".pause")
+    optional = where.rpartition(".")[2] in OPTIONAL_DURATIONS
     if value is None and isinstance(node, Scalar) and optional:
         return None
     if isinstance(node, Map) and not node.entries and optional:

@@ -19,6 +19,8 @@ Form = Literal[
     "env",  # a mapping of environment variables
     "scalar",  # text, number or flag
     "scalars",  # a list of those
+    "percent",  # 0 to 100, with or without the sign
+    "any",  # a number, or text that stands for one
     "node",  # read by somebody who knows its shape
 ]
 
@@ -111,7 +113,7 @@ GATE: Mapping[str, Key] = {
 DEPLOY: Mapping[str, Key] = {
     "endpoint": Key("name", "Name of the endpoint; the model's name by default."),
     "environment": Key("name", "Where a new endpoint belongs; that of the gate by default."),
-    "strategy": Key("node", "A list of `set_weight: percent` and `pause: duration`."),
+    "strategy": Key("node", "A preset's name, a list of steps, or a mapping with either."),
     "port": Key("whole", "Port of a new endpoint; a free one by default.", least=1, most=65535),
     "register": Key("name", "The register step whose version is deployed, if there are several."),
 }
@@ -119,6 +121,48 @@ DEPLOY: Mapping[str, Key] = {
 STAGE: Mapping[str, Key] = {
     "set_weight": Key("whole", "Percent of the requests that go to the new version.", most=100),
     "pause": Key("duration", "How long to hold; without a duration until somebody promotes."),
+    "bake": Key("duration", "How long to hold; it passes when no alarm is off."),
+    "analyse": Key("duration", "Compare with the champion until no worse; then hold."),
+    "shadow": Key("node", "Mirror requests: a duration, or `percent`, `for` and `requests`."),
+    "ask": Key("text", "Ask a person, with this question."),
+    "window": Key("text", "Wait for a time: `Mon-Thu 09:00-16:00 Europe/Berlin`."),
+}
+
+OPTIONAL_DURATIONS = ("pause", "analyse")
+"""Stages whose duration may be left out."""
+
+SHADOW: Mapping[str, Key] = {
+    "percent": Key("percent", "Share of the requests that is mirrored; 100 by default."),
+    "for": Key("duration", "How long they are mirrored."),
+    "requests": Key("whole", "Or until so many have been compared.", least=1, most=10**9),
+}
+
+ALARM: Mapping[str, Key] = {
+    "name": Key("text", "A word; the metric's by default."),
+    "metric": Key("text", "What is looked at."),
+    "threshold": Key("any", "What a datapoint must not pass; a share, or for latencies ms."),
+    "comparison": Key("text", "How; greater than by default."),
+    "period": Key("duration", "What one datapoint covers; 10 s by default."),
+    "evaluation_periods": Key("whole", "Of the last so many datapoints, …", least=1, most=1000),
+    "datapoints_to_alarm": Key("whole", "… so many must breach.", least=1, most=1000),
+    "treat_missing_data": Key("text", "What a period without data counts as."),
+    "variant": Key("text", "Whose; the candidate's by default."),
+    "minimum_requests": Key("whole", "A period with fewer counts as missing.", most=10**9),
+    "dry_run": Key("flag", "Show and record it, and do nothing."),
+}
+
+METRIC: Mapping[str, Key] = {
+    "metric": Key("text", "What is compared."),
+    "margin": Key("any", "How much worse it may be; with % of the champion's value."),
+    "worse_when": Key("text", "Which direction hurts."),
+    "share": Key("any", "Its part of the error probability, against the others'."),
+    "dry_run": Key("flag", "Show and record it, and do nothing."),
+}
+
+ANALYSIS: Mapping[str, Key] = {
+    "alpha": Key("any", "Probability of calling an equal candidate worse; 0.05 by default."),
+    "minimum_requests": Key("whole", "No verdict before so many.", least=1, most=10**9),
+    "metrics": Key("node", "What is compared."),
 }
 
 _BUILT_IN_COMMON: Mapping[str, tuple[str, ...]] = {

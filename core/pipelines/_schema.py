@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.domain.analysis import (
+    ALARM_METRICS,
+    ANALYSIS_METRICS,
+    Comparison,
+    MissingData,
+    OnBreach,
+)
 from core.pipelines import _keys as k
 from core.pipelines._units import DURATION_PATTERN, SIZE_PATTERN
+from core.releases.presets import CATALOGUE
 
 _SCALAR = {"type": ["string", "number", "boolean"]}
 _FORMS: dict[str, dict[str, Any]] = {
@@ -30,8 +38,16 @@ _FORMS: dict[str, dict[str, Any]] = {
     },
     "scalar": _SCALAR,
     "scalars": {"type": "array", "minItems": 1, "items": _SCALAR},
+    "percent": {
+        "anyOf": [
+            {"type": "number", "minimum": 0, "maximum": 100},
+            {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*%\s*$"},
+        ]
+    },
+    "any": {"type": ["number", "string"]},
     "node": {},
 }
+_OPTION_FORMS = {"percent": "percent", "seconds": "duration", "whole": "any"}
 
 
 def json_schema() -> dict[str, Any]:
@@ -105,8 +121,57 @@ def _step(kind: str) -> dict[str, Any]:
 
 
 def _strategy() -> dict[str, Any]:
+    """A preset's name, a list of steps, or a mapping with either and what is watched."""
+    steps = {"type": "array", "minItems": 1, "items": _stage()}
+    common = {
+        "alarms": {"type": ["array", "null"], "maxItems": 10, "items": _alarm()},
+        "analysis": {"anyOf": [{"type": "null"}, _analysis()]},
+        "on_breach": {"enum": [*OnBreach]},
+        "keep": _FORMS["duration"],
+    }
+    own = {"type": "object", "additionalProperties": False, "required": ["steps"]}
+    mappings = [{**own, "properties": {"steps": steps, **common}}]
+    for preset in CATALOGUE.values():
+        options = {
+            name: {"description": option.doc, **_FORMS[_OPTION_FORMS[option.form]]}
+            for name, option in preset.options.items()
+        }
+        mappings.append(
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["preset"],
+                "properties": {"preset": {"const": preset.name}, **options, **common},
+            }
+        )
+    return {"anyOf": [{"enum": [*CATALOGUE]}, steps, *mappings]}
+
+
+def _stage() -> dict[str, Any]:
     stage = _object(k.STAGE)
-    pause = stage["properties"]["pause"]
-    pause["anyOf"] = [*pause["anyOf"], {"type": "null"}, {"type": "object", "maxProperties": 0}]
-    stage |= {"minProperties": 1, "maxProperties": 1}
-    return {"type": "array", "minItems": 1, "items": stage}
+    for name in k.OPTIONAL_DURATIONS:
+        held = stage["properties"][name]
+        held["anyOf"] = [*held["anyOf"], {"type": "null"}, {"type": "object", "maxProperties": 0}]
+    shadow = stage["properties"]["shadow"]
+    shadow["anyOf"] = [_FORMS["duration"], _object(k.SHADOW)]
+    return stage | {"minProperties": 1, "maxProperties": 1}
+
+
+def _alarm() -> dict[str, Any]:
+    made = _object(k.ALARM, required=["metric", "threshold"])
+    properties = made["properties"]
+    properties["metric"]["enum"] = [*ALARM_METRICS]
+    properties["comparison"]["enum"] = [">", ">=", "<", "<=", *Comparison]
+    properties["treat_missing_data"]["enum"] = [*MissingData]
+    properties["variant"]["enum"] = ["candidate", "champion", "endpoint"]
+    return made
+
+
+def _analysis() -> dict[str, Any]:
+    metric = _object(k.METRIC, required=["metric"])
+    metric["properties"]["metric"]["enum"] = [*ANALYSIS_METRICS]
+    metric["properties"]["worse_when"]["enum"] = ["higher", "lower", "both"]
+    made = _object(k.ANALYSIS)
+    either = [{"enum": [*ANALYSIS_METRICS]}, metric]
+    made["properties"]["metrics"] |= {"type": "array", "items": {"anyOf": either}}
+    return made

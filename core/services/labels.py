@@ -42,10 +42,11 @@ class LabelsService:
         With `dry_run` the file is read and its ids are looked up, and nothing is kept. Raises
         `NotFound`, `BadInput` (naming the line; then nothing is kept), `ReadOnly`, OSError.
         """
+        if not dry_run:
+            self._session.refuse_when_read_only("endpoints labels")
         folder = self._folder(name)
         if dry_run:
             return matching.look_up(folder, name, file, read_labels(file, column))
-        self._session.refuse_when_read_only("endpoints labels")
         counted = matching.Counting(read_labels(file, column))
         store_labels(folder, counted, task)
         before = matching.labelled_ids(folder, counted.ids)

@@ -235,9 +235,9 @@ CASES: dict[str, tuple[str, list[tuple[int, str, str, str]]]] = {
             (5, "steps.gate.gate.requester_may_decide", "expected true or false", ""),
             (5, "steps.gate.gate.expires", "expected a duration", ""),
             (5, "steps.gate.gate", "several register steps: one, two", "register: one"),
-            (10, "steps.deploy.deploy.strategy[0]", "one of set_weight and pause", ""),
+            (10, "steps.deploy.deploy.strategy[0]", "one of set_weight, pause", ""),
             (11, "steps.deploy.deploy.strategy[1].set_weight", "from 0 to 100", ""),
-            (12, "steps.deploy.deploy.strategy[2].hold", "unknown key", "known: pause"),
+            (12, "steps.deploy.deploy.strategy[2].hold", "unknown key", "known: "),
             (14, "steps.deploy.deploy.strategy[4]", "from 60 to 40", "weights rise"),
         ],
     ),
@@ -254,6 +254,35 @@ CASES: dict[str, tuple[str, list[tuple[int, str, str, str]]]] = {
             (4, "steps.a.deploy.strategy", "the last weight is 20", "{set_weight: 100}"),
             (5, "steps.b.deploy.strategy", "a pause ends it", "{set_weight: 100}"),
             (6, "steps.c.deploy.strategy", "expected a list of stages", "set_weight"),
+        ],
+    ),
+    "strategies by name and by mapping": (
+        """
+        steps:
+          train: {function: "shop.steps:anything"}
+          reg: {register: {model: train.train}}
+          a: {deploy: {strategy: cannary}}
+          b: {deploy: {strategy: {preset: canary, wieght: 5}}}
+          c:
+            deploy:
+              strategy:
+                steps:
+                  - {set_weight: 10}
+                  - {bake: soon}
+                alarms:
+                  - {metric: error_rate, threshold: 5}
+          d: {deploy: {strategy: 7}}
+          e: {deploy: {strategy: [{shadow: {percent: 10}}, {set_weight: 100}]}}
+          f: {deploy: {strategy: [{set_weight: 100}, {ask: "Well?"}]}}
+        """,
+        [
+            (4, "steps.a.deploy.strategy.preset", "unknown: 'cannary'", "did you mean canary"),
+            (5, "steps.b.deploy.strategy.wieght", "unknown key", "did you mean weight"),
+            (11, "steps.c.deploy.strategy step 2: bake", "a duration", "30s"),
+            (13, "steps.c.deploy.strategy.alarms[0].threshold", "a share from 0 to 1", ""),
+            (14, "steps.d.deploy.strategy", "expected a list of stages", "or canary"),
+            (15, "steps.e.deploy.strategy", "it would never end", "requests"),
+            (16, "steps.f.deploy.strategy", "ask ends it", "{set_weight: 100}"),
         ],
     ),
     "parameters": (

@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from core.domain.pipeline import Param, Source
 from core.pipelines import find_pipelines, load_pipeline, validate_file
+from core.releases.strategy import parse_plan
 
 
 def test_inputs_come_by_name_and_by_mapping(write: Any) -> None:
@@ -145,6 +148,43 @@ def test_deploy_without_a_gate_follows_its_register(write: Any) -> None:
     deploy = load_pipeline(write(RELEASE % stages), "shop").step("deploy")
     assert deploy.needs == ("register",)
     assert deploy.options["strategy"] == [{"set_weight": 5}, {"pause": None}, {"set_weight": 100}]
+
+
+STRATEGIES = [
+    ("canary", "canary"),
+    ("{preset: linear, step: 25, every: 1m}", {"preset": "linear", "step": 25, "every": "1m"}),
+    (
+        "[{shadow: {percent: 50, for: 2m}}, {set_weight: 10}, {analyse: },"
+        " {window: 'Mon 09:00-10:00 UTC'}, {set_weight: 100}, {bake: 5m}]",
+        [
+            {"shadow": {"percent": 50, "for": "2m"}},
+            {"set_weight": 10},
+            {"analyse": None},
+            {"window": "Mon 09:00-10:00 UTC"},
+            {"set_weight": 100},
+            {"bake": 300.0},
+        ],
+    ),
+    (
+        "{steps: [{set_weight: 10}, {bake: 5m}], on_breach: freeze, keep: 1h,"
+        " alarms: [{metric: error_rate, threshold: 5%}], analysis: {metrics: [error_rate]}}",
+        {
+            "steps": [{"set_weight": 10}, {"bake": "5m"}],
+            "on_breach": "freeze",
+            "keep": "1h",
+            "alarms": [{"metric": "error_rate", "threshold": "5%"}],
+            "analysis": {"metrics": ["error_rate"]},
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "written"), STRATEGIES)
+def test_every_way_to_write_a_strategy(write: Any, text: str, written: Any) -> None:
+    steps = f"deploy: {{deploy: {{strategy: {text}}}}}"
+    strategy = load_pipeline(write(RELEASE % steps), "shop").step("deploy").options["strategy"]
+    assert strategy == written
+    assert parse_plan(strategy).steps[-1].kind in ("set_weight", "bake")
 
 
 def test_staging_then_production(write: Any) -> None:
