@@ -72,6 +72,9 @@ def json_schema() -> dict[str, Any]:
         **top,
         "definitions": {
             "param": _param(),
+            "stages": {"type": "array", "minItems": 1, "items": _stage()},
+            "alarms": {"type": ["array", "null"], "maxItems": 10, "items": _alarm()},
+            "analysis": {"anyOf": [{"type": "null"}, _analysis()]},
             "step": {"oneOf": [_step(kind) for kind in k.KINDS]},
         },
     }
@@ -122,10 +125,10 @@ def _step(kind: str) -> dict[str, Any]:
 
 def _strategy() -> dict[str, Any]:
     """A preset's name, a list of steps, or a mapping with either and what is watched."""
-    steps = {"type": "array", "minItems": 1, "items": _stage()}
+    steps = {"$ref": "#/definitions/stages"}
     common = {
-        "alarms": {"type": ["array", "null"], "maxItems": 10, "items": _alarm()},
-        "analysis": {"anyOf": [{"type": "null"}, _analysis()]},
+        "alarms": {"$ref": "#/definitions/alarms"},
+        "analysis": {"$ref": "#/definitions/analysis"},
         "on_breach": {"enum": [*OnBreach]},
         "keep": _FORMS["duration"],
     }
