@@ -36,8 +36,9 @@ def code(workspace: Path) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(workspace))
         patch.setenv("OMP_NUM_THREADS", "1")
-        before = mlflow.get_tracking_uri()
-        mlflow.set_tracking_uri(f"sqlite:///{workspace}/mlflow.db")
+        store = f"sqlite:///{workspace}/mlflow.db"
+        patch.setenv("MLFLOW_TRACKING_URI", store)  # taken away again, as MLflow sets it too
+        mlflow.set_tracking_uri(store)
         experiment = mlflow.create_experiment("test", (workspace / "artifacts").as_uri())
         mlflow.set_experiment(experiment_id=experiment)
 
@@ -47,7 +48,7 @@ def code(workspace: Path) -> Iterator[Any]:
             import bike.report as report
 
         yield Code
-        mlflow.set_tracking_uri(before)
+        # MLflow itself keeps the store: its default would be made in the current folder at exit.
         for name in [each for each in sys.modules if each.split(".")[0] == "bike"]:
             del sys.modules[name]
 
