@@ -108,7 +108,7 @@ class PulseScreen(ModeScreen):
     scope = "pulse"
     CSS = """
     PulseScreen #panes { height: 1fr; layout: grid; grid-size: 2 3;
-      grid-rows: 1fr 1fr 2fr; grid-columns: 7fr 10fr; grid-gutter: 0 1; }
+      grid-rows: 1fr 1fr 2fr; grid-columns: 2fr 3fr; grid-gutter: 0 1; }
     PulseScreen #panes RowTable { height: 100%; }
     PulseScreen #events { column-span: 2; }
     PulseScreen.-narrow #panes { layout: vertical; }
@@ -138,7 +138,7 @@ class PulseScreen(ModeScreen):
                 "endpoints",
                 (
                     Column("", 13, grow=2),
-                    Column("", 12),
+                    Column("", 11),
                     Column("", 15, grow=1),
                     Column("", 7, align="right", drop=1),
                     Column("", 7, align="right", drop=2),
