@@ -159,16 +159,27 @@ class Invocations:
             await self._refuse(send, refused, extra, close=status == 413)
         self._service.count(loaded, status, outputs, dialect.take, body, content_type, identity)
         capture = self._service.capture
-        if capture.wants():
+        if capture.wants(identity):
             describe = (
                 partial(loaded.engine.describe, inputs) if status == 200 else partial(_raw, body)
             )
             taken = (time.perf_counter() - begun) * 1000
-            revision = loaded.report.revision
-            answer = outputs if status == 200 else orjson.Fragment(reply)
-            size = len(body) + len(reply)
+            report = loaded.report
             capture.add(
-                Captured(identity, time.time(), revision, status, taken, describe, answer, size)
+                Captured(
+                    identity,
+                    time.time(),
+                    report.revision,
+                    status,
+                    taken,
+                    describe,
+                    outputs if status == 200 else orjson.Fragment(reply),
+                    len(body) + len(reply),
+                    report.model,
+                    report.version,
+                    content_type,
+                    capture.rate,
+                )
             )
         return status
 
