@@ -1,4 +1,4 @@
-"""How many server processes an endpoint should have now.
+"""How many server processes an endpoint should have now, and how they share the work.
 
 Every server holds every variant, so capacity is the endpoint's, not a variant's: moving weight
 between variants, or all of it in a rollback, is then a matter of a table and never waits for a
@@ -9,9 +9,12 @@ process.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 SMOOTH_SECONDS = 2.0  # over how long what is in flight is averaged
 UP_SECONDS = 3.0  # how long the servers have to be too few
+UNEVEN_LEAST = 2.0  # requests in flight over the mean that are no reason to move any
+UNEVEN_SHARE = 0.5  # of the mean, likewise
 DOWN_SECONDS = 60.0  # how long they have to be too many, for each that goes
 
 
@@ -53,14 +56,33 @@ class Capacity:
         return servers
 
     def _smooth(self, now: float, in_flight: float) -> None:
-        """An exponential average that takes into account how long ago the last look was."""
-        gone = 0.0 if self._at is None else now - self._at
-        share = 1.0 if self._at is None else 1 - math.exp(-gone / SMOOTH_SECONDS)
-        self.smoothed += share * (in_flight - self.smoothed)
+        gone = math.inf if self._at is None else now - self._at
+        self.smoothed = smooth(self.smoothed, in_flight, gone)
         self._at = now
+
+
+def smooth(before: float, seen: float, seconds: float) -> float:
+    """An exponential average, `seconds` after the last look."""
+    return before + (1 - math.exp(-seconds / SMOOTH_SECONDS)) * (seen - before)
 
 
 def _since(before: float | None, now: float, holds: bool) -> float | None:
     if not holds:
         return None
     return now if before is None else before
+
+
+def to_move(in_flight: Sequence[float]) -> list[int]:
+    """How many connections each server should part with, so that all have as much to do.
+
+    `in_flight` is what each has in hand, smoothed. A client that keeps its connection stays
+    with the server that accepted it, also when others have been started since: so connections
+    of a server that has much more than the mean are closed with their next answer, and whoever
+    is idle accepts them anew. One request in flight is taken for one connection; small
+    differences are left alone, since moving costs a client the time to connect.
+    """
+    if not in_flight:
+        return []
+    mean = sum(in_flight) / len(in_flight)
+    left_alone = max(UNEVEN_LEAST, UNEVEN_SHARE * mean)
+    return [math.floor(held - mean) if held - mean > left_alone else 0 for held in in_flight]

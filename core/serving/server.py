@@ -95,6 +95,9 @@ class Server:
                 return None
             case "figures":
                 return figures_of(service)
+            case "part":
+                service.parting = args["connections"]
+                return None
             case "metrics":
                 return metrics.render(service)
             case "capture":

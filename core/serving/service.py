@@ -75,6 +75,7 @@ class Service:
         self.refused = 0  # connections over the limit
         self.slow = 0  # requests and connections that took too long to arrive
         self.draining = False
+        self.parting = 0  # connections to close with their next answer
         self.started = time.time()
         self.whole: Callable[[str], Awaitable[Any]] | None = None  # asks for all servers' answer
         self._epochs: dict[int, Epoch] = {}
@@ -110,7 +111,7 @@ class Service:
                     )
                 return have.report
             engine, report = await asyncio.to_thread(
-                servable.load, revision, Path(model_path), model, version
+                servable.load, revision, Path(model_path), model, version, self.config.onnx
             )
             batcher = Batcher(engine, self.config.predict_timeout)
             self.loaded[revision] = Loaded(batcher, report)
@@ -183,6 +184,14 @@ class Service:
         old = self._epochs.get(number)
         drained = old is None or await old.drained(seconds)
         return {"drained": drained, "failed": self.ledger.failed}
+
+    def closes(self) -> bool:
+        """Whether an answer is its connection's last one: each is while the server drains, and
+        some are where another server has less to do."""
+        if self.parting:
+            self.parting -= 1
+            return True
+        return self.draining
 
     def set_capture(self, rate: float) -> None:
         """Capture this share of the requests. Raises `BadInput`."""

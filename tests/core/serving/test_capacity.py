@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from core.errors import BadInput, StateCorrupt
-from core.serving.capacity import DOWN_SECONDS, UP_SECONDS, Capacity
+from core.serving.capacity import DOWN_SECONDS, UP_SECONDS, Capacity, to_move
 from core.serving.config import EndpointConfig, ScheduledServers
 
 
@@ -154,3 +154,22 @@ def test_settings_survive_the_file(tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text(text)
         with pytest.raises(StateCorrupt, match=r"config\.json"):
             EndpointConfig.read(tmp_path)
+
+
+@given(st.lists(st.floats(0, 500), max_size=12))
+def test_only_who_has_much_more_than_the_others_parts_with_what_is_too_much(
+    in_flight: list[float],
+) -> None:
+    moved = to_move(in_flight)
+    mean = sum(in_flight) / len(in_flight) if in_flight else 0.0
+    for held, count in zip(in_flight, moved, strict=True):
+        assert count >= 0
+        assert (count > 0) == (held - mean > max(2.0, mean / 2))
+        assert count == 0 or held - count >= mean - 1e-6, "nobody ends below the mean"
+
+
+def test_what_is_even_enough_stays() -> None:
+    assert to_move([64.0, 0.0]) == [32, 0]
+    assert to_move([3.0, 0.0]) == [0, 0]
+    assert to_move([40.0, 25.0, 30.0]) == [0, 0, 0]
+    assert to_move([7.0]) == [0]

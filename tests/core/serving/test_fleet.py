@@ -229,6 +229,20 @@ def test_the_load_brings_more_servers(fleet: EndpointControl) -> None:
             thread.join(20)
 
 
+def test_clients_that_keep_their_connections_reach_a_new_server_too(
+    fleet: EndpointControl, load: type
+) -> None:
+    fleet.configure(EndpointConfig(min_servers=1, max_servers=1))
+    until(lambda: up(fleet, 1), 60)
+    fleet.set_table({4: 100})
+    with load(running(fleet).port, 8, b'{"inputs": {"x": [2000]}}') as busy:
+        fleet.configure(EndpointConfig(min_servers=2, max_servers=2))
+        until(lambda: up(fleet, 2))
+        newest = fleet.status().servers[-1].pid
+        until(lambda: {s.pid: s.in_flight for s in fleet.status().servers}[newest] >= 2, 20)
+    assert busy.failures == []
+
+
 def test_figures_are_those_of_all_and_never_fall(fleet: EndpointControl, load: type) -> None:
     def requests() -> int:
         return {row.revision: row.requests for row in fleet.stats().revisions}[1]
