@@ -15,7 +15,7 @@ import math
 import os
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from core.analysis.alarms import Period
@@ -88,10 +88,10 @@ class Reading(Record):
         )
 
 
+_FIELDS = tuple(item.name for item in fields(Reading))
+_COUNTS = ("latencies", "scores")
 _SUMS = tuple(
-    item.name
-    for item in fields(Reading)
-    if item.name not in ("token", "shift", "latencies", "scores")
+    item.name for item in fields(Reading) if item.name not in ("token", "shift", *_COUNTS)
 )
 
 
@@ -160,7 +160,8 @@ class Meter:
 
     def reading(self) -> dict[str, Any]:
         """The counts now, as JSON."""
-        return asdict(self._counts)
+        found = {name: getattr(self._counts, name) for name in _FIELDS}
+        return found | {name: dict(found[name]) for name in _COUNTS}
 
 
 def _score(prediction: Any) -> float | str | None:

@@ -78,6 +78,8 @@ class Watch:
         armed = Armed(deployment, candidate, champion, plan, time.time())
         async with self._looking:
             await self._take()  # what was before does not count
+            if self._armed is not None:
+                self._write_event(self._armed)
             self._looked = time.monotonic()
             self._crashes, self._pinned = self._keeper.restarts, self._keeper.desired.pinned
             self._armed = armed

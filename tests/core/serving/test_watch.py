@@ -30,6 +30,8 @@ from core.domain.release import ReleasePlan
 from core.errors import BadInput, NotFound
 from core.processes import is_alive, started
 from core.serving import EndpointControl
+from core.serving.config import EndpointConfig
+from core.serving.records import Variant
 
 FLAKY = """
 import mlflow.pyfunc
@@ -153,24 +155,55 @@ def events(control: EndpointControl) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in found]
 
 
+REVISIONS = {"good": 1, "bad": 2, "other": 3}
+
+
+@pytest.fixture(scope="module")
+def shared_one(
+    flaky: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EndpointControl]:
+    """One endpoint for the tests that leave it whole."""
+    control = EndpointControl(tmp_path_factory.mktemp("watched") / "bike")
+    control.ensure_running("bike")
+    for name, revision in REVISIONS.items():
+        control.load(revision, flaky[name], name, revision)
+    yield control
+    control.stop()
+
+
+@pytest.fixture
+def watched(shared_one: EndpointControl) -> Iterator[EndpointControl]:
+    """It, with everything routed to `good`, nothing watched and nothing on record."""
+    shared_one.set_table({1: 100}, "the test's start")
+    yield shared_one
+    shared_one.shadow(None, 0)
+    if (status := shared_one.analysis()) is not None:
+        shared_one.disarm(status.deployment)
+    for path in (shared_one.folder.root / "events").glob("*.json"):
+        path.unlink()
+
+
 @pytest.fixture
 def canary(
-    start: Callable[..., EndpointControl], flaky: dict[str, Path]
-) -> Iterator[Callable[[str], EndpointControl]]:
-    """An endpoint with `good` as r1, which has all the traffic, and another as r2."""
+    start: Callable[..., EndpointControl], flaky: dict[str, Path], tmp_path: Path
+) -> Callable[..., EndpointControl]:
+    """Makes an endpoint with `good` as r1, which has all the traffic, and another as r2."""
 
-    def begin(candidate: str) -> EndpointControl:
-        control = start()
+    def begin(candidate: str, config: EndpointConfig | None = None) -> EndpointControl:
+        folder = tmp_path / "endpoints" / "bike"
+        if config is not None:
+            config.write(folder)
+        control = start("bike", folder)
         control.load(1, flaky["good"], "good", 1)
         control.load(2, flaky[candidate], candidate, 2)
         control.set_table({1: 100})
         return control
 
-    yield begin
+    return begin
 
 
 def test_a_bad_canary_is_rolled_back_with_nobody_there(
-    canary: Callable[[str], EndpointControl],
+    canary: Callable[..., EndpointControl],
 ) -> None:
     """Also when the supervisor is killed in between, and another one takes over."""
     control = canary("bad")
@@ -210,45 +243,56 @@ def test_a_bad_canary_is_rolled_back_with_nobody_there(
     assert control.analysis() is None
 
 
-def test_an_alarm_freezes_where_the_plan_says_so(
-    canary: Callable[[str], EndpointControl],
+def test_all_servers_are_counted_and_rolled_back(
+    canary: Callable[..., EndpointControl],
 ) -> None:
-    control = canary("bad")
+    control = canary("bad", EndpointConfig(min_servers=2, max_servers=2))
+    eventually(lambda: len(control.status().servers) == 2, 60)
+    control.arm("d9", 2, 1, plan())
+    with Traffic(control) as traffic:
+        control.set_table({1: 60, 2: 40}, "canary")
+        status = eventually(lambda: acted(control), 60)
+        metric = status.metrics[0]
+        assert metric.candidate_count + metric.champion_count > 0.6 * len(traffic.answers)
+        assert control.status().actual == (Variant(1, 100),)
+    assert status.acted.kind == "rolled_back"
+
+
+def test_an_alarm_freezes_where_the_plan_says_so(watched: EndpointControl) -> None:
     frozen = plan(alarms=(alarm(),), on_breach=OnBreach.FREEZE)
     frozen["analysis"]["metrics"][0]["dry_run"] = True
-    control.arm("d2", 2, 1, frozen)
-    with Traffic(control):
-        control.set_table({1: 50, 2: 50}, "canary")
-        status = eventually(lambda: acted(control))
+    watched.arm("d2", 2, 1, frozen)
+    with Traffic(watched):
+        watched.set_table({1: 50, 2: 50}, "canary")
+        status = eventually(lambda: acted(watched))
     assert status.acted.kind == "frozen" and status.acted.reason.startswith("alarm errors")
     assert status.alarms[0].state is AlarmState.ALARM and status.alarming
-    assert {v.revision for v in control.status().desired} == {1, 2}  # nothing was moved
-    (event,) = eventually(lambda: events(control), 5)
+    assert {v.revision for v in watched.status().desired} == {1, 2}  # nothing was moved
+    (event,) = eventually(lambda: events(watched), 5)
     assert event["kind"] == "frozen" and event["report"] is None
     assert event["actor"] == "opsdeck (alarm errors)"
 
 
-def test_a_dry_run_only_tells(canary: Callable[[str], EndpointControl]) -> None:
-    control = canary("bad")
+def test_a_dry_run_only_tells(watched: EndpointControl) -> None:
     dry = plan(alarms=(alarm(dry_run=True),))
     dry["analysis"]["metrics"][0]["dry_run"] = True
-    control.arm("d3", 2, 1, dry)
-    with Traffic(control):
-        control.set_table({1: 50, 2: 50}, "canary")
+    watched.arm("d3", 2, 1, dry)
+    with Traffic(watched):
+        watched.set_table({1: 50, 2: 50}, "canary")
         eventually(
             lambda: (
-                (s := control.analysis())
+                (s := watched.analysis())
                 and s.alarms[0].state is AlarmState.ALARM
                 and s.metrics[0].verdict is Verdict.WORSE
             )
         )
         time.sleep(1.5)
-    status = control.analysis()
-    assert status is not None and status.acted is None and not events(control)
+    status = watched.analysis()
+    assert status is not None and status.acted is None and not events(watched)
 
 
 def test_a_crash_loop_goes_back_to_the_champion(
-    canary: Callable[[str], EndpointControl],
+    canary: Callable[..., EndpointControl],
 ) -> None:
     control = canary("deadly")
     control.arm("d4", 2, 1, plan())
@@ -261,28 +305,25 @@ def test_a_crash_loop_goes_back_to_the_champion(
     assert [variant.revision for variant in control.status().desired] == [1]
 
 
-def test_a_shadow_answers_nobody_and_is_compared(
-    canary: Callable[[str], EndpointControl],
-) -> None:
-    control = canary("other")
-    control.arm("d5", 2, 1, plan(alarms=(alarm(),)))
-    with Traffic(control) as traffic:
-        control.shadow(2, 100)
+def test_a_shadow_answers_nobody_and_is_compared(watched: EndpointControl) -> None:
+    watched.arm("d5", 3, 1, plan(alarms=(alarm(),)))
+    with Traffic(watched) as traffic:
+        watched.shadow(3, 100)
         eventually(
-            lambda: (s := control.analysis()) and s.shadow is not None and s.shadow.compared > 60
+            lambda: (s := watched.analysis()) and s.shadow is not None and s.shadow.compared > 60
         )
         assert {variant for _, variant in traffic.answers} == {"r1"}
-        found = control.disagreements()
+        found = watched.disagreements()
         # A server that starts anew mirrors as well.
-        control.replace_server()
-        before = control.analysis().shadow.compared  # type: ignore[union-attr]
-        eventually(lambda: control.analysis().shadow.compared > before + 30)  # type: ignore[union-attr]
-        control.shadow(None, 0)
+        watched.replace_server()
+        before = watched.analysis().shadow.compared  # type: ignore[union-attr]
+        eventually(lambda: watched.analysis().shadow.compared > before + 30)  # type: ignore[union-attr]
+        watched.shadow(None, 0)
         time.sleep(0.5)
-        after = control.analysis().shadow.mirrored  # type: ignore[union-attr]
+        after = watched.analysis().shadow.mirrored  # type: ignore[union-attr]
         time.sleep(1.5)
-        assert control.analysis().shadow.mirrored == after  # type: ignore[union-attr]
-    status = control.analysis()
+        assert watched.analysis().shadow.mirrored == after  # type: ignore[union-attr]
+    status = watched.analysis()
     assert status is not None and status.shadow is not None
     assert 0.35 < status.shadow.agreement < 0.65  # type: ignore[operator]
     assert status.acted is None and status.shadow.compared <= status.shadow.mirrored
@@ -295,45 +336,41 @@ def test_a_shadow_answers_nobody_and_is_compared(
     assert {row.segment for row in found.rows} == {"rain"}
 
 
-def test_a_failing_shadow_harms_nobody_and_stops_the_release(
-    canary: Callable[[str], EndpointControl],
-) -> None:
-    control = canary("bad")
-    control.arm("d6", 2, 1, plan(alarms=(alarm(),)))
-    with Traffic(control, lambda: random.choice((10, 11, 12))) as traffic:
-        control.shadow(2, 100)
-        status = eventually(lambda: acted(control))
+def test_a_failing_shadow_harms_nobody_and_stops_the_release(watched: EndpointControl) -> None:
+    watched.arm("d6", 2, 1, plan(alarms=(alarm(),)))
+    with Traffic(watched, lambda: random.choice((10, 11, 12))) as traffic:
+        watched.shadow(2, 100)
+        status = eventually(lambda: acted(watched))
         assert {code for code, _ in traffic.answers} == {200}
     assert status.acted.kind == "frozen"  # it answers nobody: there is nothing to take away
     assert status.shadow is not None and status.shadow.failed > 0
-    assert control.status().desired[0].revision == 1
+    assert watched.status().desired[0].revision == 1
 
 
-def test_ground_truth_is_judged_when_it_comes(canary: Callable[[str], EndpointControl]) -> None:
-    control = canary("good")
+def test_ground_truth_is_judged_when_it_comes(watched: EndpointControl) -> None:
     analysis = AnalysisPlan((MetricRule("ground_truth", 0.02), MetricRule("disagreements", 0.0)))
-    control.arm("d7", 2, 1, asdict(ReleasePlan((), analysis=analysis)))
-    control.observe("another", {1: [100, 10, 10], 2: [100, 90, 90]})
-    control.observe("d7", {1: [1000, 100, 100], 2: [400, 120, 120]}, [10, 60, 900])
-    status = control.analysis()
+    watched.arm("d7", 2, 1, asdict(ReleasePlan((), analysis=analysis)))
+    watched.observe("another", {1: [100, 10, 10], 2: [100, 90, 90]})
+    watched.observe("d7", {1: [1000, 100, 100], 2: [400, 120, 120]}, [10, 60, 900])
+    status = watched.analysis()
     assert status is not None
     truth, pairs = status.metrics
     assert (truth.candidate_count, truth.champion_count) == (400, 1000)
     assert truth.verdict is Verdict.WORSE and pairs.verdict is Verdict.NON_INFERIOR
     time.sleep(1.5)
-    assert control.analysis().acted is None  # type: ignore[union-attr] # it has no traffic
-    control.set_table({1: 50, 2: 50}, "canary")
-    assert "ground_truth" in eventually(lambda: acted(control), 10).acted.reason
+    assert watched.analysis().acted is None  # type: ignore[union-attr] # it has no traffic
+    watched.set_table({1: 50, 2: 50}, "canary")
+    assert "ground_truth" in eventually(lambda: acted(watched), 10).acted.reason
 
 
-def test_what_cannot_be_watched_is_refused(endpoint: EndpointControl) -> None:
+def test_what_cannot_be_watched_is_refused(watched: EndpointControl) -> None:
     bad = plan(alarms=(alarm(), alarm()))
     with pytest.raises(BadInput, match="two alarms have the same name"):
-        endpoint.arm("d8", 2, 1, bad)
+        watched.arm("d8", 2, 1, bad)
     with pytest.raises(BadInput, match="alpha"):
-        endpoint.arm("d8", 2, 1, {"analysis": {"alpha": 2}})
+        watched.arm("d8", 2, 1, {"analysis": {"alpha": 2}})
     with pytest.raises(NotFound):
-        endpoint.shadow(99, 10)
+        watched.shadow(99, 10)
     with pytest.raises(BadInput):
-        endpoint.shadow(2, 101)
-    assert endpoint.analysis() is None
+        watched.shadow(2, 101)
+    assert watched.analysis() is None
