@@ -98,6 +98,7 @@ def _totals(text: _Text, service: Service) -> None:
     text.metric("capture_dropped_total", "counter", "Requests that the capture lost.")
     text.sample("capture_dropped_total", capture.dropped_full, reason="queue_full")
     text.sample("capture_dropped_total", capture.dropped_disk, reason="disk")
+    text.sample("capture_dropped_total", capture.dropped_cap, reason="cap")
     text.metric("capture_queued", "gauge", "Requests that wait to be written.")
     text.sample("capture_queued", capture.queued)
     text.metric("requests_in_flight", "gauge", "Requests being answered by this process.")
