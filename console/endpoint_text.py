@@ -11,6 +11,7 @@ from console.words import Cell, number, state, when
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from core.domain.analysis import AnalysisStatus
     from core.domain.release import Deployment, Endpoint, Receipt
     from core.domain.rollback import RollbackPreview
 
@@ -86,6 +87,8 @@ def endpoint_text(session: Session, endpoint: Endpoint) -> str:
         parts.append(_revisions(session, endpoint))
     if endpoint.deployment is not None and not endpoint.deployment.status.ended:
         parts.append(_deployment(session, endpoint.deployment))
+    if endpoint.analysis is not None:
+        parts.append(_analysis(session, endpoint.analysis))
     if endpoint.history:
         parts.append(f"{heading(session, 'deployments')}\n{_history(session, endpoint.history)}")
     if endpoint.receipts:
@@ -95,7 +98,8 @@ def endpoint_text(session: Session, endpoint: Endpoint) -> str:
 
 def _processes(endpoint: Endpoint) -> str:
     pids = [("supervisor", endpoint.supervisor_pid), ("server", endpoint.server_pid)]
-    return ", ".join(f"{name} {pid}" for name, pid in pids if pid is not None)
+    told = [f"{name} {pid}" for name, pid in pids if pid is not None]
+    return ", ".join([*told, *([f"{endpoint.servers} servers"] if endpoint.servers > 1 else [])])
 
 
 def _revisions(session: Session, endpoint: Endpoint) -> str:
@@ -129,9 +133,63 @@ def _deployment(session: Session, deployment: Deployment) -> str:
         f"{'done' if i < done else 'now' if i == done else 'next':<5}{step.words()}"
         for i, step in enumerate(deployment.strategy)
     ]
+    if deployment.status == "held":
+        ladder.append(f"held at {deployment.set_weight:g} %: {deployment.message}")
     title = f"being deployed: {deployment.model} version {deployment.version}"
     status = state(deployment.status, terminal=session.terminal).text
     return "\n".join([heading(session, f"{title}, {status}"), *ladder])
+
+
+def _analysis(session: Session, analysis: AnalysisStatus) -> str:
+    """What judges the deployment: what the supervisor did, alarms, metrics with verdicts."""
+    lines = []
+    if analysis.acted is not None:
+        lines.append(f"{analysis.acted.kind} by itself: {analysis.acted.reason}")
+    if analysis.sample_ratio is not None and not analysis.sample_ratio.ok:
+        lines.append("the traffic is not split as it was set: the comparison does not hold")
+    shadow = analysis.shadow
+    if shadow is not None and shadow.mirrored:
+        lines.append(
+            f"shadow: {shadow.compared:,} compared, {shadow.disagreements:,} disagree,"
+            f" {shadow.failed:,} failed, {shadow.dropped:,} shed"
+        )
+    metrics = [
+        (
+            each.metric + (" (dry run)" * each.dry_run),
+            _number(each.champion),
+            _number(each.candidate),
+            _number(each.difference),
+            "-" if each.low is None else f"{_number(each.low)} to {_number(each.high)}",
+            f"{each.margin * 100:g}%" if each.relative else _number(each.margin),
+            state(each.verdict, terminal=session.terminal),
+            each.note,
+        )
+        for each in analysis.metrics
+    ]
+    alarms = [
+        (
+            each.name + (" (dry run)" * each.dry_run),
+            f"{each.metric} {each.comparison} {each.threshold:g}",
+            _number(each.value),
+            state(each.state, terminal=session.terminal),
+            each.reason,
+        )
+        for each in analysis.alarms
+    ]
+    parts = ["\n".join([heading(session, "watched"), *lines])]
+    if metrics:
+        titles = ("metric", "champion", "candidate", "difference", "interval", "margin", "verdict")
+        columns = [Column(title) for title in titles] + [Column("note", flexible=True)]
+        parts.append(table(session, columns, metrics))
+    if alarms:
+        columns = [Column("alarm"), Column("goes off at", flexible=True), Column("now")]
+        columns += [Column("state"), Column("why", flexible=True)]
+        parts.append(table(session, columns, alarms))
+    return "\n".join(parts)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else number(value)
 
 
 def _history(session: Session, history: Sequence[Deployment]) -> str:
@@ -207,8 +265,11 @@ def preview_text(preview: RollbackPreview) -> str:
     """What a rollback would do, in one line."""
     moves = f"; {', '.join(preview.aliases)}" if preview.aliases else ""
     cold = "" if preview.loaded else "; it has to be loaded first"
+    rate = preview.requests_per_second
+    moved = "" if rate is None else f"; {rate:.1f} requests a second go there"
+    undo = f"; undo: {preview.undo}" if preview.undo else ""
     return (
         f"{preview.endpoint} ({preview.environment}) goes from {preview.model} version"
         f" {preview.from_version} to {preview.to_model} version {preview.to_version}"
-        f" with all traffic{moves}{cold}"
+        f" with all traffic{moves}{cold}{moved}{undo}"
     )
