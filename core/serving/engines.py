@@ -59,7 +59,7 @@ class NativeEngine:
             raise ValueError("a native engine needs named columns")
         self.flavour = flavour
         self.signature = signature
-        self._predict = predict
+        self.predict = predict
         self._schema = signature.columns
         self._frame = flavour is Flavour.NATIVE_FRAME
 
@@ -72,7 +72,7 @@ class NativeEngine:
         """One predict over all rows, cut back into requests."""
         counts = [self._count(item) for item in inputs]
         try:
-            found = self._predict(self._join(inputs))
+            found = self.predict(self._join(inputs))
         except (Exception, SystemExit) as error:
             if len(inputs) == 1 and isinstance(error, ValueError):
                 if str(error).startswith(_UNFIT):
@@ -105,7 +105,7 @@ class NativeEngine:
     def accepts(self, inputs: Any) -> bool:
         """Whether the model predicts for an input at all."""
         try:
-            self._predict(self._join([inputs]))
+            self.predict(self._join([inputs]))
         except Exception:  # noqa: BLE001 - whatever it raises, it says no
             return False
         return True

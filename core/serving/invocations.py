@@ -88,6 +88,10 @@ class Invocations:
         session = headers.get(b"x-amzn-sagemaker-session-id", b"").decode("latin-1")
         target = headers.get(b"x-amzn-sagemaker-target-variant", b"").decode("latin-1")
         extra: Headers = []
+        if not target and b"x-amzn-sagemaker-target-variant" in headers:
+            message = "X-Amzn-SageMaker-Target-Variant is empty"
+            await self._refuse(send, dialect.refuse(400, "bad_target", message))
+            return 400
         if session == _NEW_SESSION:
             session = str(uuid.uuid4())
             extra.append((b"x-amzn-sagemaker-new-session-id", session.encode()))
@@ -223,7 +227,7 @@ class Invocations:
         self, send: Send, status: int, body: bytes, extra: Headers, close: bool = False
     ) -> None:
         headers = [JSON, (b"content-length", str(len(body)).encode()), *extra]
-        if self._service.draining or close:
+        if close or self._service.closes():
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -32,6 +32,7 @@ class Flavour(StrEnum):
 
     NATIVE_ARRAY = "native-array"  # the library's own predict on a NumPy array
     NATIVE_FRAME = "native-frame"  # the library's own predict on a DataFrame
+    ONNX = "onnx"  # the library's model, converted, in ONNX Runtime: float32
     PYFUNC = "pyfunc"  # MLflow's generic path: always right, slow
 
     @property
@@ -44,6 +45,7 @@ class Parity(StrEnum):
     """What replaying the model's input example through both paths found."""
 
     EQUAL = "equal"
+    CLOSE = "close"  # within the tolerance that the report's detail states (ONNX)
     DIFFERS = "differs"  # the fast path was refused; requests go through pyfunc
     UNTESTED = "untested"  # no example, or no native path: requests go through pyfunc
 

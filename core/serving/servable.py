@@ -26,16 +26,20 @@ from core.serving.shapes import BadRequest
 log = logging.getLogger(__name__)
 
 
-def load(revision: int, path: Path, model: str, version: int) -> tuple[Engine, LoadReport]:
+def load(
+    revision: int, path: Path, model: str, version: int, onnx: bool = False
+) -> tuple[Engine, LoadReport]:
     """Load a model directory in MLflow's format. Slow: call it in a thread.
 
+    With `onnx` a scikit-learn model is converted and used so where it is proven to answer the
+    same within a tolerance; where not, the report's detail says why.
     Raises `ModelUnusable` with one line for whatever goes wrong, the model's own code included.
     """
     begun = time.perf_counter()
     if not (path / "MLmodel").is_file():
         raise ModelUnusable(f"{path} holds no MLmodel file", "give a model directory of MLflow's")
     try:
-        engine, parity, detail = _load(path)
+        engine, parity, detail = _load(path, onnx)
     except OpsdeckError:
         raise
     except Exception as error:
@@ -51,7 +55,7 @@ def load(revision: int, path: Path, model: str, version: int) -> tuple[Engine, L
     return engine, report
 
 
-def _load(path: Path) -> tuple[Engine, Parity, str]:
+def _load(path: Path, onnx: bool) -> tuple[Engine, Parity, str]:
     import mlflow.pyfunc
 
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
@@ -76,9 +80,26 @@ def _load(path: Path) -> tuple[Engine, Parity, str]:
             continue
         if _same(found, expected):
             native.signature = _probed(native, signature, example)
-            return native, Parity.EQUAL, "the input example gives the same through both paths"
+            why = "the input example gives the same through both paths"
+            if onnx:
+                quick, said = _converted(model, native, example)
+                if quick is not None:
+                    return quick, Parity.CLOSE, said
+                why = f"{why}; {said}"
+            return native, Parity.EQUAL, why
         why = f"{native.flavour} and pyfunc differ on the input example"
     return pyfunc, Parity.DIFFERS, why
+
+
+def _converted(model: Any, native: NativeEngine, example: bytes) -> tuple[NativeEngine | None, str]:
+    """The proven fast path, faster still, and why or why not."""
+    if native.flavour is not Flavour.NATIVE_ARRAY:
+        return None, "ONNX is for models whose columns are all numbers"
+    from core.serving import onnxpath  # not before a fork
+
+    rows = native.prepare(example, "application/json")
+    estimator = model.get_raw_model()
+    return onnxpath.faster(estimator, native.predict, native.signature, rows)
 
 
 def _probed(native: NativeEngine, signature: Signature, example: bytes) -> Signature:
