@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from core.capture.disk import writing
 from core.capture.index import changing, index_path
 from core.capture.labels import FOLDER, label_parts
 from core.capture.merge import part_key
@@ -24,8 +25,13 @@ def delete_before(folder: Path, name: str, before: float) -> CaptureDeleted:
 
     A tombstone is set first: what a server writes late is never read, and goes with the next
     deletion. A part that straddles the moment is written anew without what goes. Raises
-    OSError, `StateBusy`.
+    `DiskFull`, OSError, `StateBusy`.
     """
+    with writing(folder):
+        return _delete(folder, name, before)
+
+
+def _delete(folder: Path, name: str, before: float) -> CaptureDeleted:
     capture = EndpointFolder(folder).capture
     mark_deleted(capture, before)
     rows = gone = 0

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from core.capture.disk import writing
 from core.capture.index import looking
 from core.capture.reader import every
 from core.capture.sagemaker import capture_path, capture_record, file_name
@@ -51,7 +52,7 @@ def export(
     `sagemaker` makes one file an hour and variant; the others one file, `NAME.jsonl`, `.csv` or
     `.parquet`, with the label where there is one. Files appear when all have been written.
     Raises `BadInput` (the target is no folder), `WrongState` (the file is there already),
-    OSError.
+    `DiskFull`, OSError.
     """
     if target.exists() and not target.is_dir():
         raise BadInput(f"{target} is not a folder", "name a folder for the export")
@@ -59,18 +60,19 @@ def export(
     goal = target / f"{name}.{kind}"
     if single and goal.exists():
         raise WrongState(f"{goal} exists already", "export to another folder, or remove it")
-    target.mkdir(parents=True, exist_ok=True)
-    work = target / f".export-{uuid.uuid4().hex[:8]}"
-    work.mkdir()
-    try:
-        requests = every(EndpointFolder(folder).capture, wanted)
-        if single:
-            rows = _WRITERS[kind](work / goal.name, _rows(folder, requests))
-        else:
-            rows = _write_sagemaker(work, name, requests)
-        return _publish(work, target, name, kind, rows)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with writing(target):
+        target.mkdir(parents=True, exist_ok=True)
+        work = target / f".export-{uuid.uuid4().hex[:8]}"
+        work.mkdir()
+        try:
+            requests = every(EndpointFolder(folder).capture, wanted)
+            if single:
+                rows = _WRITERS[kind](work / goal.name, _rows(folder, requests))
+            else:
+                rows = _write_sagemaker(work, name, requests)
+            return _publish(work, target, name, kind, rows)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _publish(work: Path, target: Path, name: str, kind: CaptureFormat, rows: int) -> CaptureExport:

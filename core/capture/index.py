@@ -104,4 +104,7 @@ def _errors(path: Path) -> Iterator[None]:
         raise StateCorrupt(f"{path}: {error}", _REMEDY) from error
 
 
-_REMEDY = "remove it: it is made again from the labels' and the capture's parts"
+_REMEDY = (
+    "remove it while nothing is being deployed there: it is made again from the parts of labels"
+    " and capture, and what was reported to a deployment is not known any more"
+)

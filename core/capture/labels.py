@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from core.capture.disk import writing
 from core.capture.labelfile import Label
 from core.domain.capture import Task
+from core.errors import StateCorrupt
 from core.serving.parts import parse_name, put_table
 
 FOLDER = "labels"
@@ -34,7 +36,7 @@ def store_labels(folder: Path, labels: Iterable[Label], task: Task = Task.AUTO) 
     """Keep labels in the endpoint's folder; how many there were.
 
     They are put there when all of them have been read. Raises `BadInput` (what reading them
-    raises; then nothing is kept) and OSError.
+    raises; then nothing is kept), `DiskFull` and OSError.
     """
     received = time.time_ns()
     target = folder / FOLDER
@@ -44,9 +46,9 @@ def store_labels(folder: Path, labels: Iterable[Label], task: Task = Task.AUTO) 
     ]
     written: list[Path] = []
     try:
-        written += [
-            put_table(target, table, received + number) for number, table in enumerate(tables)
-        ]
+        with writing(target):
+            for number, table in enumerate(tables):
+                written.append(put_table(target, table, received + number))
     except BaseException:
         for part in written:
             part.unlink(missing_ok=True)
@@ -61,10 +63,16 @@ def label_parts(folder: Path) -> list[Path]:
 
 
 def read_part(path: Path) -> Iterator[StoredLabel]:
-    """The labels of one part. Raises OSError."""
+    """The labels of one part. Raises `StateCorrupt`."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    for batch in pq.ParquetFile(path).iter_batches(PART_ROWS):
+    try:
+        batches = list(pq.ParquetFile(path, memory_map=False).iter_batches())
+    except (OSError, pa.ArrowException) as error:
+        said = " ".join(str(error).split())[:200]
+        raise StateCorrupt(f"{path}: cannot be read: {said}", "remove it") from error
+    for batch in batches:
         columns = [
             batch.column(name).to_pylist()
             for name in ("inference_id", "label", "task", "at_us", "received_us", "row")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from pathlib import Path
 
@@ -14,27 +15,40 @@ from core.reads import releases as _releases
 from core.serving.control import EndpointControl
 from core.state.reading import Reader
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("opsdeck.worker")
 
 EVERY_SECONDS = 60.0
 
 
 class LateLabels:
-    """Merges what labels and captured requests have come, endpoint by endpoint, now and then.
+    """Merges what labels and captured requests have come, endpoint by endpoint, once a minute.
 
-    Call it as often as you like: it does something once a minute.
+    Call it as often as you like: it returns at once, and a thread of its own does the work.
     """
 
     def __init__(self, reader: Reader, endpoints_dir: Path) -> None:
         self._reader = reader
         self._endpoints = endpoints_dir
         self._next = 0.0
+        self._thread: threading.Thread | None = None
 
     def __call__(self) -> None:
-        """Merge and report, if it is time. What fails for one endpoint is logged."""
-        if time.monotonic() < self._next:
+        """Begin a round, if it is time and the last one is over."""
+        busy = self._thread is not None and self._thread.is_alive()
+        if busy or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + EVERY_SECONDS
+        self._thread = threading.Thread(target=self._round, name="late-labels", daemon=True)
+        self._thread.start()
+
+    def _round(self) -> None:
+        try:
+            self.merge_all()
+        except Exception:  # the next round tries again
+            log.exception("labels were not merged")
+
+    def merge_all(self) -> None:
+        """Merge and report now. What fails for one endpoint is logged."""
         for row in self._reader.rows("SELECT name FROM endpoints"):
             folder = self._endpoints / row["name"]
             if not label_parts(folder):

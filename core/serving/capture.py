@@ -80,7 +80,7 @@ class Capture:
             self._on_disk = None  # look, and make it smaller, with the next part
         self.max_bytes = max_bytes
 
-    def wants(self, inference_id: str = "") -> bool:
+    def wants(self, inference_id: str) -> bool:
         """Whether this request is in the sample: decided by its id, so that all that answer
         the same request (its shadow, too) decide alike."""
         if self.rate >= 1:

@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import math
+import os
+import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.capture.deleting import delete_before
+from core.capture.export import export
+from core.capture.index import index_path
 from core.capture.labelfile import Label
 from core.capture.labels import store_labels
 from core.capture.merge import merge_new
 from core.capture.observing import give_back, take_losses
 from core.capture.quality import coverage
-from core.domain.capture import LabelCoverage, Task
+from core.capture.reporting import LateLabels
+from core.domain.capture import CaptureFilter, CaptureFormat, LabelCoverage, Task
+from core.errors import DiskFull, StateCorrupt
 from core.serving.capture import Captured
 from core.serving.folder import EndpointFolder
 from core.serving.parts import write_part
+from core.state.reading import Reader
 
 NOON = 1_760_011_200.0
 Request = Callable[..., Captured]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB of our own."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a tmpfs takes root")
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    if subprocess.run(command, capture_output=True, timeout=10, check=False).returncode:
+        pytest.skip("this system lets nobody mount a tmpfs")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], timeout=10, check=True)
 
 
 def put(folder: Path, *requests: Captured) -> None:
@@ -219,8 +240,6 @@ def test_deleting_takes_labels_and_scores_along(tmp_path: Path, request_of: Requ
     found = coverage(tmp_path, "demand")
     assert (found.labels, found.unknown) == (8, 2)
     assert [(arm.captured, arm.labelled) for arm in found.arms] == [(6, 6)]
-    kept = "".join(str(json.dumps(list(map(str, tmp_path.rglob("*.parquet"))))))
-    assert "part-" in kept
     import pyarrow.parquet as pq
 
     left = [
@@ -230,3 +249,71 @@ def test_deleting_takes_labels_and_scores_along(tmp_path: Path, request_of: Requ
     ]
     assert not {"id-0", "id-1", "id-2", "id-3"} & set(left)
     assert delete_before(tmp_path, "demand", NOON + 4).rows == 0
+
+
+def test_a_broken_part_of_labels_is_named(tmp_path: Path) -> None:
+    store_labels(tmp_path, [Label("id-1", 1)])
+    (part,) = (tmp_path / "labels").glob("part-*.parquet")
+    part.write_bytes(b"PAR1")
+    with pytest.raises(StateCorrupt, match=part.name):
+        merge_new(tmp_path)
+
+
+def test_the_index_is_made_again_from_the_parts(tmp_path: Path, request_of: Request) -> None:
+    put(tmp_path, *(request_of(n, outputs=[n + 1.0]) for n in range(4)))
+    store_labels(tmp_path, [Label(f"id-{n}", n) for n in range(5)])
+    merge_new(tmp_path)
+    before = coverage(tmp_path, "demand")
+    index_path(tmp_path).write_bytes(b"no database, but long enough to be looked at" * 99)
+    with pytest.raises(StateCorrupt, match="not a database"):
+        merge_new(tmp_path)
+    index_path(tmp_path).unlink()
+    merge_new(tmp_path)
+    again = coverage(tmp_path, "demand")
+    assert (again.arms, again.unknown) == (before.arms, before.unknown)
+
+
+def test_late_labels_are_merged_by_a_thread_once_a_minute(
+    tmp_path: Path, request_of: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Endpoints:
+        def rows(self, _sql: str, **_: Any) -> list[dict[str, Any]]:
+            return [{"name": "broken"}, {"name": "demand"}]
+
+    for name in ("broken", "demand"):
+        store_labels(tmp_path / name, [Label("id-1", 1)])
+        put(tmp_path / name, request_of(1, outputs=[3.0]))
+    next((tmp_path / "broken" / "labels").glob("part-*")).write_bytes(b"PAR1")
+    late = LateLabels(cast(Reader, Endpoints()), tmp_path)
+    late()
+    assert late._thread is not None
+    late._thread.join(20)
+    assert [arm.mae for arm in coverage(tmp_path / "demand", "demand").arms] == [2.0]
+    thread = late._thread
+    late()
+    assert late._thread is thread
+    monkeypatch.setattr(late, "_next", 0.0)
+    late()
+    assert late._thread is not thread
+    late._thread.join(20)
+
+
+def test_a_full_disk_is_named_and_keeps_nothing_half(small_disk: Path, request_of: Request) -> None:
+    folder = small_disk / "demand"
+    put(folder, *(request_of(n, outputs=[n + 1.0]) for n in range(20)))
+    store_labels(folder, [Label("id-1", 1)])
+    merge_new(folder)
+    filler = small_disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as stream:
+        while stream.write(b"x" * 512):
+            pass
+    many = [Label(f"id-{n}", n) for n in range(3000)]
+    with pytest.raises(DiskFull, match="labels"):
+        store_labels(folder, many)
+    assert len(list((folder / "labels").glob("*part-*"))) == 1
+    with pytest.raises(DiskFull, match="out"):
+        export(folder, "demand", small_disk / "out", CaptureFormat.CSV, CaptureFilter())
+    filler.unlink()
+    store_labels(folder, many)
+    merge_new(folder)
+    assert coverage(folder, "demand").arms[0].labelled == 20

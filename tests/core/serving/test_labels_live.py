@@ -90,7 +90,7 @@ def test_labels_reach_the_comparison_of_the_arms(
     merge_new(folder)
     assert not report(reader, folder), "no request is on disk yet"
     until(lambda: len(newest(folder / "capture", CaptureFilter(), 100)) == REQUESTS)
-    LateLabels(reader, folder.parent)()
+    LateLabels(reader, folder.parent).merge_all()
 
     arms = {arm.variant: arm for arm in coverage(folder, "bike").arms}
     assert arms["r1"].labelled + arms["r2"].labelled == REQUESTS
