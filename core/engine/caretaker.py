@@ -27,6 +27,7 @@ EVERY_SECONDS = 2.0
 HOUSEKEEPING_SECONDS = 3600.0
 INTENT_SECONDS = 10.0
 STATUS_SECONDS = 3.0
+WATCH_SECONDS = 10.0
 DAY_SECONDS = 86_400.0
 log = logging.getLogger("opsdeck.worker")
 
@@ -37,6 +38,7 @@ class Caretaker:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._stood_down: set[str] = set()
+        self._pinned: dict[str, float] = {}
         self._late_labels = LateLabels(engine.session.reader, engine.workspace.endpoints_dir)
         self._thread = threading.Thread(target=self._loop, name="caretaker", daemon=True)
 
@@ -120,6 +122,9 @@ class Caretaker:
         if not deployments:
             self._tell_of_crash_loop(name, pinned)
         elif pinned and control.status(STATUS_SECONDS).pinned:
+            since = self._pinned.setdefault(deployments[0]["id"], time.monotonic())
+            if control.analysis(STATUS_SECONDS) and time.monotonic() - since < WATCH_SECONDS:
+                return  # whoever watches it says so in an event of its own
             message = f"v{deployments[0]['version']} kept crashing the server: last good put back"
             deploywork.fail(self._engine, deployments[0]["id"], message)
             self._engine.bell.ring(f"deployment:{deployments[0]['id']}")

@@ -8,6 +8,7 @@ rollback made meanwhile is never undone.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ from core.state.store import Transaction
 log = logging.getLogger("opsdeck.worker")
 
 ALL = 100.0
+OVERTAKEN_SECONDS = 15.0  # a supervisor waits so long at most for what is in flight
 
 
 def load_version(engine: Engine, deployment_id: str) -> str:
@@ -84,33 +86,56 @@ def _loaded(tx: Transaction, deployment_id: str) -> str:
 
 
 def apply_weight(engine: Engine, deployment_id: str, index: int, weight: float) -> str:
-    """Give the canary `weight` percent of the traffic, unless the deployment has ended."""
+    """Give the canary `weight` percent of the traffic, unless the deployment has ended.
+
+    Where the supervisor has taken the traffic away from it by itself, that is waited for to be
+    on record, and never undone.
+    """
     with engine.store.transaction(SYSTEM) as tx:
         endpoint = load_row(tx, deployment_id)["endpoint"]
+    deadline = time.monotonic() + OVERTAKEN_SECONDS
     try:
-        control = _control(engine, endpoint)
-        control.ensure_running(endpoint)  # it may take long: not under the lock
-        with _locked(engine, endpoint):
-            with engine.store.transaction(SYSTEM) as tx:
-                deployment = load_row(tx, deployment_id)
-                cancelled = run_cancelled(tx, deployment)
-            if has_ended(deployment):
-                return str(deployment["status"])
-            if cancelled:
-                return CANCELLED
-            if deployment["status"] == DeploymentStatus.HELD:
-                return DeploymentStatus.HELD
-            if not _wanted(deployment, index, weight):
-                return DeploymentStatus.PROGRESSING
-            control.set_table(_table(deployment, weight), f"deployment {deployment_id}")
-            with engine.store.transaction(SYSTEM) as tx:
-                rows.set_progress(tx, deployment, DeploymentStatus.PROGRESSING, step_index=index)
-                rows.record_weight(tx, deployment, weight, f"{weight:g} % of the traffic")
+        while True:
+            take_events(engine, endpoint)
+            _control(engine, endpoint).ensure_running(endpoint)  # may take long: not locked
+            with _locked(engine, endpoint):
+                state = _apply_locked(engine, deployment_id, index, weight)
+            if state is not None:
+                return state
+            engine.hold_if_stopping()
+            if time.monotonic() > deadline:
+                message = "the endpoint has stopped to send it any traffic"
+                return fail(engine, deployment_id, message)
+            time.sleep(0.2)
     except STATE_AWAY:
         raise
     except OpsdeckError as error:
         engine.hold_if_stopping()
         return fail(engine, deployment_id, error.one_line())
+
+
+def _apply_locked(engine: Engine, deployment_id: str, index: int, weight: float) -> str | None:
+    """The state then; `None`, with nothing moved, where the supervisor was quicker."""
+    with engine.store.transaction(SYSTEM) as tx:
+        deployment = load_row(tx, deployment_id)
+        cancelled = run_cancelled(tx, deployment)
+    if has_ended(deployment):
+        return str(deployment["status"])
+    if cancelled:
+        return CANCELLED
+    if deployment["status"] == DeploymentStatus.HELD:
+        return DeploymentStatus.HELD
+    if not _wanted(deployment, index, weight):
+        return DeploymentStatus.PROGRESSING
+    control = _control(engine, deployment["endpoint"])
+    info = control.info()
+    routed = {variant.revision for variant in info.variants} if info else set()
+    if deployment["set_weight"] > 0 and routed and deployment["revision"] not in routed:
+        return None
+    control.set_table(_table(deployment, weight), f"deployment {deployment_id}")
+    with engine.store.transaction(SYSTEM) as tx:
+        rows.set_progress(tx, deployment, DeploymentStatus.PROGRESSING, step_index=index)
+        rows.record_weight(tx, deployment, weight, f"{weight:g} % of the traffic")
     return DeploymentStatus.PROGRESSING
 
 

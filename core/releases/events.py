@@ -20,6 +20,7 @@ from core.reads import releases as _releases
 from core.releases import holding
 from core.releases.lock import release_lock
 from core.releases.rollback import Intent, record_rollback
+from core.serving.control import EndpointControl
 from core.session import Session
 from core.state.store import Transaction
 
@@ -71,9 +72,10 @@ def _record(
     except NotFound as error:
         log.warning("event %s: %s", event_id, error.one_line())
         return
+    actor = str(found.get("actor") or session.actor)
     if kind == "frozen":
         if deployment.status not in DEPLOYMENT_ENDED:
-            with session.change("endpoints freeze") as tx:
+            with session.store().transaction(actor) as tx:
                 _freeze(tx, deployment_id, str(found.get("reason", "")))
         return
     bad, good = found["candidate"], found.get("champion")
@@ -81,13 +83,14 @@ def _record(
     if good is None or bad not in serving:
         log.warning("event %s: revision %s has been taken away since", event_id, bad)
         return
+    _see_that_it_holds(session, name, int(good), str(found.get("reason", "")))
     report = found.get("report") or {}
     intent = Intent(
         receipt=event_id,
         endpoint=name,
         bad=bad,
         good=good,
-        actor=session.actor,
+        actor=actor,
         reason=str(found.get("reason", "")),
         deployment=deployment_id,
         at=float(found["at"]),
@@ -100,6 +103,15 @@ def _record(
         milliseconds=float(report.get("milliseconds_to_swap", 0.0)),
         automatic=True,
     )
+
+
+def _see_that_it_holds(session: Session, name: str, good: int, reason: str) -> None:
+    """Send everything to the good revision again where somebody has moved it since, who did
+    not know yet. Raises what the control raises: then the event stays to be recorded."""
+    control = EndpointControl(session.workspace.endpoints_dir / name)
+    info = control.info()
+    if info is not None and info.alive and {v.revision for v in info.variants} != {good}:
+        control.rollback(good, reason)
 
 
 def _freeze(tx: Transaction, deployment_id: str, reason: str) -> None:

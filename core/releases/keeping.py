@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.domain.plans import plan_from_json
-from core.domain.release import DEPLOYMENT_ENDED, Deployment, Endpoint
+from core.domain.release import DEPLOYMENT_ENDED, Endpoint
 from core.errors import OpsdeckError
 from core.reads import releases as _releases
 from core.releases import standing
@@ -17,6 +17,8 @@ from core.serving.control import EndpointControl
 from core.serving.records import EndpointInfo
 from core.session import Session
 
+WITHDRAWN = ("aborted", "failed", "rolled_back")
+WITHDRAWN_SECONDS = 60.0
 log = logging.getLogger(__name__)
 
 
@@ -64,23 +66,25 @@ def _over(row: Any) -> bool:
 
 
 def overdue(endpoint: Endpoint, idle: list[int], now: float) -> list[int]:
-    """Those among the `idle` revisions (loaded, without traffic) that need not stay loaded.
-
-    A revision is kept for the `keep` of each deployment that it was part of, from that
-    deployment's end or from the last rollback of it on; always while one is open.
-    """
+    """Those among the `idle` revisions (loaded, without traffic) that need not stay loaded."""
     return [revision for revision in idle if kept_until(endpoint, revision) < now]
 
 
 def kept_until(endpoint: Endpoint, revision: int) -> float:
-    """Until when (epoch seconds) a revision stays loaded without traffic."""
+    """Until when (epoch seconds) a revision stays loaded without traffic.
+
+    A version that served is kept for the `keep` of the newest deployment that it was part of,
+    from that deployment's end or the rollback of it on; one that was withdrawn, to which
+    nobody can go back, for a minute; any while that deployment is open.
+    """
     about = [d for d in endpoint.history if revision in (d.revision, d.from_revision)]
-    return max((_until(endpoint, deployment) for deployment in about), default=0.0)
-
-
-def _until(endpoint: Endpoint, deployment: Deployment) -> float:
+    if not about:
+        return 0.0
+    deployment = about[0]  # the newest
     if deployment.status not in DEPLOYMENT_ENDED or deployment.plan is None:
         return float("inf")
+    states = {r.revision: r.state for r in endpoint.revisions}
+    withdrawn = states.get(revision) in WITHDRAWN
     moves = [r.at for r in endpoint.receipts if r.deployment_id == deployment.id]
     last = max([deployment.ended_at or 0.0, *moves])
-    return last + deployment.plan.keep_seconds
+    return last + (WITHDRAWN_SECONDS if withdrawn else deployment.plan.keep_seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import http.server
 import json
 import threading
@@ -231,9 +230,9 @@ def test_the_exit_status_tells_the_outcome(status: str, index: int, exits: int) 
 
 
 @pytest.fixture
-def asked(seeded: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[http.client.HTTPMessage]]:
+def asked(seeded: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """Headers of the requests to the seeded endpoint, which a small server answers."""
-    seen: list[http.client.HTTPMessage] = []
+    seen: list[Any] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
