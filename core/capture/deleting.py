@@ -62,7 +62,7 @@ def _clear(part: Part, before: int, ids: set[str]) -> tuple[int, int]:
     size = part.size
     if len(old) < len(times):
         kept = _without(part.path, set(old))
-        fresh = put_table(part.path.parent, kept, part.written)
+        fresh = put_table(part.path.parent, kept, part.written, part.kind)
         size -= fresh.stat().st_size
     remove_part(part)
     return len(old), max(0, size)

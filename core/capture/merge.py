@@ -22,7 +22,7 @@ from core.capture.scoring import score
 from core.capture.tombstone import deleted_before
 from core.domain.capture import Task
 from core.serving.folder import EndpointFolder
-from core.serving.parts import Part, list_parts
+from core.serving.parts import COMPACT, PART, Part, list_parts, parse_name
 
 _MANY = 500  # ids in one SQL statement
 _FRESH = 300_000  # new ids that are looked up in the capture at once
@@ -67,7 +67,17 @@ def merge_new(folder: Path) -> Merged:
 
 def part_key(part: Part) -> str:
     """How the index names a part of the capture."""
-    return f"{part.variant}/{part.path.name}"
+    return f"{part.day}/{part.variant}/{part.path.name}"
+
+
+def _forget_replaced(db: sqlite3.Connection, part: Part) -> None:
+    """A compact part has been read: what it stands for does not count a second time."""
+    folder = f"{part.day}/{part.variant}/"
+    rows = db.execute("SELECT path FROM capture_parts WHERE path GLOB ?", (f"{folder}{PART}-*",))
+    for (path,) in rows.fetchall():
+        said = parse_name(path.removeprefix(folder))
+        if said is not None and said[0] <= part.written:
+            db.execute("DELETE FROM capture_parts WHERE path = ?", (path,))
 
 
 def _take_labels(db: sqlite3.Connection, unread: list[Path]) -> Iterator[tuple[int, set[str]]]:
@@ -112,6 +122,8 @@ def _join_new(db: sqlite3.Connection, part: Part, before: int) -> int:
     ids, shadows = columns["inference_id"], columns["shadow"]
     count = _join(db, part, before, _labelled(db, ids))
     hidden = sum(map(bool, shadows))
+    if part.kind == COMPACT:
+        _forget_replaced(db, part)
     db.execute(
         "INSERT INTO capture_parts VALUES (?, ?, ?, ?)",
         (part_key(part), part.revision, len(ids) - hidden, hidden),

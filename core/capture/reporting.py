@@ -1,4 +1,5 @@
-"""Labels of a deployment that is being judged, reported to whoever judges it."""
+"""What a worker does for captured requests: merges late labels, reports them to the analysis
+of the open deployment, keeps files few."""
 
 from __future__ import annotations
 
@@ -7,21 +8,25 @@ import threading
 import time
 from pathlib import Path
 
+from core.capture.compacting import compact
 from core.capture.labels import label_parts
 from core.capture.merge import merge_new
 from core.capture.observing import give_back, take_losses
 from core.errors import EndpointUnavailable, OpsdeckError
 from core.reads import releases as _releases
 from core.serving.control import EndpointControl
+from core.serving.folder import EndpointFolder
 from core.state.reading import Reader
 
 log = logging.getLogger("opsdeck.worker")
 
 EVERY_SECONDS = 60.0
+COMPACT_SECONDS = 900.0
 
 
 class LateLabels:
-    """Merges what labels and captured requests have come, endpoint by endpoint, once a minute.
+    """Merges what labels and captured requests have come, endpoint by endpoint, once a minute,
+    and puts the small files of past days together four times an hour.
 
     Call it as often as you like: it returns at once, and a thread of its own does the work.
     """
@@ -29,7 +34,7 @@ class LateLabels:
     def __init__(self, reader: Reader, endpoints_dir: Path) -> None:
         self._reader = reader
         self._endpoints = endpoints_dir
-        self._next = 0.0
+        self._next = self._next_compacting = 0.0
         self._thread: threading.Thread | None = None
 
     def __call__(self) -> None:
@@ -44,8 +49,11 @@ class LateLabels:
     def _round(self) -> None:
         try:
             self.merge_all()
+            if time.monotonic() >= self._next_compacting:
+                self._next_compacting = time.monotonic() + COMPACT_SECONDS
+                self.compact_all()
         except Exception:  # the next round tries again
-            log.exception("labels were not merged")
+            log.exception("captured requests were not looked after")
 
     def merge_all(self) -> None:
         """Merge and report now. What fails for one endpoint is logged."""
@@ -58,6 +66,14 @@ class LateLabels:
                 report(self._reader, folder)
             except (OpsdeckError, OSError) as error:
                 log.warning("labels of endpoint %s: %s", row["name"], error)
+
+    def compact_all(self) -> None:
+        """Make few files of many small ones now. What fails for one endpoint is logged."""
+        for row in self._reader.rows("SELECT name FROM endpoints"):
+            try:
+                compact(EndpointFolder(self._endpoints / row["name"]).capture)
+            except (OpsdeckError, OSError) as error:
+                log.warning("capture of endpoint %s: %s", row["name"], error)
 
 
 def report(reader: Reader, folder: Path) -> bool:

@@ -2,7 +2,9 @@
 
 A part's name says when it was written, by nobody else, and how many requests it holds:
 `part-<nanoseconds, hex>-<random>-<rows>.parquet`. It appears under that name when it is whole,
-and may go at any time: whoever reads must expect that.
+and may go at any time: whoever reads must expect that. A `compact-…` holds what all parts of its
+folder held that were written up to its time: those do not count any more, wherever they are
+still there.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ import orjson
 if TYPE_CHECKING:
     from core.serving.capture import Captured
 
+PART = "part"
+COMPACT = "compact"
 _STALE_SECONDS = 3600.0  # a temporary file this old was left by a process that was killed
 
 
@@ -39,6 +43,11 @@ class Part(NamedTuple):
     def revision(self) -> int:
         """The variant's number."""
         return int(self.variant.removeprefix("r"))
+
+    @property
+    def kind(self) -> str:
+        """PART or COMPACT."""
+        return self.path.name.partition("-")[0]
 
 
 def write_part(folder: Path, items: Sequence[Captured]) -> Path:
@@ -64,12 +73,13 @@ def write_part(folder: Path, items: Sequence[Captured]) -> Path:
     return put_table(folder, table)
 
 
-def put_table(folder: Path, table: Any, written: int | None = None) -> Path:
+def put_table(folder: Path, table: Any, written: int | None = None, kind: str = PART) -> Path:
     """Put a table there as a part of its own; `written` is its time, if not now. Raises
     OSError."""
     import pyarrow.parquet as pq
 
-    name = f"part-{written or time.time_ns():x}-{uuid.uuid4().hex[:8]}-{table.num_rows}.parquet"
+    at = written or time.time_ns()
+    name = f"{kind}-{at:x}-{uuid.uuid4().hex[:8]}-{table.num_rows}.parquet"
     temporary = folder / f".{name}.tmp"
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -102,9 +112,8 @@ def list_parts(folder: Path, day: str | None = None) -> list[Part]:
 
 def parse_name(name: str) -> tuple[int, int | None] | None:
     """When a part was written and its rows, by its name; None for what is no part."""
-    stem = name.removeprefix("part-").removesuffix(".parquet")
-    fields = stem.split("-")
-    if not name.startswith("part-") or not name.endswith(".parquet"):
+    kind, *fields = name.removesuffix(".parquet").split("-")
+    if kind not in (PART, COMPACT) or not fields or not name.endswith(".parquet"):
         return None
     try:
         return int(fields[0], 16), int(fields[2]) if len(fields) > 2 else None
@@ -158,10 +167,23 @@ def count_rows(part: Part) -> int:
 
 def remove_part(part: Part) -> None:
     """Delete a part, and its folders where they are empty now. Raises OSError."""
+    if part.kind == COMPACT:  # what it replaced would count again
+        for old in replaced(part.path.parent, part.written):
+            old.unlink(missing_ok=True)
     part.path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # not empty
         part.path.parent.rmdir()
         part.path.parent.parent.rmdir()
+
+
+def replaced(folder: Path, written: int) -> list[Path]:
+    """The files of a variant's folder that a compact part of that time stands for."""
+    found = []
+    for path in folder.glob(f"{PART}-*.parquet"):
+        said = parse_name(path.name)
+        if said is not None and said[0] <= written:
+            found.append(path)
+    return found
 
 
 @contextmanager
@@ -188,10 +210,11 @@ def _folders(folder: Path | str, prefix: str) -> list[os.DirEntry[str]]:
         return []
 
 
-def _parts_of(day: str, variant: os.DirEntry[str]) -> Iterator[Part]:
+def _parts_of(day: str, variant: os.DirEntry[str]) -> list[Part]:
     name = variant.name.removeprefix("variant=")
+    found: list[Part] = []
     if not name[1:].isdigit():
-        return
+        return found
     try:
         with os.scandir(variant.path) as entries:
             for entry in entries:
@@ -200,14 +223,16 @@ def _parts_of(day: str, variant: os.DirEntry[str]) -> Iterator[Part]:
                     continue
                 with contextlib.suppress(FileNotFoundError):
                     size = entry.stat().st_size
-                    yield Part(day, said[0], Path(entry.path), name, said[1], size)
+                    found.append(Part(day, said[0], Path(entry.path), name, said[1], size))
     except FileNotFoundError:
-        return
+        return []
+    compacted = max((part.written for part in found if part.kind == COMPACT), default=0)
+    return [part for part in found if part.kind == COMPACT or part.written > compacted]
 
 
 def _clear_stale(folder: Path) -> None:
     """Remove what killed processes left half written."""
-    for left in folder.glob("date=*/variant=*/.part-*.tmp"):
+    for left in folder.glob("date=*/variant=*/.*-*.tmp"):
         with contextlib.suppress(FileNotFoundError):
             if time.time() - left.stat().st_mtime > _STALE_SECONDS:
                 left.unlink()
