@@ -252,3 +252,22 @@ def test_metrics_and_stats_agree(endpoint: EndpointControl, split: Callable[...,
     of_two = 'variant="r2",model="two",model_version="2"'
     assert f"{of_two}}} {after.requests}\n" in text
     assert f'{of_two},le="+Inf"}} {after.requests}\n' in text
+
+
+def test_the_bodies_in_the_documentation_are_answered(endpoint: EndpointControl) -> None:
+    import re
+
+    text = (Path(__file__).parents[3] / "docs" / "endpoint.md").read_text()
+    shapes, tensors = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    answers = [endpoint.invoke(line.encode()) for line in shapes.splitlines()]
+    assert [reply.status for reply in answers] == [200] * 4
+    assert answers[0].body == answers[1].body == answers[3].body
+    info = endpoint.info()
+    assert info is not None
+    connection = http.client.HTTPConnection(info.host, info.port, timeout=20)
+    headers = {"Content-Type": "application/json"}
+    connection.request("POST", "/v2/models/bike/infer", tensors, headers)
+    found = json.loads(connection.getresponse().read())
+    connection.close()
+    assert found["id"] == "42"
+    assert found["outputs"][0]["data"] == json.loads(answers[0].body)["predictions"]

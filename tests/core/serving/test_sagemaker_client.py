@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -93,3 +95,24 @@ def test_a_model_that_raises_is_a_model_error(client: Any, endpoint: EndpointCon
         invoke(client, b'{"inputs": {"x": [-1]}}')
     assert caught.value.response["OriginalStatusCode"] == 500
     assert "RuntimeError: secret" in str(caught.value)
+
+
+def test_a_token_goes_in_by_an_event(client: Any, endpoint: EndpointControl) -> None:
+    token = "only-for-this-test"
+    before = endpoint.config()
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    endpoint.configure(replace(before, token_sha256=digest))
+    try:
+        with pytest.raises(ClientError) as caught:
+            invoke(client)
+        assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
+
+        def bearer(request: Any, **_: Any) -> None:
+            request.headers["Authorization"] = f"Bearer {token}"
+
+        client.meta.events.register("before-send.sagemaker-runtime", bearer)
+        assert invoke(client)["InvokedProductionVariant"] == "r1"
+        assert endpoint.invoke(BODY).status == 401
+    finally:
+        endpoint.configure(before)
+    assert endpoint.invoke(BODY).status == 200
