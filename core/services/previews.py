@@ -23,6 +23,7 @@ from core.services.rules import gate_words
 from core.serving.records import EndpointInfo
 from core.session import Session
 
+_ALIASES = {"production": "champion", "staging": "staging"}
 ACTIONS = ("promote", "hold", "weight", "abort", "delete")
 
 
@@ -185,8 +186,9 @@ def of_rollback(
     routed = {v.revision: v.weight for v in info.variants} if info and info.alive else {}
     moves: tuple[str, ...] = ()
     stable = _stable(endpoint)
-    if stable is not None and stable.revision != target.good.revision:
-        moves = (f"champion: v{stable.version} → v{target.good.version}",)
+    alias = _ALIASES.get(endpoint.environment)
+    if alias and stable is not None and stable.revision != target.good.revision:
+        moves = (f"{alias}: v{stable.version} → v{target.good.version}",)
     again = f"--model {target.bad.model} --version {target.bad.version}"
     return RollbackPreview(
         endpoint=endpoint.name,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -334,3 +337,65 @@ def test_a_preview_changes_nothing(stable: Site) -> None:
     with pytest.raises(NotFound):
         site.ops.endpoints.preview_deploy("bike", "demand", "9")
     assert site.ops.version() == before
+
+
+def opsdeck(site: Site, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command line on the site."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "console.main", *arguments],
+        cwd=site.root,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "OPSDECK_ACTOR": "tester"},
+    )
+
+
+PRODUCTION = ("-m", "try", "--confirm", "demand")
+DEPLOY = ("endpoints", "deploy", "bike", "--model", "demand", "--version", "2", *PRODUCTION)
+
+
+def test_a_command_follows_and_its_exit_status_tells(stable: Site) -> None:
+    site = stable
+    held = opsdeck(site, *DEPLOY, "--step", "set_weight=10", "--step", "analyse=1s", "--watch")
+    assert held.returncode == 6, held.stderr
+    assert "10 % of the traffic  (opsdeck)" in held.stderr
+    assert "held: undecided" in held.stdout
+    timed = opsdeck(site, "endpoints", "promote", "bike", "--watch", "--timeout", "60")
+    assert timed.returncode == 0, timed.stderr
+    assert "promote" in timed.stderr
+    site.ops.endpoints.rollback("bike", reason="for the next one")
+    late = opsdeck(site, *DEPLOY, "--strategy", "canary", "--wait", "--timeout", "3")
+    assert late.returncode == 5, late.stderr
+    told = opsdeck(site, "endpoints", "promote", "bike", "--full", "--dry-run", "--json")
+    assert json.loads(told.stdout)["aliases"][0] == "champion: v1 → v2"
+    until(site, lambda d: at(d, "bake"))
+    site.ops.endpoints.rollback("bike", reason="enough")
+    assert current(site).status == "rolled_back"
+
+
+def test_an_endpoint_with_a_token_answers_whoever_knows_it(stable: Site) -> None:
+    site = stable
+    token = "correct-horse-battery-staple"
+    site.ops.endpoints.create("locked", token=token, settings={"max_servers": 1})
+    try:
+        site.ops.endpoints.deploy("locked", "demand", "1")
+
+        def ended() -> bool:
+            found = site.ops.endpoints.get("locked").deployment
+            return found is not None and found.status.ended
+
+        site.wait_for(ended, 60, site.worker_log)
+        allowed = {"Authorization": f"Bearer {token}"}
+        assert site.ops.endpoints.invoke("locked", BODY).status == 401
+        assert site.ops.endpoints.invoke("locked", BODY, headers=allowed).status == 200
+        site.ops.endpoints.configure("locked", token="")
+        assert site.ops.endpoints.invoke("locked", BODY).status == 200
+        with pytest.raises(WrongState, match="still serves"):
+            site.ops.endpoints.delete("locked")
+    finally:
+        site.ops.endpoints.delete("locked", force=True)
+    with pytest.raises(NotFound):
+        site.ops.endpoints.get("locked")
+    assert not (site.ops.workspace.endpoints_dir / "locked").exists()
