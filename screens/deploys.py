@@ -91,6 +91,7 @@ class DeploysScreen(EndpointKeys, ListScreen):
         super().__init__()
         self._rows: tuple[Endpoint, ...] = ()
         self._detail: Endpoint | None = None
+        self._asked: str | None = None
 
     def body(self) -> ComposeResult:
         yield RowTable(
@@ -111,7 +112,8 @@ class DeploysScreen(EndpointKeys, ListScreen):
         return row
 
     def ask(self) -> Ask:
-        return Ask(self, partial(read_deploys, self.table.selected_key), live=True)
+        self._asked = self.table.selected_key
+        return Ask(self, partial(read_deploys, self._asked), live=True)
 
     def show(self, data: DeploysView) -> None:
         self._rows, self._detail = data.rows, data.detail
@@ -135,7 +137,10 @@ class DeploysScreen(EndpointKeys, ListScreen):
         self._tree()  # what is left of a step has changed
 
     def on_row_table_moved(self, _event: RowTable.Moved) -> None:
-        self.deck.read(self.ask())
+        # The table tells of new figures too: only another endpoint is another question, and
+        # what another screen reads goes on.
+        if self.table.selected_key != self._asked and self.is_current:
+            self.deck.read(self.ask())
         self._tree()
         self.foot()
 

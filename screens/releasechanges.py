@@ -15,6 +15,8 @@ from screens.changes import ask_first, equivalent
 from screens.deck import Deck
 from screens.dialogs.confirm import Question, Signed
 from screens.releaseladder import next_step_words
+from screens.releasestate import current_step
+from screens.releasewords import step_words
 from screens.words import percent
 
 if TYPE_CHECKING:
@@ -58,6 +60,9 @@ def promote(deck: Deck, endpoint: Endpoint, *, full: bool) -> None:
         consequence += "; it becomes the champion." if production else "."
     else:
         consequence = f"It goes on to its next step: {next_step_words(deployment)}."
+        step = current_step(deployment)
+        if step is not None and step.kind in ("analyse", "shadow", "window"):
+            consequence += f" The present one ({step_words(step)}) is not over: it is cut short."
     question = Question(
         title=f"Promote {version}{' in full' if full else ''}?",
         environment=endpoint.environment,
@@ -104,7 +109,7 @@ def hold(deck: Deck, endpoint: Endpoint) -> None:
             group=f"endpoint/{endpoint.name}",
             title=f"hold v{deployment.version}",
             call=lambda ops: ops.endpoints.hold(endpoint.name, reason=signed.comment),
-            then=lambda _done: f"{endpoint.name} is held at {percent(deployment.set_weight)}",
+            then=lambda done: f"{endpoint.name} is held at {percent(done.set_weight)}",
             command=command + _reason(signed),
         )
 

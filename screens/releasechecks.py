@@ -122,7 +122,7 @@ def verdict_words(metric: MetricStatus, minimum: int, *, brief: bool = False) ->
     seen = min(metric.candidate_count, metric.champion_count or metric.candidate_count)
     words = [f"… {seen:,}/{minimum:,}" if seen < minimum else "… undecided"]
     if metric.eta and not (brief and seen >= minimum):
-        words.append(f"~{span_rounded(metric.eta)}")
+        words.append(f"~{span_rounded(max(metric.eta, 1.0))}")
     return " ".join(words)
 
 
@@ -150,11 +150,12 @@ def alarm_lines(analysis: AnalysisStatus, now: float, width: int) -> list[Line]:
     lines: list[Line] = [title]
     order = {AlarmState.ALARM: 0, AlarmState.INSUFFICIENT_DATA: 1, AlarmState.OK: 2}
     for alarm in sorted(analysis.alarms, key=lambda one: (one.dry_run, order[one.state])):
-        lines += _alarm(alarm, now, width)
+        lines += _alarm(alarm, now, width, told=analysis.acted.reason if analysis.acted else "")
     return lines
 
 
-def _alarm(alarm: AlarmStatus, now: float, width: int) -> list[Line]:
+def _alarm(alarm: AlarmStatus, now: float, width: int, *, told: str) -> list[Line]:
+    """One alarm; its reason only where the head has not `told` it."""
     tag = sign(alarm.state)
     value = figure(alarm.metric, alarm.value)
     line: list[Piece] = [
@@ -172,8 +173,8 @@ def _alarm(alarm: AlarmStatus, now: float, width: int) -> list[Line]:
     lines = wrapped(line, width, 12)
     if alarm.state is AlarmState.ALARM:
         since = f"since {clock_time(alarm.since, now)}"
-        told = f"{since}: {alarm.reason}" if alarm.reason else since
-        lines += wrapped([(" " * 12 + told, "dim")], width, 12)
+        said = since if not alarm.reason or alarm.reason in told else f"{since}: {alarm.reason}"
+        lines += wrapped([(" " * 12 + said, "dim")], width, 12)
     return lines
 
 

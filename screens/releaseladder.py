@@ -198,5 +198,7 @@ def _verdicts(analysis: AnalysisStatus | None) -> str:
     good = sum(metric.verdict is Verdict.NON_INFERIOR for metric in counted)
     waited = [metric.eta for metric in counted if metric.verdict is Verdict.UNDECIDED]
     known = [eta for eta in waited if eta is not None]
-    about = f", about {span_rounded(max(known))}" if known and len(known) == len(waited) else ""
+    about = (
+        f", about {span_rounded(max(*known, 1.0))}" if known and len(known) == len(waited) else ""
+    )
     return f"all metrics are non-inferior: {good} of {len(counted)} are{about}"

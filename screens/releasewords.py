@@ -70,7 +70,7 @@ def step_words(step: StrategyStep) -> str:
         case "analyse":
             return f"analyse, at most {time}" if time else "analyse"
         case "ask":
-            return f"ask: {step.message}" if step.message else "ask a person"
+            return f"ask “{step.message}”" if step.message else "ask a person"
         case "window":
             return f"wait for {step.window}"
     return step.words()
@@ -124,6 +124,8 @@ def difference(metric: str, value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "–"
     told = _told(metric, value)
+    if told == 0:
+        return "0"
     if abs(told) >= 100:
         return f"{told:+,.0f}" if abs(told) < 1e5 else f"{told:+.1e}"
     return f"{told:+.1f}" if abs(told) >= 9.995 else f"{told:+.2f}"

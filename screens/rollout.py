@@ -14,7 +14,7 @@ from screens.glyphs import sign
 from screens.releasearms import WIDE, arm_lines
 from screens.releasechecks import acted_lines, alarm_lines, metric_lines, notes, traffic_lines
 from screens.releaseladder import ladder_flow, ladder_lines, next_action, steps_flow
-from screens.releasestate import acted_on, effective, state_of
+from screens.releasestate import acted_on, current_step, effective, state_of
 from screens.widgets.lines import Line, Piece, beside, width_of, wrapped
 from screens.words import age, clock_time, plural, short
 
@@ -120,7 +120,13 @@ def deployment_lines(
     if width < WIDE and width_of(line) > width:  # its model is named as the endpoint, mostly
         line[1] = (f"v{deployment.version}", "bold")
     lines = wrapped(line, width, 3)
-    if deployment.message and not _taken_back(endpoint, deployment) and not acted_on(endpoint):
+    step = current_step(deployment)
+    told = step is not None and deployment.message in (step.words(), step.message)  # by the ladder
+    if (
+        not told
+        and deployment.message
+        and not (_taken_back(endpoint, deployment) or acted_on(endpoint))
+    ):
         calm = deployment.status is DeploymentStatus.SUCCEEDED or not deployment.status.ended
         lines += wrapped([(f"   {deployment.message}", "dim" if calm else "warn")], width, 3)
     return lines

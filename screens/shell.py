@@ -12,7 +12,7 @@ from textual.widget import Widget
 from screens.deck import Deck, HeaderState
 from screens.registry import MODES, REGISTRY
 from screens.widgets.lines import Piece, crop, strip, width_of
-from screens.words import age, span
+from screens.words import age, plural, span
 
 if TYPE_CHECKING:
     from screens.base import ModeScreen
@@ -71,7 +71,7 @@ def identity(state: HeaderState, width: int) -> list[Piece]:
         words = (
             f"● worker {len(alive)}×{slots // len(alive)} "
             if width < 100
-            else (f"● {len(alive)} worker{'s' * (len(alive) != 1)}, {slots} slots ")
+            else (f"● {plural(len(alive), 'worker')}, {plural(slots, 'slot')} ")
         )
         right.append((words, "ok"))
     else:

@@ -205,6 +205,30 @@ async def test_enter_opens_the_release_and_escape_goes_back(running: Any) -> Non
         assert not isinstance(pilot.app.screen, ReleaseScreen)
 
 
+async def test_figures_that_change_are_read_once_a_second_and_on_both_screens(
+    running: Any, live: Any
+) -> None:
+    count = 0
+
+    def busy(endpoint: Any) -> Any:
+        nonlocal count
+        count += 1
+        return replace(SCENES["analysing"](endpoint), requests=count, in_flight=count)
+
+    live.scene = busy
+    async with running("deploys") as pilot:
+        before = pilot.app.readings
+        await pilot.pause(1.2)
+        assert pilot.app.readings - before <= 4
+        await pilot.press("enter")
+        await settled(pilot)
+        before = count
+        await until(pilot, lambda: count > before + 1)
+        screen = pilot.app.screen
+        assert isinstance(screen, ReleaseScreen)
+        await until(pilot, lambda: screen.endpoint.requests > before)
+
+
 async def test_disagreements_by_segment_with_their_rows(running: Any, live: Any) -> None:
     live.scene = SCENES["shadowing"]
     async with running("deploys") as pilot:

@@ -56,6 +56,7 @@ class LiveEndpoints(EndpointsService):
     def hold(self, *args: Any, **more: Any) -> Any:
         """Note what was asked for."""
         self.asked.append(("hold", args, more))
+        return self.get(args[0]).deployment
 
     def weight(self, *args: Any, **more: Any) -> Any:
         """Note what was asked for."""
