@@ -21,6 +21,7 @@ from core.domain.capture import CaptureFilter
 from core.domain.plans import plan_json, watched
 from core.domain.release import ReleasePlan
 from core.serving import EndpointControl
+from core.serving.config import EndpointConfig
 from core.state import schema
 from core.state.reading import Reader, open_reader
 from core.state.store import Store
@@ -151,3 +152,32 @@ def test_both_answers_to_a_mirrored_request_are_paired(
     metric = next(each for each in found.metrics if each.metric == "disagreements")
     assert metric.candidate_count == len(captured(True))
     assert metric.difference == pytest.approx(1.0, abs=0.2), "model two is the worse on each"
+
+
+@pytest.mark.slow
+def test_two_servers_capture_together(
+    start: Callable[..., EndpointControl],
+    models: dict[str, Path],
+    split: Callable[..., bytes],
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "endpoints" / "bike"
+    EndpointConfig(min_servers=2, max_servers=2).write(folder)
+    control = start("bike", folder)
+    control.load(1, models["one"], "one", 1)
+    control.set_table({1: 100})
+    until(lambda: len(control.status().servers) == 2)
+    names = [f"c{number}" for number in range(60)]
+    for name in names:
+        body = split([8, 0.5, 0.25])
+        control.invoke(body, headers={"X-Amzn-SageMaker-Inference-Id": name})
+    until(lambda: control.stats().capture.written == len(names))
+    found = newest(control.folder.capture, CaptureFilter(), 100)
+    assert sorted(row.inference_id for row in found) == sorted(names)
+    control.configure(replace(control.config(), capture_rate=0.0, capture_bytes=1 << 20))
+    status = control.stats().capture
+    assert (status.rate, status.cap) == (0.0, 1 << 20)
+    for _ in range(10):
+        control.invoke(split([8, 0.5, 0.25]))
+    control.stop()
+    assert len(newest(control.folder.capture, CaptureFilter(), 100)) == len(names)
