@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,7 +75,7 @@ def _jsonl(path: Path, column: str) -> Iterator[Label]:
             where = f"{path}:{number}"
             try:
                 row = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise BadInput(f"{where}: not JSON ({error})", "one object a line") from error
             if not isinstance(row, dict):
                 raise BadInput(f"{where}: not a JSON object", "one object a line")
@@ -99,7 +100,7 @@ def _of_sagemaker(where: str, row: Mapping[str, Any]) -> Label:
     if encoding == "JSON":
         try:
             return _label(where, inference_id, json.loads(data), None)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise BadInput(f"{where}: groundTruthData.data is not JSON") from error
     if encoding != "CSV" or not isinstance(data, str):
         raise BadInput(f"{where}: encoding {encoding!r} is not read", "use CSV or JSON")
@@ -158,7 +159,7 @@ def _value(where: str, value: Any) -> Any:
     """The label, if it is one."""
     if isinstance(value, list) and value:
         return [_value(where, item) for item in value]
-    finite = not isinstance(value, float) or math.isfinite(value)
+    finite = not isinstance(value, (int, float)) or abs(value) <= sys.float_info.max
     if isinstance(value, (str, bool, int, float)) and value != "" and finite:
         return value
     shown = "nothing" if value in (None, "") else f"{value!r:.60}"
@@ -198,12 +199,12 @@ def cell(text: str) -> Any:
     if text.startswith("["):
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
-    for kind in (int, float):
+    for kind in (int, float) if "_" not in text else ():
         try:
             found = kind(text)
         except ValueError:
             continue
-        return found if math.isfinite(found) else text
+        return found if abs(found) <= sys.float_info.max else text
     return {"true": True, "false": False}.get(text.lower(), text)

@@ -70,8 +70,11 @@ def _regression(numbers: list[tuple[float, float]], rows: int) -> Score:
     if len(numbers) < rows:
         return UNSCORED
     errors = [predicted - truth for predicted, truth in numbers]
-    absolute = math.fsum(map(abs, errors))
-    squared = math.fsum(error * error for error in errors)
+    try:
+        absolute = math.fsum(map(abs, errors))
+        squared = math.fsum(error * error for error in errors)
+    except OverflowError:
+        return UNSCORED
     if not math.isfinite(squared):
         return UNSCORED
     return Score(REGRESSION, rows, absolute / rows, absolute, squared, math.fsum(errors))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.capture.labelfile import Label, cell, read_labels
 from core.capture.labels import label_parts, read_part, store_labels
@@ -89,9 +92,11 @@ def test_parquet(tmp_path: Path) -> None:
         ("a.csv", "inference_id,label,time\na,1,soon\n", ":2: time 'soon' is no time"),
         ("a.jsonl", "{", ":1: not JSON"),
         ("a.jsonl", "[1]", ":1: not a JSON object"),
+        ("a.jsonl", "[" * 100_000, ":1: not JSON"),
         ("a.jsonl", '{"label": 1}', ":1: lacks 'inference_id'"),
         ("a.jsonl", '{"inference_id": "a", "label": null}', "the label is nothing"),
         ("a.jsonl", '{"inference_id": "a", "label": NaN}', "the label is nan"),
+        ("a.jsonl", '{"inference_id": "a", "label": 1' + "0" * 400 + "}", "the label is 1000"),
         ("a.jsonl", '{"inference_id": "a", "label": {"b": 1}}', "the label is {'b': 1}"),
         ("a.jsonl", '{"inference_id": "\\ud800", "label": 1}', "the inference id is"),
         ("a.jsonl", '{"inference_id": "a", "label": 1, "time": 1e400}', "is no time"),
@@ -121,14 +126,14 @@ def test_a_missing_or_binary_file(tmp_path: Path) -> None:
 
 
 def test_cells() -> None:
-    assert [cell(each) for each in (" 1 ", "1e3", "nan", "inf", "False", "[1", "x")] == [
+    assert [cell(each) for each in (" 1 ", "1e3", "nan", "inf", "False", "[1", "1_0")] == [
         1,
         1000.0,
         "nan",
         "inf",
         False,
         "[1",
-        "x",
+        "1_0",
     ]
 
 
@@ -145,3 +150,42 @@ def test_a_file_with_one_bad_line_leaves_nothing(tmp_path: Path) -> None:
         ("a", 1),
         ("b", "ü"),
     ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from([".csv", ".jsonl"]),
+    st.one_of(
+        st.binary(max_size=80),
+        st.text(max_size=80).map(lambda text: text.encode(errors="replace")),
+        st.lists(
+            st.dictionaries(
+                st.sampled_from(["inference_id", "label", "time", "groundTruthData"]),
+                st.recursive(
+                    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+                    lambda inner: (
+                        st.lists(inner, max_size=3)
+                        | st.dictionaries(st.sampled_from(["data", "encoding"]), inner)
+                    ),
+                    max_leaves=4,
+                ),
+            ),
+            max_size=3,
+        ).map(lambda rows: "\n".join(map(json.dumps, rows)).encode()),
+        st.binary(max_size=60).map(lambda rest: b"inference_id,label\n" + rest),
+    ),
+)
+def test_no_file_breaks_the_reader(suffix: str, data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / f"labels{suffix}"
+        path.write_bytes(data)
+        try:
+            found = list(read_labels(path))
+        except BadInput as error:
+            assert "\n" not in error.message
+            return
+        assert store_labels(Path(name), found) == len(found)
+        kept = [each for part in label_parts(Path(name)) for each in read_part(part)]
+        assert [(each.inference_id, json.loads(each.value)) for each in kept] == [
+            (label.inference_id, label.value) for label in found
+        ]

@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -24,8 +25,9 @@ from core.capture.merge import merge_new
 from core.capture.observing import give_back, take_losses
 from core.capture.quality import coverage
 from core.capture.reporting import LateLabels
+from core.capture.scoring import score
 from core.domain.capture import CaptureFilter, CaptureFormat, LabelCoverage, Task
-from core.errors import DiskFull, StateCorrupt
+from core.errors import DiskFull, OpsdeckError, StateCorrupt
 from core.serving.capture import Captured
 from core.serving.folder import EndpointFolder
 from core.serving.parts import write_part
@@ -317,3 +319,45 @@ def test_a_full_disk_is_named_and_keeps_nothing_half(small_disk: Path, request_o
     store_labels(folder, many)
     merge_new(folder)
     assert coverage(folder, "demand").arms[0].labelled == 20
+
+
+def test_several_merge_at_once(tmp_path: Path, request_of: Request) -> None:
+    failures: list[OpsdeckError] = []
+
+    def work(start: int) -> None:
+        try:
+            for number in range(start, start + 5):
+                put(tmp_path, request_of(number, outputs=[number + 1.0]))
+                store_labels(tmp_path, [Label(f"id-{number}", number)])
+                merge_new(tmp_path)
+        except OpsdeckError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(10 * n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    merge_new(tmp_path)
+    (arm,) = coverage(tmp_path, "demand").arms
+    assert (arm.captured, arm.labelled, arm.mae) == (20, 20, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "label", "rows"),
+    [
+        ("[1e308, -1e308]", "[-1e308, 1e308]", 0),
+        ("[1.0]", "[[1]]", 0),
+        ("null", "1", 0),
+        ('{"a": 1}', "1", 0),
+        ('[{"a": 1}]', "1", 0),
+        ("[[1.0, 2.0]]", "1", 0),
+        ("[]", "[]", 0),
+        ("[1.0, 2.0]", "[1, 2]", 2),
+        ('["1"]', "1", 1),
+    ],
+)
+def test_what_cannot_be_compared_has_no_score(outputs: str, label: str, rows: int) -> None:
+    assert score(outputs, 200, label, Task.AUTO).rows == rows
+    assert score(outputs, 500, label, Task.AUTO).rows == 0
