@@ -80,7 +80,7 @@ class Stream:
         return Arm(
             count,
             int(self.failed[look]),
-            Moments.of(count, *(float(each[look]) for each in self._latency)),
+            {0: Moments.of(count, *(float(each[look]) for each in self._latency))},
             Moments.of(count, *(float(each[look]) for each in self._score)),
             {int(b): float(seen[b]) for b in np.flatnonzero(seen)},
             Moments.of(labels, wrong, wrong),

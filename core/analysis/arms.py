@@ -58,12 +58,13 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One arm's sums. `latency` is of ln(milliseconds); `scores` counts predictions by bucket
-    (`core.analysis.buckets`); `losses` are those of the rows whose truth is known."""
+    """One arm's sums. `latency` is of ln(milliseconds), by how long the arm had been idle before
+    the request (`core.analysis.buckets`); `scores` counts predictions by bucket; `losses` are
+    those of the rows whose truth is known."""
 
     requests: float = 0
     errors: float = 0
-    latency: Moments = field(default_factory=Moments)
+    latency: Mapping[int, Moments] = field(default_factory=dict)
     score: Moments = field(default_factory=Moments)
     scores: Mapping[int, float] = field(default_factory=dict)
     losses: Moments = field(default_factory=Moments)
@@ -73,10 +74,13 @@ class Arm:
         scores = dict(self.scores)
         for bucket, count in other.scores.items():
             scores[bucket] = scores.get(bucket, 0) + count
+        latency = dict(self.latency)
+        for idle, moments in other.latency.items():
+            latency[idle] = latency.get(idle, Moments()).merge(moments)
         return Arm(
             self.requests + other.requests,
             self.errors + other.errors,
-            self.latency.merge(other.latency),
+            latency,
             self.score.merge(other.score),
             scores,
             self.losses.merge(other.losses),
@@ -88,12 +92,14 @@ class Arm:
         return cls(
             requests=data["requests"],
             errors=data["errors"],
-            latency=Moments(**data["latency"]),
+            latency={int(idle): Moments(**row) for idle, row in data["latency"].items()},
             score=Moments(**data["score"]),
             scores={int(bucket): count for bucket, count in data["scores"].items()},
             losses=Moments(**data["losses"]),
         )
 
+
+_LEAN = 20.0  # observations that the common variance counts for in each stratum
 
 Stratum = tuple[Arm, Arm]  # candidate, champion
 
@@ -131,9 +137,15 @@ def _mixed(parts: Sequence[tuple[float, Moments]]) -> Moments:
         return used[0][1] if used else Moments()
     mean = sum(weight * item.mean for weight, item in used)
     count = 1 / sum(weight * weight / item.count for weight, item in used)
-    freedom = sum(item.count - 1 for _, item in used)
-    variance = sum(item.squares for _, item in used) / freedom if freedom > 0 else 0.0
-    return Moments(count, mean, variance * max(0.0, count - 1))
+    freedom = sum(max(0.0, item.count - 1) for _, item in used)
+    pooled = sum(item.squares for _, item in used) / freedom if freedom > 0 else 0.0
+    # A small stratum's own variance is little known: it leans on that of all.
+    error = sum(
+        weight * weight / item.count
+        * (item.squares + _LEAN * pooled) / (max(0.0, item.count - 1) + _LEAN)
+        for weight, item in used
+    )  # fmt: skip
+    return Moments(count, mean, error * count * max(0.0, count - 1))
 
 
 def mix_shares(strata: Sequence[tuple[Share, Share]]) -> tuple[Share, Share]:

@@ -127,7 +127,15 @@ def _measure(metric: str, alpha: float, minimum: int, evidence: Evidence) -> _Fo
                 alpha,
             )
         case "latency":
-            return _means([(a.latency, b.latency) for a, b in strata], alpha)
+            none = Moments()
+            return _means(
+                [
+                    (a.latency.get(idle, none), b.latency.get(idle, none))
+                    for a, b in strata
+                    for idle in sorted(a.latency.keys() | b.latency.keys())
+                ],
+                alpha,
+            )
         case "score":
             return _means([(a.score, b.score) for a, b in strata], alpha)
         case "ground_truth":

@@ -181,7 +181,7 @@ class Armed:
             # clients got wrong is not mirrored.
             rejected = sum(item.rejected for item in look.readings.get(self.champion or 0, ()))
             old = replace(old, requests=old.requests - rejected)
-            self._add(_SHADOW, replace(_arm(look.shadow), latency=Moments()), old)
+            self._add(_SHADOW, replace(_arm(look.shadow), latency={}), old)
         elif look.served:
             self._add(f"{look.share:.6f}", new, old)
         compared = 0 < look.share < 1 if look.served else look.shadowed

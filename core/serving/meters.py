@@ -14,13 +14,14 @@ from __future__ import annotations
 import math
 import os
 import random
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from core.analysis.alarms import Period
 from core.analysis.arms import Arm, Moments
-from core.analysis.buckets import class_bucket, latency_bucket, score_bucket
+from core.analysis.buckets import class_bucket, idle_class, latency_bucket, score_bucket
 from core.serving.records import Record
 
 FASTEST_MS = 1e-4  # logarithms need a floor
@@ -28,7 +29,8 @@ FASTEST_MS = 1e-4  # logarithms need a floor
 
 @dataclass(slots=True)
 class Reading(Record):
-    """A meter's counts. `latency_*` are of ln(milliseconds), `score_*` of score - `shift`."""
+    """A meter's counts. `idle` has by class of the pause before a request the count, sum and sum
+    of squares of ln(milliseconds); `score_*` are of score - `shift`."""
 
     token: int = 0  # which meter: another one starts at nothing
     requests: int = 0
@@ -37,8 +39,7 @@ class Reading(Record):
     chance: int = 0  # requests that came here by chance: no session, no target asked for
     answered: int = 0
     milliseconds: float = 0.0
-    latency_sum: float = 0.0
-    latency_squares: float = 0.0
+    idle: dict[int, list[float]] = field(default_factory=dict)
     latencies: dict[int, int] = field(default_factory=dict)
     score_count: int = 0
     score_sum: float = 0.0
@@ -50,6 +51,7 @@ class Reading(Record):
         # In JSON a key is a string.
         self.latencies = {int(bucket): count for bucket, count in self.latencies.items()}
         self.scores = {int(bucket): count for bucket, count in self.scores.items()}
+        self.idle = {int(idle): sums for idle, sums in self.idle.items()}
 
     def since(self, before: Reading | None) -> Reading:
         """What was counted after an earlier reading of the same meter; everything, where that
@@ -61,6 +63,11 @@ class Reading(Record):
             setattr(found, name, getattr(self, name) - getattr(before, name))
         found.latencies = _less(self.latencies, before.latencies)
         found.scores = _less(self.scores, before.scores)
+        nothing = [0.0, 0.0, 0.0]
+        for idle, sums in self.idle.items():
+            past = before.idle.get(idle, nothing)
+            if sums[0] > past[0]:
+                found.idle[idle] = [a - b for a, b in zip(sums, past, strict=True)]
         return found
 
     def period(self, seconds: float) -> Period:
@@ -82,7 +89,7 @@ class Reading(Record):
         return Arm(
             self.requests,
             self.errors,
-            Moments.of(self.answered, self.latency_sum, self.latency_squares),
+            {idle: Moments.of(*sums) for idle, sums in self.idle.items()},
             Moments.of(self.score_count, self.score_sum, self.score_squares, self.shift),
             self.scores,
         )
@@ -91,7 +98,7 @@ class Reading(Record):
 _FIELDS = tuple(item.name for item in fields(Reading))
 _COUNTS = ("latencies", "scores")
 _SUMS = tuple(
-    item.name for item in fields(Reading) if item.name not in ("token", "shift", *_COUNTS)
+    item.name for item in fields(Reading) if item.name not in ("token", "shift", "idle", *_COUNTS)
 )
 
 
@@ -114,10 +121,12 @@ class Meter:
 
     def __init__(self) -> None:
         self._counts = Reading(token=new_token())
+        self._last = time.perf_counter()
 
     def record(self, status: int, seconds: float, chance: bool) -> None:
         """A request ended with this status. `chance`: it came here neither by its session nor
         because it asked to."""
+        now = time.perf_counter()
         counts = self._counts
         counts.requests += 1
         counts.chance += chance
@@ -128,12 +137,18 @@ class Meter:
         else:
             milliseconds = seconds * 1000
             size = math.log(milliseconds if milliseconds > FASTEST_MS else FASTEST_MS)
+            idle = idle_class((now - seconds - self._last) * 1000)
+            sums = counts.idle.get(idle)
+            if sums is None:
+                sums = counts.idle[idle] = [0, 0.0, 0.0]
+            sums[0] += 1
+            sums[1] += size
+            sums[2] += size * size
             counts.answered += 1
             counts.milliseconds += milliseconds
-            counts.latency_sum += size
-            counts.latency_squares += size * size
             bucket = latency_bucket(milliseconds)
             counts.latencies[bucket] = counts.latencies.get(bucket, 0) + 1
+        self._last = now
 
     def predicted(self, outputs: Any) -> None:
         """The model said this to a request: a list with one prediction a row, or whatever."""
@@ -161,7 +176,8 @@ class Meter:
     def reading(self) -> dict[str, Any]:
         """The counts now, as JSON."""
         found = {name: getattr(self._counts, name) for name in _FIELDS}
-        return found | {name: dict(found[name]) for name in _COUNTS}
+        found |= {name: dict(found[name]) for name in _COUNTS}
+        return found | {"idle": {idle: list(sums) for idle, sums in self._counts.idle.items()}}
 
 
 def _score(prediction: Any) -> float | str | None:

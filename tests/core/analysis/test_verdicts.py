@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.analysis.arms import Arm, Moments, Share, mix_moments, mix_shares
-from core.analysis.buckets import class_bucket, latency_bucket, latency_ms, score_bucket
+from core.analysis.buckets import class_bucket, idle_class, latency_bucket, latency_ms, score_bucket
 from core.analysis.paired import Paired
 from core.analysis.verdict import Evidence, judge, judge_metric, shares
 from core.domain.analysis import AnalysisPlan, MetricRule, MetricStatus, Verdict
@@ -82,14 +82,30 @@ def test_latency_is_compared_in_shares_of_the_champions() -> None:
     def arms(slower: float) -> tuple[Arm, Arm]:
         mean = math.log(20.0)
         return (
-            Arm(20_000, 0, latency=Moments(20_000, mean + math.log(slower), 20_000 * 0.2)),
-            Arm(90_000, 0, latency=Moments(90_000, mean, 90_000 * 0.2)),
+            Arm(20_000, 0, latency={3: Moments(20_000, mean + math.log(slower), 20_000 * 0.2)}),
+            Arm(90_000, 0, latency={3: Moments(90_000, mean, 90_000 * 0.2)}),
         )
 
     rule = MetricRule("latency", 0.1, relative=True)
     assert status(rule, arms(1.2)).verdict is Verdict.WORSE
     assert status(rule, arms(1.02)).verdict is Verdict.NON_INFERIOR
     assert status(rule, arms(1.2)).margin == pytest.approx(math.log(1.1))
+
+
+def test_a_rarely_asked_arm_is_held_against_requests_after_as_long_a_pause() -> None:
+    """Both arms take 10 ms when busy and 14 ms after a pause; the canary mostly pauses."""
+
+    def times(busy: int, paused: int) -> dict[int, Moments]:
+        return {
+            2: Moments(busy, math.log(10), busy * 0.05),
+            7: Moments(paused, math.log(14), paused * 0.05),
+        }
+
+    arms = Arm(latency=times(100, 900)), Arm(latency=times(8000, 1000))
+    found = status(MetricRule("latency", 0.1, relative=True), arms)
+    assert found.difference == pytest.approx(0) and found.verdict is Verdict.NON_INFERIOR
+    assert (found.candidate_count, found.champion_count) == (1000, 9000)
+    assert idle_class(-3) == 0 and idle_class(1e9) == idle_class(5000) == 12
 
 
 def test_losses_of_classes_are_judged_exactly() -> None:
@@ -196,6 +212,6 @@ def test_classes_are_apart_from_numbers_and_each_other() -> None:
 
 def test_an_arm_survives_json() -> None:
     one = Arm(
-        5, 1, Moments(5, 1.5, 0.5), Moments(5, 2, 1), {score_bucket(2.0): 5}, Moments(1, 0, 0)
+        5, 1, {4: Moments(5, 1.5, 0.5)}, Moments(5, 2, 1), {score_bucket(2.0): 5}, Moments(1, 0, 0)
     )
     assert Arm.from_json(json.loads(json.dumps(asdict(one)))) == one
