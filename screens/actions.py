@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from core.domain.alert import Alert
     from core.domain.gate import Approval
     from core.domain.journal import JournalEntry
     from core.domain.model import ModelVersion
@@ -29,6 +30,7 @@ class Context:
     version: ModelVersion | None = None
     endpoint: Endpoint | None = None
     entry: JournalEntry | None = None
+    alert: Alert | None = None
 
 
 def _always(_context: Context) -> str | None:
@@ -75,6 +77,7 @@ class Action:
             version=context.version,
             endpoint=context.endpoint,
             entry=context.entry,
+            alert=context.alert,
             **more,
         )
         return self.command.format_map(values) if self.command else ""

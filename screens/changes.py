@@ -18,6 +18,7 @@ from screens.dialogs.confirm import Question, Signed, dialog_for
 from screens.registry import REGISTRY
 
 if TYPE_CHECKING:
+    from core.domain.alert import Alert
     from core.domain.gate import Approval
     from core.domain.run import Run, StepRun
 
@@ -206,6 +207,32 @@ def decide(deck: Deck, approval: Approval, *, approve: bool) -> None:
             command=equivalent(
                 action, context, confirm=confirm, comment=shlex.quote(signed.comment)
             ),
+        )
+
+    ask_first(deck, question, change)
+
+
+def acknowledge(deck: Deck, alert: Alert) -> None:
+    """Ask for a comment (it may stay empty), then say that somebody looks after an alert."""
+    command = equivalent("pulse.acknowledge", replace(deck.context, alert=alert))
+    question = Question(
+        title="Acknowledge this alert?",
+        environment=deck.context.environment,
+        target=[("alert", alert.title), ("why", alert.message or "not told")],
+        consequence="It leaves Pulse, and the journal says that you look after it.",
+        yes="Acknowledge",
+        command=command,
+        comment="comment",
+    )
+
+    def change(signed: Signed) -> Change:
+        comment = f" --comment {shlex.quote(signed.comment)}" if signed.comment else ""
+        return Change(
+            group=f"alert/{alert.id}",
+            title="acknowledge an alert",
+            call=lambda ops: ops.alerts.acknowledge(alert.id, signed.comment),
+            then=lambda done: f"{done.acked_by} looks after it: {done.title}",
+            command=command + comment,
         )
 
     ask_first(deck, question, change)

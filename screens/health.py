@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from core.domain.alert import Alert
 from core.domain.pulse import Pulse
 from screens.releasestate import effective, waits_for_person
 from screens.widgets.lines import Line, Piece
@@ -29,6 +30,7 @@ class Concern:
     at: float
     opens: str
     ref: str = ""
+    alert: Alert | None = None
 
 
 def concerns(pulse: Pulse) -> list[Concern]:
@@ -98,6 +100,7 @@ def _alerts(pulse: Pulse) -> Iterator[Concern]:
             at=alert.at,
             opens="release" if alert.target.startswith("endpoint/") else "audit",
             ref=endpoint,
+            alert=alert,
         )
 
 
@@ -110,12 +113,12 @@ def _releases(pulse: Pulse) -> Iterator[Concern]:
             continue
         acted = analysis.acted
         if acted is not None and deployment.id not in told:
-            done = "was rolled back" if acted.kind == "rolled_back" else "is frozen"
+            done = "rolled back" if acted.kind == "rolled_back" else "frozen"
             yield Concern(
                 key=f"acted/{deployment.id}",
                 kind=WRONG,
-                text=f"{endpoint.name} v{deployment.version} {done} by itself",
-                detail=acted.reason,
+                text=f"{endpoint.name} v{deployment.version} {done}",
+                detail=f"by itself: {acted.reason}",
                 at=acted.at,
                 opens="release",
                 ref=endpoint.name,

@@ -228,6 +228,8 @@ class PulseScreen(ModeScreen):
         name, row = self._selected()
         if name == "running" and row is not None:
             return replace(session, run=row)  # type: ignore[arg-type]
+        if isinstance(row, Concern) and row.alert is not None:
+            return replace(session, alert=row.alert)
         return session
 
     def copyable(self) -> str:
@@ -261,6 +263,14 @@ class PulseScreen(ModeScreen):
         else:
             modes = {"events": "audit", "workers": "runs"}
             self.deck.go(modes[name])
+
+    def do_pulse_acknowledge(self) -> None:
+        """Say that one looks after the selected alert."""
+        from screens.changes import acknowledge
+
+        alert = self.deck.context.alert
+        if alert is not None:
+            acknowledge(self.deck, alert)
 
 
 def _release(ref: str) -> Screen[Any]:

@@ -125,6 +125,10 @@ def _rollback(context: Context) -> str | None:
     return None
 
 
+def _alert(context: Context) -> str | None:
+    return None if context.alert else "no alert is selected"
+
+
 def _entry(context: Context) -> str | None:
     return None if context.entry else "no journal entry is selected"
 
@@ -327,7 +331,12 @@ _AUDIT = (
 _PULSE = (
     Action("pulse.open", "", "Open", "pulse", "go to what is selected", shown="⏎", rank=1),
     Action("pulse.next", "", "Next pane", "pulse", "to the next pane", shown="tab", rank=2),
-)
+    Action(
+        "pulse.acknowledge", "a", "Acknowledge", "pulse", "say that you look after this alert",
+        changes=True, enabled=_alert, group="change", rank=3,
+        command="opsdeck alerts ack {alert.id}",
+    ),
+)  # fmt: skip
 
 REGISTRY = Registry(
     (*_GO, *_GENERAL, *_PULSE, *_RUNS, *_RUN, *_MODELS, *_APPROVALS, *_DEPLOYS, *_RELEASE, *_AUDIT)

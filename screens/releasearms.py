@@ -62,7 +62,7 @@ def role(endpoint: Endpoint, revision: Revision) -> Sign:
 def _titles(width: int) -> Line:
     wide = width >= WIDE
     bar = _bar(width)
-    titles = [fit(" ARMS", 14), fit("REV", 5) if wide else "", fit("V", 5)]
+    titles = [fit(" ARMS", 15), fit("REV", 5) if wide else "", fit("V", 5)]
     titles += [fit("SET", 6, "right"), fit("ACTUAL", 8, "right")]
     titles += [" " * (bar + 1), fit("RPS", 8, "right"), fit("ERRORS", 9, "right")]
     titles += [fit("P50", 9, "right") if wide else "", fit("P99", 9, "right")]
@@ -72,13 +72,13 @@ def _titles(width: int) -> Line:
 
 def _bar(width: int) -> int:
     """Columns of the bar of an arm's actual weight."""
-    return min(24, width - 93) if width >= WIDE else 8
+    return min(24, width - 94) if width >= WIDE else 8
 
 
 def _arm(revision: Revision, tag: Sign, stats: Mapping[str, Any] | None, width: int) -> Line:
     wide, bar = width >= WIDE, _bar(width)
     line: list[Piece] = [
-        (f"  {tag.glyph} {fit(tag.word, 10)}", tag.style),
+        (f"  {tag.glyph} {fit(tag.word, 11)}", tag.style),
         (fit(str(revision.revision), 5) if wide else "", "dim"),
         (fit(f"v{revision.version}", 5), "bold"),
         (fit(percent(revision.weight), 6, "right"), "text"),

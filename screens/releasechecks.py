@@ -170,12 +170,14 @@ def _alarm(alarm: AlarmStatus, now: float, width: int, *, told: str) -> list[Lin
         line.append((f" ({alarm.variant})", "dim"))
     if alarm.dry_run:
         line.append((" dry run", "faint"))
-    lines = wrapped(line, width, 12)
+    lines: list[Line] = []
     if alarm.state is AlarmState.ALARM:
         since = f"since {clock_time(alarm.since, now)}"
-        said = since if not alarm.reason or alarm.reason in told else f"{since}: {alarm.reason}"
-        lines += wrapped([(" " * 12 + said, "dim")], width, 12)
-    return lines
+        if alarm.reason and alarm.reason not in told:
+            lines = wrapped([(f"{' ' * 12}{since}: {alarm.reason}", "dim")], width, 12)
+        else:
+            line.append((f"  {since}", "dim"))
+    return [*wrapped(line, width, 12), *lines]
 
 
 def datapoints(alarm: AlarmStatus) -> str:

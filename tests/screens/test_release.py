@@ -166,11 +166,12 @@ def test_pulse_tells_of_what_happened_by_itself_and_of_what_is_held(ops: Any, li
     found = {concern.key: concern for concern in concerns(ops.pulse.snapshot())}
     acted = found["acted/01kd0000000000d3"]
     assert acted.kind == WRONG
-    assert "is frozen by itself" in acted.text
+    assert acted.text == "bike-demand v3 frozen"
+    assert acted.detail.startswith("by itself: alarm errors: 2 of the last 3")
     assert found["deployment/01kd0000000000d3"].kind == WAITS
     live.scene = SCENES["rolled-back"]
     found = {concern.key: concern for concern in concerns(ops.pulse.snapshot())}
-    assert "was rolled back by itself" in found["acted/01kd0000000000d3"].text
+    assert found["acted/01kd0000000000d3"].text == "bike-demand v3 rolled back"
     assert "deployment/01kd0000000000d3" not in found
 
 
@@ -187,6 +188,28 @@ async def test_an_alert_is_a_concern_that_opens_its_endpoint(running: Any, ops: 
         await settled(pilot)
         assert isinstance(pilot.app.screen, ReleaseScreen)
         assert "ARMS" in shown(pilot)
+
+
+async def test_an_alert_is_acknowledged_where_it_is_seen(running: Any, ops: Any) -> None:
+    from core.releases.alerts import raise_alert
+
+    async with running("pulse") as pilot:
+        await pilot.press("a")
+        await pilot.pause()
+        assert "no alert is selected" in shown(pilot)
+        with ops.session.change("test") as tx:
+            raise_alert(tx, "rollback", "endpoint/bike-demand", "it went back", "alarm errors")
+        await settled(pilot)
+        await pilot.press("g")
+        await pilot.pause()
+        await pilot.press("a")
+        await opened(pilot, Sign)
+        assert "alarm errors" in shown(pilot)
+        await pilot.press(*"seen", "ctrl+s")
+        await until(pilot, lambda: ops.alerts.list() == ())
+        assert ops.alerts.list(state="acknowledged")[0].acked_by == "engineer"
+        await settled(pilot)
+        assert "it went back" not in shown(pilot).splitlines()[4]
 
 
 # keys
