@@ -95,7 +95,8 @@ class Keeper:
             self._wake.clear()
             for start in [start for start in self._starts if start.done()]:
                 self._starts.discard(start)
-                start.result()
+                if not start.cancelled():
+                    start.result()
 
     def scale(self, wanted: int) -> None:
         """Keep so many servers from now on. Those that go answer what they have first."""
@@ -263,6 +264,8 @@ class Keeper:
         try:
             while not self._in_line(server):
                 await self._replay(server)
+            if self._stopping():
+                raise EndpointUnavailable("The endpoint stops")
             # From here on every swap reaches it: nothing has been awaited since it was in line.
             self.fleet.members.append(server)
             if server.loads:

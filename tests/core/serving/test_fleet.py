@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from core.errors import BadInput, ModelUnusable, WrongState
@@ -299,6 +300,19 @@ def test_settings_are_taken_by_all_and_kept(fleet: EndpointControl) -> None:
     with pytest.raises(BadInput, match="min_servers"):
         fleet.configure(replace(THREE, min_servers=9))
     assert fleet.config().max_body == 100
+
+
+def test_a_stop_while_servers_start_is_an_orderly_one(
+    start: Callable[..., EndpointControl],
+) -> None:
+    control = start()
+    family = psutil.Process(running(control).pid).children(recursive=True)
+    control.configure(EndpointConfig(min_servers=6, max_servers=6))
+    control.stop()
+    assert running(control).state is EndpointState.STOPPED
+    assert running(control).server_pids == ()
+    psutil.wait_procs(family, timeout=5)
+    assert not [process for process in family if process.is_running()]
 
 
 def test_a_new_supervisor_brings_all_back(
