@@ -14,7 +14,7 @@ _LATENCY_STEP = math.log(1.07)
 _FASTEST = 0.01  # milliseconds; everything faster is in bucket 0
 _SLOWEST = 300  # bucket: everything slower, hours, is in it
 
-_LONGEST_IDLE = 12  # class: two seconds and longer
+_LONGEST_IDLE = 24  # class: three seconds and longer
 
 _SCORE_STEP = math.log(1.02)
 _LEAST = 1e-9  # what is nearer to zero is zero
@@ -49,13 +49,16 @@ def percentile_ms(counts: Mapping[int, float], share: float) -> float | None:
 
 
 def idle_class(milliseconds: float) -> int:
-    """The class of how long an arm had had nothing to do when a request came, in powers of two.
+    """The class of how long an arm had had nothing to do when a request came, in steps of
+    the square root of two.
 
     A model that is rarely asked finds its data out of the processor's caches and is slower for
     it, so an arm with a tenth of the requests looks slower than an equal one with the rest. Held
     against requests after as long a pause it does not.
     """
-    return min(_LONGEST_IDLE, int(milliseconds).bit_length()) if milliseconds > 0 else 0
+    if milliseconds < 1:
+        return 0
+    return min(_LONGEST_IDLE, int(milliseconds * milliseconds).bit_length())
 
 
 def score_bucket(score: float) -> int:

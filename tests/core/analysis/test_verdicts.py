@@ -105,7 +105,7 @@ def test_a_rarely_asked_arm_is_held_against_requests_after_as_long_a_pause() -> 
     found = status(MetricRule("latency", 0.1, relative=True), arms)
     assert found.difference == pytest.approx(0) and found.verdict is Verdict.NON_INFERIOR
     assert (found.candidate_count, found.champion_count) == (1000, 9000)
-    assert idle_class(-3) == 0 and idle_class(1e9) == idle_class(5000) == 12
+    assert idle_class(-3) == 0 and idle_class(1e9) == idle_class(5000) == 24
 
 
 def test_losses_of_classes_are_judged_exactly() -> None:
