@@ -150,7 +150,10 @@ def _must(columns: Sequence[Column], signature: Signature) -> list[str]:
 
 
 def _split(columns: Sequence[Column], signature: Signature) -> Schema:
+    # MLflow, by which goes what was not tried, takes no keys besides.
+    only: Schema = {"additionalProperties": False} if signature.nulls is None else {}
     return {
+        **only,
         "type": "object",
         "required": ["columns", "data"],
         "description": "The columns may stand in any order, and others among them.",
@@ -183,31 +186,22 @@ def _records(columns: Sequence[Column], signature: Signature) -> Schema:
 
 
 def _by_column(columns: Sequence[Column], signature: Signature) -> Schema:
-    return {
+    one: Schema = {"type": "array", "minItems": 1, "maxItems": 1}
+    of = {column.name: {**one, "items": cell(column, signature)} for column in columns}
+    found: Schema = {
         "type": "object",
         "description": "Lists may be longer, all of the same length.",
         "required": [column.name for column in columns],
-        "properties": {
-            column.name: {
-                "anyOf": [
-                    cell(column, signature),
-                    {
-                        "type": "array",
-                        "items": cell(column, signature),
-                        "minItems": 1,
-                        "maxItems": 1,
-                    },
-                ]
-            }
-            for column in columns
-        },
-        "additionalProperties": {
-            "anyOf": [
-                {"type": ["string", "number", "boolean", "null", "object"]},
-                {"type": "array", "minItems": 1, "maxItems": 1},
-            ]
-        },
+        "properties": of,
+        "additionalProperties": {**one, "items": {"type": ["string", "number", "null"]}},
     }
+    if signature.nulls is not None:  # ours, not MLflow, reads it: lists of one, or their values
+        plain = {"type": ["string", "number", "boolean", "null", "object"]}
+        found["properties"] = {
+            column.name: {"anyOf": [cell(column, signature), of[column.name]]} for column in columns
+        }
+        found["additionalProperties"] = {"anyOf": [plain, one]}
+    return found
 
 
 def table(signature: Signature) -> Schema:

@@ -197,10 +197,12 @@ class PyfuncEngine:
             invocations: Any = scoring_server.invocations
             reply = invocations(body.decode(), content_type, self._model, self._schema)
         except MlflowException as error:
+            self._blame(body, content_type)
             raise _mlflow_error(error, body) from error
         except RecursionError:
             raise BadRequest("The body is nested too deeply") from None
         except (Exception, SystemExit) as error:
+            self._blame(body, content_type)
             log.exception("the model raised")
             raise ModelFailed(f"The model raised {one_line(error)}") from error
         if reply.status != 200:
@@ -208,6 +210,13 @@ class PyfuncEngine:
         found = orjson.loads(_without_nan(reply.response))
         # What was asked in a chat's shape is answered in one, with no key around it.
         return found["predictions"] if isinstance(found, dict) and "predictions" in found else found
+
+    def _blame(self, body: bytes, content_type: str) -> None:
+        """Raises `BadRequest` when a request that failed does not keep to the signature: MLflow
+        takes much that does not, and then the model stumbles over it."""
+        columns = self.signature.columns
+        if columns is not None and columns.framable:
+            columns.split(read_table(body, content_type))
 
 
 def _mlflow_error(error: Any, body: bytes) -> Exception:

@@ -42,7 +42,7 @@ def load(
         engine, parity, detail = _load(path, onnx)
     except OpsdeckError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         log.exception("model %s version %s cannot be loaded", model, version)
         raise ModelUnusable(
             f"Model {model} version {version} cannot be loaded: {one_line(error)}",

@@ -98,6 +98,7 @@ def test_duplicate_columns_are_refused(endpoint: EndpointControl) -> None:
         (b'{"inputs": ' + DEEP + b"}", "application/json", 400),
         (b'{"inputs": {"x": [1]}, "instances": []}', "application/json", 400),
         (b'{"dataframe_split": {"columns": ["x", "x"], "data": 3}}', "application/json", 400),
+        (b'{"dataframe_split": {"columns": [{}], "data": [[1]]}}', "application/json", 400),
         (b"\xff", "text/csv", 400),
         (b"y\n1\n", "text/csv", 400),
         (b"x\nabc\n", "text/csv", 400),
@@ -210,7 +211,7 @@ mlflow.models.set_model(Broken())
     )
     with pytest.raises(ModelUnusable) as caught:
         endpoint.load(90, tmp_path / "broken", "broken", 1)
-    assert "broken version 1" in caught.value.message
+    assert "broken version 1 cannot be loaded" in caught.value.message
     assert "\n" not in caught.value.message and "secret" not in caught.value.message
     assert endpoint.invoke(split([8, 0.5, 0.25])).status == 200
     assert 90 not in {report.revision for report in endpoint.status().loaded}
