@@ -72,7 +72,6 @@ class _Clock:
 
     alarm: Alarm
     period: Period
-    ends: float | None = None
 
 
 class Armed:
@@ -301,21 +300,17 @@ def _arm(readings: Sequence[Reading]) -> Arm:
 
 
 def _feed(clock: _Clock, period: Period | None, look: Look) -> None:
-    """Add to the period that runs; at its end the alarm has a datapoint."""
+    """Add to the period that runs; at its end the alarm has a datapoint. Its length is what the
+    looks took, not what the clock on the wall says, which somebody may set."""
     if period is None:
-        clock.ends = None
-        return
-    rule = clock.alarm.rule
-    if clock.ends is None:
-        clock.ends = look.at - look.seconds + rule.period
         clock.period = Period(0.0)
+        return
     clock.period.add(period)
     clock.period.seconds += period.seconds
-    if look.at < clock.ends - LATE:
+    if clock.period.seconds < clock.alarm.rule.period - LATE:
         return
-    clock.alarm.add(datapoint(rule, clock.period), look.at)
+    clock.alarm.add(datapoint(clock.alarm.rule, clock.period), look.at)
     clock.period = Period(0.0)
-    clock.ends = max(clock.ends, look.at - LATE) + rule.period
 
 
 def _words(metric: MetricStatus) -> str:
