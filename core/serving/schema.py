@@ -96,7 +96,7 @@ class ModelSchema:
             matrix = self._slow_matrix(cells)
         for index, column in enumerate(self.columns):
             if column.type in WHOLE:
-                _check_whole(column, matrix[:, index], lambda row, at=index: cells[row][at])
+                _check_whole(column, matrix[:, index], _reader(cells, index))
         return matrix
 
     def _slow_matrix(self, cells: list[list[Any]]) -> Matrix:
@@ -198,6 +198,11 @@ def _series(column: Column, values: list[Any]) -> Any:
         _check_whole(column, numbers, values.__getitem__)
         return np.asarray(values, dtype=np.int64 if column.type == "long" else np.int32)
     return numbers.astype(np.float32) if column.type == "float" else numbers
+
+
+def _reader(cells: Sequence[Sequence[Any]], index: int) -> Callable[[int], Any]:
+    """Reads one column by its rows."""
+    return lambda row: cells[row][index]
 
 
 def _check_whole(column: Column, values: Matrix, given: Callable[[int], Any]) -> None:
