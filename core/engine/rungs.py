@@ -122,7 +122,7 @@ def wait(engine: Engine, deployment_id: str, index: int) -> str:
 
     `held` is waited for as well: until a person lets it go on.
     """
-    row = engine.record(lambda tx: load_row(tx, deployment_id))
+    row = _read(engine, deployment_id)
     plan = plan_from_json(row["strategy"])
     names = [f"deployment:{deployment_id}", *([row["run_id"]] if row["run_id"] else [])]
     with engine.bell.listening(*names) as rung:
@@ -139,9 +139,9 @@ def _look(
     engine: Engine, deployment_id: str, plan: ReleasePlan, index: int
 ) -> tuple[str | None, float]:
     """The state to go on in, or `None` and how long to wait before the next look."""
-    with engine.store.transaction(SYSTEM) as tx:
-        row = load_row(tx, deployment_id)
-        state = _state(tx, row)
+    row = _read(engine, deployment_id)
+    cancelled = row["cancel_requested"] and not has_ended(row)
+    state = CANCELLED if cancelled else str(row["status"])
     if state == DeploymentStatus.HELD:
         return None, IDLE_SECONDS
     if state not in (DeploymentStatus.PAUSED, DeploymentStatus.PROGRESSING):
@@ -291,6 +291,17 @@ def _analysis(engine: Engine, row: Row) -> AnalysisStatus | None:
         log.warning("deployment %s: %s", row["id"], error.one_line())
         return None
     return found
+
+
+def _read(engine: Engine, deployment_id: str) -> Row:
+    """The deployment's row and whether its run was cancelled, without a transaction: it is
+    looked at each second."""
+    rows = engine.session.reader.rows(
+        "SELECT d.*, r.cancel_requested FROM deployments d LEFT JOIN runs r ON r.id = d.run_id"
+        " WHERE d.id = :id",
+        id=deployment_id,
+    )
+    return rows[0]
 
 
 def load_row(tx: Transaction, deployment_id: str) -> Row:
