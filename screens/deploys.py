@@ -84,7 +84,7 @@ class DeploysScreen(EndpointKeys, ListScreen):
     scope = "deploys"
     CSS = """
     DeploysScreen #list { height: auto; max-height: 30%; min-height: 2; }
-    DeploysScreen #tree { height: 1fr; }
+    DeploysScreen #tree { height: 1fr; scrollbar-gutter: stable; }
     """
 
     def __init__(self) -> None:

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.widget import Widget
 
 from core.domain.run import LogLine
+from core.errors import EndpointUnavailable, OpsdeckError
 from screens.actions import Context
 from screens.background import Ask
 from screens.disagreements import disagreement_lines, told
@@ -34,12 +35,14 @@ LOG_TAIL = 500
 class ReleaseView:
     """An endpoint with its history, and what the pane in view shows besides.
 
-    `lines` are those of the log that came since the last reading.
+    `lines` are those of the log that came since the last reading; `trouble` is why the pane
+    could not be read.
     """
 
     endpoint: Endpoint
     disagreements: DisagreementSummary | None = None
     lines: tuple[LogLine, ...] = ()
+    trouble: str = ""
 
 
 class ReleaseReader:
@@ -51,8 +54,15 @@ class ReleaseReader:
         self._cursor = ""
 
     def __call__(self, ops: Ops) -> ReleaseView:
-        """Read it; raises `NotFound`."""
+        """Read it; raises `NotFound`. What only a pane shows does not hide the endpoint."""
         endpoint = ops.endpoints.get(self._ref)
+        try:
+            return self._more(endpoint, ops)
+        except (EndpointUnavailable, OSError) as error:
+            why = error.one_line() if isinstance(error, OpsdeckError) else str(error)
+            return ReleaseView(endpoint, trouble=why)
+
+    def _more(self, endpoint: Endpoint, ops: Ops) -> ReleaseView:
         if self._pane == "disagreements":
             return ReleaseView(endpoint, ops.endpoints.disagreements(self._ref))
         if self._pane != "logs":
@@ -66,7 +76,10 @@ class ReleaseScreen(EndpointKeys):
     """Panes that scroll; the first has all that one has to know without scrolling."""
 
     scope = "release"
-    CSS = "ReleaseScreen Sheet, ReleaseScreen LogView { height: 1fr; }"
+    CSS = """
+    ReleaseScreen Sheet { height: 1fr; scrollbar-gutter: stable; }
+    ReleaseScreen LogView { height: 1fr; }
+    """
 
     def __init__(self, name: str, *, pane: str = "overview") -> None:
         super().__init__()
@@ -114,6 +127,8 @@ class ReleaseScreen(EndpointKeys):
 
     def show(self, data: ReleaseView) -> None:
         self.logs.add(data.lines)
+        if data.trouble and self._pane == "logs":
+            self.logs.empty = data.trouble
         kept = self._view.disagreements if self._view is not None else None
         self._view = replace(data, disagreements=data.disagreements or kept, lines=())
         self._draw()
@@ -203,6 +218,8 @@ def pane_lines(
     if pane == "events":
         return [*head_lines(endpoint, now, width), [], *past_lines(endpoint, now, width)]
     if pane == "disagreements":
+        if view.trouble:
+            return [*head_lines(endpoint, now, width), [], [(f" ▲ {view.trouble}", "warn")]]
         if view.disagreements is None:
             return [[(" reading…", "dim")]]
         return disagreement_lines(view.disagreements, now, width)

@@ -16,6 +16,7 @@ from core.domain.analysis import (
     Verdict,
 )
 from core.domain.release import DeploymentStatus, StrategyStep
+from core.errors import EndpointUnavailable
 from screens.dialogs.base import Dialog
 from screens.dialogs.confirm import Confirm, Sign
 from screens.dialogs.deploy import DeploySheet
@@ -261,6 +262,28 @@ async def test_disagreements_by_segment_with_their_rows(running: Any, live: Any)
         await until(pilot, lambda: "31 of 212 compared" in shown(pilot))
         assert "evening 16-20" in shown(pilot)
         assert "temp=21.4" in shown(pilot)
+
+
+async def test_disagreements_that_cannot_be_read_do_not_hide_the_endpoint(
+    running: Any, live: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(_name: str) -> Any:
+        raise EndpointUnavailable("endpoint bike-demand does not answer", "opsdeck doctor")
+
+    monkeypatch.setattr(live, "disagreements", silent)
+    async with running("deploys") as pilot:
+        await pilot.press("enter")
+        await settled(pilot)
+        await pilot.press("d")
+        await until(pilot, lambda: "▲ E320" in shown(pilot) or "does not answer" in shown(pilot))
+        assert "RELEASE bike-demand v3" in shown(pilot)
+        assert not isinstance(pilot.app.screen, Dialog)
+
+
+async def test_an_endpoint_without_a_log_says_so(running: Any) -> None:
+    async with running("deploys") as pilot:
+        await pilot.press("l")
+        await until(pilot, lambda: "have printed nothing yet" in shown(pilot))
 
 
 async def test_logs_of_the_servers_follow(running: Any, ops: Any) -> None:
