@@ -160,7 +160,7 @@ def _analysis(session: Session, analysis: AnalysisStatus) -> str:
             _number(each.candidate),
             _number(each.difference),
             "-" if each.low is None else f"{_number(each.low)} to {_number(each.high)}",
-            f"{each.margin * 100:g}%" if each.relative else _number(each.margin),
+            _number(each.margin),
             state(each.verdict, terminal=session.terminal),
             each.note,
         )
