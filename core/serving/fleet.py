@@ -18,6 +18,7 @@ from core.errors import EndpointUnavailable
 from core.serving.desired import Desired
 from core.serving.ledger import unanswered
 from core.serving.loads import load_into
+from core.serving.routing import RoutingTable
 from core.serving.spawn import ServerProcess
 
 log = logging.getLogger(__name__)
@@ -75,9 +76,8 @@ class Fleet:
     async def swap(self, desired: Desired, patience: float) -> Swapped:
         """Put the desired table in force in all servers; those that are silent for `patience`
         seconds, or have died, are ended and counted. Raises what a refusal says."""
-        rows = _rows(desired)
         for old in self.leaving:
-            self.keep(_quietly(old.channel.call("swap", SWAP_SECONDS, variants=rows)))
+            self.keep(_quietly(give_table(old, desired.table, SWAP_SECONDS)))
         ends = await self.each(lambda server: self._swap(server, desired, patience))
         parts = tuple(end for _, end in ends if isinstance(end, Part))
         lost = sum(end for _, end in ends if not isinstance(end, Part))
@@ -87,11 +87,10 @@ class Fleet:
         failed = server.ledger.failed
         try:
             await _load_what_is_routed(server, desired)
-            table = desired.table  # read and sent in one go: an older one is never sent later
-            answer = await server.channel.call("swap", patience, variants=_rows(desired))
+            # Read and sent in one go: an older one is never sent later.
+            answer = await give_table(server, desired.table, patience)
         except EndpointUnavailable as error:
             return self._end(server, error.message, failed)
-        server.table = table
         return Part(server, answer["epoch"], answer["in_flight"], answer["failed"])
 
     def _end(self, server: ServerProcess, why: str, failed_before: int) -> int:
@@ -149,6 +148,15 @@ class Fleet:
         return task
 
 
+async def give_table(server: ServerProcess, table: RoutingTable, patience: float) -> Any:
+    """Put a table in force in one server; what it had in hand then. Raises what it raises, and
+    `EndpointUnavailable` when it is silent for so many seconds."""
+    rows = [asdict(variant) for variant in table.variants]
+    answer = await server.channel.call("swap", patience, variants=rows)
+    server.table = table
+    return answer
+
+
 async def _load_what_is_routed(server: ServerProcess, desired: Desired) -> None:
     """A server that was started without models, after a crash loop, has none."""
     while lacking := [
@@ -175,7 +183,3 @@ async def _quietly(work: Awaitable[Any]) -> None:
     """Wait for something whose failure means that the server has left, which is as good."""
     with contextlib.suppress(EndpointUnavailable):
         await work
-
-
-def _rows(desired: Desired) -> list[dict[str, Any]]:
-    return [asdict(variant) for variant in desired.table.variants]

@@ -20,7 +20,7 @@ from typing import Any
 from core.errors import EndpointUnavailable, ModelUnusable, OpsdeckError, WrongState
 from core.serving.config import EndpointConfig
 from core.serving.desired import CrashCount, Desired
-from core.serving.fleet import SWAP_SECONDS, Fleet, Swapped
+from core.serving.fleet import SWAP_SECONDS, Fleet, Swapped, give_table
 from core.serving.loads import ASK_SECONDS, load_first, load_into, load_rest, unload_from
 from core.serving.preload import libraries
 from core.serving.records import EndpointState, LoadReport, Variant
@@ -58,6 +58,7 @@ class Keeper:
         self._crashes = CrashCount(self.wanted)
         self._up = asyncio.Event()
         self._wake = asyncio.Event()  # there may be something to start or to let go
+        self._hopeless: RoutingTable | None = None  # with it, servers start without models
         self._not_before = 0.0  # `monotonic` from which the next server may be started
         self._starts: set[asyncio.Future[None]] = set()
         self._incoming: dict[int, LoadReport] = {}  # loaded by some servers, not yet by all
@@ -67,8 +68,7 @@ class Keeper:
     @property
     def server(self) -> ServerProcess | None:
         """The server that has been up for longest."""
-        live = self.fleet.live()
-        return live[0] if live else None
+        return next(iter(self.fleet.live()), None)
 
     def servers(self) -> list[ServerProcess]:
         """The server processes that live and are not on their way out, the oldest first."""
@@ -140,7 +140,12 @@ class Keeper:
         """Bring the desired table into force in all servers. While none is up this waits for
         the next one, which starts with the table; those that are silent for `patience` seconds
         are ended for that. Raises `EndpointUnavailable`."""
-        done = await self.fleet.swap(self.desired, patience)
+        try:
+            done = await self.fleet.swap(self.desired, patience)
+        except OpsdeckError:
+            if self.state is EndpointState.FAILED:
+                self._hopeless = self.desired.table
+            raise
         if not done.parts:
             self._changed()
             await self.wait_up()
@@ -255,8 +260,7 @@ class Keeper:
 
     async def _start(self) -> None:
         """Start a server, have it be as desired, put it into service."""
-        failed = self.state is EndpointState.FAILED
-        if self.desired.loads and not self._spawner.warm and not failed:
+        if self.desired.loads and not self._spawner.warm and not self._is_hopeless():
             # A supervisor's first start with models to bring back: imports before the fork.
             paths = [Path(report.model_path) for report in self.desired.loads.values()]
             await self._spawner.preload(libraries(paths))
@@ -282,8 +286,8 @@ class Keeper:
     def _in_line(self, server: ServerProcess) -> bool:
         """Whether a server that starts holds what all others do. After a crash loop that is
         nothing: it is to answer, and to wait for a person."""
-        if self.state is EndpointState.FAILED:
-            return True
+        if self._is_hopeless():
+            return server.table in (None, RoutingTable())
         wanted = self.desired.loads.keys() | self._incoming.keys()
         table, config = self.desired.table, self.config
         return server.table is table and server.config is config and server.loads == wanted
@@ -291,6 +295,9 @@ class Keeper:
     async def _replay(self, server: ServerProcess) -> None:
         """Load and route as desired. Raises when a routed revision cannot be loaded; one that
         is not routed is given up."""
+        if self._is_hopeless():
+            await give_table(server, RoutingTable(), ASK_SECONDS)
+            return
         if server.config is not self.config:
             await self._inform(server)
         for report in [*self.desired.loads.values(), *self._incoming.values()]:
@@ -304,10 +311,7 @@ class Keeper:
                 self.last_error = error.message
                 self.desired.loads.pop(report.revision, None)
                 self._incoming.pop(report.revision, None)
-        table = self.desired.table
-        rows = [asdict(variant) for variant in table.variants]
-        await server.channel.call("swap", ASK_SECONDS, variants=rows)
-        server.table = table
+        await give_table(server, self.desired.table, ASK_SECONDS)
         for revision in server.loads - self.desired.loads.keys() - self._incoming.keys():
             await unload_from(server, revision)
 
@@ -352,9 +356,8 @@ class Keeper:
             return
         log.error("crash loop: nothing to go back to; serving no model")
         self.state = EndpointState.FAILED
-        for server in self.servers():
-            server.table = None
-        await self.fleet.ask("swap", SWAP_SECONDS, variants=[])
+        self._hopeless = self.desired.table
+        await self.fleet.each(lambda one: give_table(one, RoutingTable(), SWAP_SECONDS))
 
     def _put(self, server: ServerProcess) -> None:
         if self.state is not EndpointState.FAILED and not self._stopping():
@@ -381,12 +384,16 @@ class Keeper:
             self._wake.set()
 
     async def _preload(self, server: ServerProcess) -> None:
-        begun = time.monotonic()
         try:
             if modules := await server.channel.call("modules", ASK_SECONDS):
                 await self._spawner.preload(modules)
         except EndpointUnavailable as error:
-            log.warning("nothing preloaded after %.1f s: %s", time.monotonic() - begun, error)
+            log.warning("nothing preloaded: %s", error)
+
+    def _is_hopeless(self) -> bool:
+        """Whether a crash loop has been given up on, and nobody has routed anew since."""
+        failed = self.state is EndpointState.FAILED
+        return failed and self.desired.table is self._hopeless
 
     def _stopping(self) -> bool:
         return self.state is EndpointState.STOPPING

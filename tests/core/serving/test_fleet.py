@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.errors import BadInput, ModelUnusable, WrongState
+from core.errors import BadInput, ModelUnusable, OpsdeckError, WrongState
 from core.serving import EndpointControl, EndpointInfo, EndpointState
 from core.serving.config import EndpointConfig
 from core.serving.ledger import Ledger, shared_memory
@@ -300,6 +301,42 @@ def test_settings_are_taken_by_all_and_kept(fleet: EndpointControl) -> None:
     with pytest.raises(BadInput, match="min_servers"):
         fleet.configure(replace(THREE, min_servers=9))
     assert fleet.config().max_body == 100
+
+
+def crash(control: EndpointControl) -> None:
+    """Have one server killed by a request that revision 2 dies of."""
+    headers = {"X-Amzn-SageMaker-Target-Variant": "r2"}
+    with contextlib.suppress(OpsdeckError):
+        control.invoke(b'{"inputs": {"x": [-9]}}', headers=headers, timeout=10)
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_a_crash_loop_of_two_is_ended_in_both(
+    start: Callable[..., EndpointControl], models: dict[str, Path], tmp_path: Path, good: bool
+) -> None:
+    folder = tmp_path / "pair"
+    EndpointControl(folder).configure(EndpointConfig(min_servers=2, max_servers=2))
+    control = start("pair", folder)
+    control.load(1, models["one"], "one", 1)
+    control.load(2, models["tricky"], "tricky", 1)
+    if good:
+        control.set_table({1: 100})
+    control.set_table({2: 100}, "new")
+    for _ in range(5):
+        crash(control)
+    if good:
+        until(lambda: control.status().pinned, 60)
+    else:
+        until(lambda: control.status().state is EndpointState.FAILED, 60)
+        until(lambda: {control.invoke(BODY).status for _ in range(10)} == {503})
+        time.sleep(0.5)  # also of one that was about to start with the table
+        assert {control.invoke(BODY).status for _ in range(10)} == {503}
+        assert control.rollback(1, "it crashes").changed
+    until(lambda: len(control.status().servers) == 2)
+    assert {control.invoke(BODY).revision for _ in range(20)} == {1}
+    status = control.status()
+    assert status.state is EndpointState.SERVING
+    assert status.actual == status.desired
 
 
 def test_a_stop_while_servers_start_is_an_orderly_one(
