@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from console.session import Session
 from console.tables import block, heading
+from core.domain.release import lasting
 
 if TYPE_CHECKING:
     from core.domain.preview import ChangePreview
@@ -43,7 +44,7 @@ def plan_text(session: Session, plan: ReleasePlan) -> str:
     if plan.alarms:
         alarms = tuple(
             f"{a.name}: {a.metric} {a.comparison} {a.threshold:g}, {a.datapoints_to_alarm} of"
-            f" {a.evaluation_periods} periods of {a.period:g} s" + (" (dry run)" * a.dry_run)
+            f" {a.evaluation_periods} periods of {lasting(a.period)}" + (" (dry run)" * a.dry_run)
             for a in plan.alarms
         )
         parts.append(_lines(session, "alarms", alarms))
@@ -60,7 +61,7 @@ def plan_text(session: Session, plan: ReleasePlan) -> str:
     parts.append(
         block(
             session,
-            [("on a breach", str(plan.on_breach)), ("kept loaded", f"{plan.keep_seconds:g} s")],
+            [("on a breach", str(plan.on_breach)), ("kept loaded", lasting(plan.keep_seconds))],
         )
     )
     return "\n\n".join(parts)

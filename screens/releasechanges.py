@@ -16,7 +16,6 @@ from screens.deck import Deck
 from screens.dialogs.confirm import Question, Signed
 from screens.releaseladder import next_step_words
 from screens.releasestate import current_step
-from screens.releasewords import step_words
 from screens.words import percent
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def promote(deck: Deck, endpoint: Endpoint, *, full: bool) -> None:
         consequence = f"It goes on to its next step: {next_step_words(deployment)}."
         step = current_step(deployment)
         if step is not None and step.kind in ("analyse", "shadow", "window"):
-            consequence += f" The present one ({step_words(step)}) is not over: it is cut short."
+            consequence += f" The present one ({step.words()}) is not over: it is cut short."
     question = Question(
         title=f"Promote {version}{' in full' if full else ''}?",
         environment=endpoint.environment,

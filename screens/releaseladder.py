@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from core.domain.analysis import AnalysisStatus, Verdict
-from core.domain.release import Deployment, DeploymentStatus, StrategyStep
+from core.domain.release import Deployment, DeploymentStatus, StrategyStep, lasting
 from screens.glyphs import sign
 from screens.releasestate import current_step, waits_for_person
-from screens.releasewords import lasting, step_short, step_words
+from screens.releasewords import step_short
 from screens.widgets.bars import gauge
 from screens.widgets.lines import Line, Piece, width_of, wrapped
 from screens.words import span_rounded
@@ -38,7 +39,7 @@ def ladder_lines(
             lines.append([(f"  ✓ {between} done" if before < 0 else f"  · {between}", "faint")])
         before = number
         glyph, style, words = _mark(deployment, number)
-        row: list[Piece] = [(f"  {glyph} {number + 1} ", style), (step_words(step), words)]
+        row: list[Piece] = [(f"  {glyph} {number + 1} ", style), (step.words(), words)]
         left: list[Piece] = []
         if number == deployment.step_index and not deployment.status.ended:
             left = time_left(deployment, now, analysis)
@@ -76,7 +77,7 @@ def ladder_flow(
     here, left = current_step(deployment), time_left(deployment, now, analysis)
     if here is not None and left:
         at = f"{deployment.step_index + 1}/{len(deployment.strategy)}"
-        row: list[Piece] = [(f"   {at} ", "dim"), (step_words(here), "bold"), ("  ", "text")]
+        row: list[Piece] = [(f"   {at} ", "dim"), (here.words(), "bold"), ("  ", "text")]
         if width_of([*row, *left]) > width:
             row[1] = (step_short(here), "bold")
         lines += wrapped([*row, *left], width, 7)
@@ -91,7 +92,7 @@ def steps_flow(steps: Sequence[StrategyStep], width: int, *, brief: bool = False
     """A ladder that nobody stands on, in few lines: `shadow 100 % → set weight 10 % → …`."""
     pieces: list[Piece] = []
     for number, step in enumerate(steps):
-        words = (step_short(step) if brief else step_words(step)).replace(" ", "\N{NO-BREAK SPACE}")
+        words = (step_short(step) if brief else step.words()).replace(" ", "\N{NO-BREAK SPACE}")
         pieces += [(" →\N{NO-BREAK SPACE}" if number else "", "faint"), (words, "text")]
     return [_plain(line) for line in wrapped(pieces, width, 2)]
 
@@ -120,19 +121,22 @@ def time_left(
         share = shadow.compared / step.requests
         said = f" {shadow.compared:,}/{step.requests:,} compared"
         if deployment.next_at is not None:
-            said += f", {lasting(deployment.next_at - now)} left"
+            said += f", {lasting(math.ceil(deployment.next_at - now))} left"
         return [*gauge(share, BAR, style), (said, "text")]
     if deployment.next_at is None or not step.seconds:
         return []
     left = max(0.0, deployment.next_at - now)
-    return [*gauge(1 - left / step.seconds, BAR, style), (f" {lasting(left)} left", "text")]
+    return [
+        *gauge(1 - left / step.seconds, BAR, style),
+        (f" {lasting(math.ceil(left))} left", "text"),
+    ]
 
 
 def next_step_words(deployment: Deployment) -> str:
     """The rung after the current one."""
     after = deployment.step_index + 1
     if after < len(deployment.strategy):
-        return step_words(deployment.strategy[after])
+        return deployment.strategy[after].words()
     return "the release is finished"
 
 
@@ -147,7 +151,7 @@ def next_action(deployment: Deployment, now: float, analysis: AnalysisStatus | N
             (f"p goes on with {then}, w sets the weight, x aborts", "text"),
         ]
     if deployment.status in (DeploymentStatus.QUEUED, DeploymentStatus.LOADING):
-        first = step_words(deployment.strategy[0]) if deployment.strategy else then
+        first = deployment.strategy[0].words() if deployment.strategy else then
         return [("next: ", "dim"), (f"{first}, once v{deployment.version} is loaded", "text")]
     if step is None:
         return [("next: ", "dim"), (then, "text")]
@@ -164,7 +168,7 @@ def _when(
     deployment: Deployment, step: StrategyStep, now: float, analysis: AnalysisStatus | None
 ) -> str:
     """When the next step comes, and on what condition."""
-    left = None if deployment.next_at is None else lasting(deployment.next_at - now)
+    left = None if deployment.next_at is None else lasting(math.ceil(deployment.next_at - now))
     guard = ", unless an alarm goes off" if _guarded(deployment) else ""
     match step.kind:
         case "analyse":

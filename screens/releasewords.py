@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from core.domain.analysis import AlarmRule, AlarmStatus, Comparison, MetricStatus, OnBreach
-from core.domain.release import ReleasePlan, StrategyStep
+from core.domain.release import ReleasePlan, StrategyStep, lasting
 from screens.words import number, percent, plural, short
 
 _NAMES = {
@@ -34,46 +34,6 @@ _SIGNS = {
 def metric_name(metric: str) -> str:
     """A metric as people call it."""
     return _NAMES.get(metric, metric.replace("_", " "))
-
-
-def lasting(seconds: float) -> str:
-    """A length of time in two units at most, without needless zeros: `42s`, `3m10s`, `5m`, `2h`."""
-    whole = max(0, math.ceil(seconds - 1e-6))
-    for unit, length, lower, part in (
-        ("d", 86400, "h", 3600),
-        ("h", 3600, "m", 60),
-        ("m", 60, "s", 1),
-    ):
-        if whole >= length:
-            rest = whole % length // part
-            return f"{whole // length}{unit}" + (f"{rest:02d}{lower}" if rest else "")
-    return f"{whole}s"
-
-
-def step_words(step: StrategyStep) -> str:
-    """A rung of a strategy: `set weight 10 %`, `bake 5m`, `analyse, at most 30m`."""
-    time = "" if step.seconds is None else lasting(step.seconds)
-    match step.kind:
-        case "set_weight":
-            return f"set weight {percent(step.weight or 0.0)}"
-        case "shadow":
-            ends = [time] if time else []
-            if step.requests is not None:
-                ends.append(f"{step.requests:,} compared")
-            return f"shadow {percent(step.weight or 0.0)}" + (
-                f" for {' or '.join(ends)}" * bool(ends)
-            )
-        case "pause":
-            return f"pause {time}" if time else "pause until promoted"
-        case "bake":
-            return f"bake {time}".rstrip()
-        case "analyse":
-            return f"analyse, at most {time}" if time else "analyse"
-        case "ask":
-            return f"ask “{step.message}”" if step.message else "ask a person"
-        case "window":
-            return f"wait for {step.window}"
-    return step.words()
 
 
 def step_short(step: StrategyStep) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -40,6 +41,22 @@ DEPLOYMENT_ENDED = frozenset(
 )
 
 
+def lasting(seconds: float) -> str:
+    """A length of time in two units at most, without zeros: `0.5s`, `3m10s`, `5m`, `2h`."""
+    if seconds < 60:
+        return f"{max(0.0, seconds):g}s"
+    whole = math.ceil(seconds - 1e-6)
+    for unit, length, lower, part in (
+        ("d", 86400, "h", 3600),
+        ("h", 3600, "m", 60),
+        ("m", 60, "s", 1),
+    ):
+        if whole >= length:
+            rest = whole % length // part
+            return f"{whole // length}{unit}" + (f"{rest:02d}{lower}" if rest else "")
+    raise AssertionError(seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class StrategyStep:
     """One rung of a strategy. Of the fields besides `kind` only those that it names are set:
@@ -62,22 +79,25 @@ class StrategyStep:
     window: str = ""
 
     def words(self) -> str:
-        """The step in words, as the ladder shows it."""
-        lasts = "" if self.seconds is None else f" {self.seconds:g} s"
+        """The step in words: `set weight 10 %`, `bake 5m`, `analyse, at most 30m`."""
+        time = "" if self.seconds is None else lasting(self.seconds)
         match self.kind:
             case "set_weight":
-                return f"set weight {self.weight:g} %"
+                return f"set weight {self.weight or 0.0:g} %"
             case "shadow":
-                until = "" if self.requests is None else f" or {self.requests:,} compared"
-                return f"shadow {self.weight:g} %{lasts}{until}"
+                ends = [time] if time else []
+                if self.requests is not None:
+                    ends.append(f"{self.requests:,} compared")
+                until = f" for {' or '.join(ends)}" if ends else ""
+                return f"shadow {self.weight or 0.0:g} %{until}"
             case "pause":
-                return "pause until promoted" if self.seconds is None else f"pause{lasts}"
+                return f"pause {time}" if time else "pause until promoted"
             case "bake":
-                return f"bake{lasts}"
+                return f"bake {time}".rstrip()
             case "analyse":
-                return f"analyse, at most{lasts}" if lasts else "analyse"
+                return f"analyse, at most {time}" if time else "analyse"
             case "ask":
-                return f"ask: {self.message}" if self.message else "ask a person"
+                return f"ask “{self.message}”" if self.message else "ask a person"
             case "window":
                 return f"wait for {self.window}"
         return self.kind

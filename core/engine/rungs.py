@@ -17,7 +17,13 @@ import sqlalchemy as sa
 
 from core.domain.analysis import AnalysisStatus, ShadowStatus, Verdict
 from core.domain.plans import is_watched, plan_from_json
-from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus, ReleasePlan, StrategyStep
+from core.domain.release import (
+    DEPLOYMENT_ENDED,
+    DeploymentStatus,
+    ReleasePlan,
+    StrategyStep,
+    lasting,
+)
 from core.engine import runstate
 from core.engine.context import SYSTEM, Engine
 from core.errors import OpsdeckError, WrongState
@@ -99,7 +105,7 @@ def _record_begin(tx: Transaction, row: Row, index: int, step: StrategyStep) -> 
         message=_message(step),
     )
     if step.kind == "pause":
-        words = "until promoted" if step.seconds is None else f"for {step.seconds:g} s"
+        words = "until promoted" if step.seconds is None else f"for {lasting(step.seconds)}"
         rows.event(tx, row["id"], "paused", words)
     else:
         rows.event(tx, row["id"], step.kind, step.words())
@@ -108,7 +114,7 @@ def _record_begin(tx: Transaction, row: Row, index: int, step: StrategyStep) -> 
 def _message(step: StrategyStep) -> str:
     match step.kind:
         case "pause":
-            lasts = "until promoted" if step.seconds is None else f"for {step.seconds:g} s"
+            lasts = "until promoted" if step.seconds is None else f"for {lasting(step.seconds)}"
             return f"paused {lasts}"
         case "ask":
             return step.message or "waits for a person"

@@ -13,6 +13,7 @@ from core.domain.release import (
     ReleasePlan,
     Revision,
     StrategyStep,
+    lasting,
 )
 from core.domain.rollback import RollbackPreview
 from core.errors import BadInput, NotFound, WrongState
@@ -230,7 +231,7 @@ def _alarms(plan: ReleasePlan) -> list[str]:
     """What is watched, in words."""
     told = [
         f"alarm {a.name}: {a.metric} {a.comparison} {a.threshold:g} in {a.datapoints_to_alarm}"
-        f" of {a.evaluation_periods} periods of {a.period:g} s" + (", dry run" * a.dry_run)
+        f" of {a.evaluation_periods} periods of {lasting(a.period)}" + (", dry run" * a.dry_run)
         for a in plan.alarms
     ]
     for rule in plan.analysis.metrics:
@@ -251,4 +252,4 @@ def _moves(environment: str, stable: Revision | None, version: int) -> list[str]
 
 
 def _span(plan: ReleasePlan) -> str:
-    return f"for {plan.keep_seconds:g} s"
+    return f"for {lasting(plan.keep_seconds)}"

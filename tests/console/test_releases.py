@@ -27,17 +27,17 @@ TOKEN = "0123456789abcdef0123"
 @pytest.mark.parametrize(
     ("strategy", "settings", "steps", "ladder"),
     [
-        ("canary", ("weight=20", "bake=90s"), (), ["set weight 20 %", "bake 90 s"]),
+        ("canary", ("weight=20", "bake=90s"), (), ["set weight 20 %", "bake 1m30s"]),
         (
             None,
             (),
             ("shadow=50:2m", "set_weight=10", "bake=5m", "analyse", "ask=Go on?", "pause=3s"),
             [
-                "shadow 50 % 120 s",
+                "shadow 50 % for 2m",
                 "set weight 10 %",
-                "bake 300 s",
+                "bake 5m",
                 "analyse",
-                "ask: Go on?",
+                "ask “Go on?”",
                 "pause 3 s",
             ],
         ),
@@ -56,7 +56,7 @@ def test_a_strategy_from_a_file(tmp_path: Path) -> None:
     plan = parse_plan(strategy_of(str(path), ("every=1m",), ()))
     assert [step.words() for step in plan.steps] == [
         "set weight 50 %",
-        "bake 60 s",
+        "bake 1m",
         "set weight 100 %",
     ]
     path.write_text("{")

@@ -15,7 +15,7 @@ from core.domain.analysis import (
     MetricStatus,
     Verdict,
 )
-from core.domain.release import DeploymentStatus, StrategyStep
+from core.domain.release import DeploymentStatus, StrategyStep, lasting
 from core.errors import EndpointUnavailable
 from screens.dialogs.base import Dialog
 from screens.dialogs.confirm import Confirm, Sign
@@ -25,7 +25,7 @@ from screens.health import WAITS, WRONG, concerns
 from screens.release import ReleaseScreen
 from screens.releasechecks import datapoints, verdict_words
 from screens.releaseladder import ladder_flow, ladder_lines, next_action
-from screens.releasewords import difference, figure, lasting, margin_words, step_words, watched
+from screens.releasewords import difference, figure, margin_words, watched
 from screens.rollout import overview_lines
 from screens.widgets.lines import Line, width_of, wrapped
 from screens.widgets.logview import LogView
@@ -134,7 +134,7 @@ def test_datapoints_stand_against_the_threshold() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "0s"), (42.2, "43s"), (300, "5m"), (190, "3m10s"), (7200, "2h"), (3900, "1h05m"),
+    [(0, "0s"), (42.5, "42.5s"), (300, "5m"), (190, "3m10s"), (7200, "2h"), (3900, "1h05m"),
      (604_800, "7d")],
 )  # fmt: skip
 def test_lengths_of_time(seconds: float, words: str) -> None:
@@ -145,7 +145,7 @@ def test_steps_and_plans_in_words() -> None:
     from core.releases.presets import PRESETS
 
     step = StrategyStep("shadow", weight=100.0, seconds=600.0, requests=500)
-    assert step_words(step) == "shadow 100 % for 10m or 500 compared"
+    assert step.words() == "shadow 100 % for 10m or 500 compared"
     said = watched(PRESETS["progressive"])
     assert "errors (error rate > 5 %)" in said
     assert "latency against the champion" in said

@@ -81,8 +81,8 @@ EVENTS = (
     DeploymentEvent(NOW - 835, "worker", "armed", "alarms errors, slow, crashes"),
     DeploymentEvent(NOW - 835, "worker", "shadow", "100 % of the requests mirrored to v3"),
     DeploymentEvent(NOW - 600, "worker", "set_weight", "10 % to v3"),
-    DeploymentEvent(NOW - 600, "worker", "bake", "300 s without an alarm"),
-    DeploymentEvent(NOW - 300, "worker", "analyse", "at most 1800 s"),
+    DeploymentEvent(NOW - 600, "worker", "bake", "5m without an alarm"),
+    DeploymentEvent(NOW - 300, "worker", "analyse", "at most 30 m"),
 )
 
 DISAGREEMENTS = DisagreementSummary(

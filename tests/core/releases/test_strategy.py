@@ -59,13 +59,13 @@ def words(data: Any) -> list[str]:
 def test_a_whole_strategy() -> None:
     plan = parse_plan(FULL)
     assert [step.words() for step in plan.steps] == [
-        "shadow 50 % 120 s or 500 compared",
+        "shadow 50 % for 2m or 500 compared",
         "set weight 10 %",
-        "bake 300 s",
-        "analyse, at most 1800 s",
-        "ask: Go on?",
+        "bake 5m",
+        "analyse, at most 30m",
+        "ask “Go on?”",
         "wait for Mon-Thu 09:00-16:00 Europe/Berlin",
-        "pause 30 s",
+        "pause 30s",
         "set weight 100 %",
     ]
     errors, slow = plan.alarms
@@ -109,21 +109,21 @@ def test_every_preset_ends_with_all_of_the_traffic(name: str) -> None:
 def test_numbers_of_presets_are_set_one_by_one() -> None:
     assert words({"preset": "canary", "weight": "20%", "bake": "90s"}) == [
         "set weight 20 %",
-        "bake 90 s",
+        "bake 1m30s",
         "set weight 100 %",
     ]
     assert words({"preset": "linear", "step": 40, "every": 5}) == [
         "set weight 40 %",
-        "bake 5 s",
+        "bake 5s",
         "set weight 80 %",
-        "bake 5 s",
+        "bake 5s",
         "set weight 100 %",
     ]
     assert words("progressive")[:4] == [
-        "shadow 100 % 600 s or 500 compared",
+        "shadow 100 % for 10m or 500 compared",
         "set weight 10 %",
-        "bake 300 s",
-        "analyse, at most 1800 s",
+        "bake 5m",
+        "analyse, at most 30m",
     ]
     assert parse_plan({"preset": "canary", "alarms": [], "analysis": None}).alarms == ()
 

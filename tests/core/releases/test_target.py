@@ -92,9 +92,9 @@ def test_a_strategy_in_words() -> None:
     steps = parse_strategy([{"set_weight": 10}, {"pause": "1.5m"}, {"pause": None}, {"pause": 5}])
     assert [step.words() for step in steps] == [
         "set weight 10 %",
-        "pause 90 s",
+        "pause 1m30s",
         "pause until promoted",
-        "pause 5 s",
+        "pause 5s",
         "set weight 100 %",
     ]
     assert DEFAULT_STRATEGY[-1].weight == 100.0
