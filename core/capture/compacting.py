@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.capture.disk import writing
-from core.serving.parts import (
+from core.serving.process.parts import (
     COMPACT,
     PART,
     Part,

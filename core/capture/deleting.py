@@ -17,7 +17,7 @@ from core.capture.reader import open_part
 from core.capture.tombstone import mark_deleted
 from core.domain.capture import CaptureDeleted
 from core.serving.folder import EndpointFolder
-from core.serving.parts import Part, alone, list_parts, parse_name, put_table, remove_part
+from core.serving.process.parts import Part, alone, list_parts, parse_name, put_table, remove_part
 
 
 def delete_before(folder: Path, name: str, before: float) -> CaptureDeleted:

@@ -17,7 +17,7 @@ from core.capture.disk import writing
 from core.capture.labelfile import Label
 from core.domain.capture import Task
 from core.errors import StateCorrupt
-from core.serving.parts import parse_name, put_table
+from core.serving.process.parts import parse_name, put_table
 
 FOLDER = "labels"
 PART_ROWS = 20_000

@@ -10,7 +10,7 @@ from core.capture.labelfile import Label
 from core.capture.reader import open_part
 from core.domain.capture import LabelsReceived
 from core.serving.folder import EndpointFolder
-from core.serving.parts import list_parts
+from core.serving.process.parts import list_parts
 
 _MANY = 500  # ids in one SQL statement
 

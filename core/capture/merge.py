@@ -22,7 +22,7 @@ from core.capture.scoring import score
 from core.capture.tombstone import deleted_before
 from core.domain.capture import Task
 from core.serving.folder import EndpointFolder
-from core.serving.parts import COMPACT, PART, Part, list_parts, parse_name
+from core.serving.process.parts import COMPACT, PART, Part, list_parts, parse_name
 
 _MANY = 500  # ids in one SQL statement
 _FRESH = 300_000  # new ids that are looked up in the capture at once

@@ -18,7 +18,7 @@ from typing import Any
 
 from core.capture.tombstone import deleted_before
 from core.domain.capture import CapturedRequest, CaptureFilter
-from core.serving.parts import Part, days, list_parts
+from core.serving.process.parts import Part, days, list_parts
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from core.serving import logs
 from core.serving.config import EndpointConfig
 from core.serving.control import EndpointControl
 from core.serving.folder import EndpointFolder
-from core.serving.parts import count_rows, list_parts
+from core.serving.process.parts import count_rows, list_parts
 from core.serving.records import CaptureStatus
 from core.session import Session
 

@@ -309,7 +309,7 @@ def _start_supervisor(folder: EndpointFolder, name: str, port: int, deadline: fl
         ) from None
     read_end, write_end = os.pipe()
     try:
-        command = [sys.executable, "-P", "-m", "core.serving.supervisor"]
+        command = [sys.executable, "-P", "-m", "core.serving.supervision.supervisor"]
         command += ["--dir", str(folder.root), "--name", name, "--port", str(port)]
         command += ["--ready-fd", str(write_end)]
         child = subprocess.Popen(

@@ -97,7 +97,7 @@ class Monkey:
 def _kind(pid: int, command: str) -> str:
     if "core.engine.worker" in command:
         return "worker"
-    if "core.serving.supervisor" in command:
+    if "core.serving.supervision.supervisor" in command:
         return "supervisor"
     if "core.serving" in command:
         return "server"

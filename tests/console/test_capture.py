@@ -14,9 +14,9 @@ import pytest
 
 from console.moments import moment, size_of, statuses
 from core.errors import BadInput
-from core.serving.capture import Captured
 from core.serving.config import EndpointConfig
-from core.serving.parts import write_part
+from core.serving.process.capture import Captured
+from core.serving.process.parts import write_part
 
 NOON = 1_760_011_200.0
 Cli = Callable[..., Any]

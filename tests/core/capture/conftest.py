@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from core.serving.capture import Captured
-from core.serving.parts import write_part
+from core.serving.process.capture import Captured
+from core.serving.process.parts import write_part
 
 NOON = 1_760_011_200.0  # 2025-10-09 12:00:00 UTC
 

@@ -17,9 +17,9 @@ from core.capture.merge import merge_new
 from core.capture.quality import coverage
 from core.capture.reader import every, newest
 from core.domain.capture import CaptureFilter
-from core.serving.capture import Captured
 from core.serving.folder import EndpointFolder
-from core.serving.parts import keep_within, list_parts
+from core.serving.process.capture import Captured
+from core.serving.process.parts import keep_within, list_parts
 
 NOON = 1_760_011_200.0
 ALL = CaptureFilter()

@@ -17,8 +17,8 @@ from core.capture.labels import store_labels
 from core.capture.merge import merge_new
 from core.domain.capture import CaptureFilter, CaptureFormat
 from core.errors import BadInput, WrongState
-from core.serving.capture import Captured
 from core.serving.folder import EndpointFolder
+from core.serving.process.capture import Captured
 
 NOON = 1_760_011_200.0
 Request = Callable[..., Captured]

@@ -28,9 +28,9 @@ from core.capture.reporting import LateLabels
 from core.capture.scoring import score
 from core.domain.capture import CaptureFilter, CaptureFormat, LabelCoverage, Task
 from core.errors import DiskFull, OpsdeckError, StateCorrupt
-from core.serving.capture import Captured
 from core.serving.folder import EndpointFolder
-from core.serving.parts import write_part
+from core.serving.process.capture import Captured
+from core.serving.process.parts import write_part
 from core.state.reading import Reader
 
 NOON = 1_760_011_200.0

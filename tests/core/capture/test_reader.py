@@ -9,8 +9,8 @@ from pathlib import Path
 from core.capture.reader import every, newest
 from core.capture.tombstone import mark_deleted
 from core.domain.capture import CaptureFilter
-from core.serving.capture import Captured
-from core.serving.parts import keep_within, list_parts
+from core.serving.process.capture import Captured
+from core.serving.process.parts import keep_within, list_parts
 
 NOON = 1_760_011_200.0
 Request = Callable[..., Captured]

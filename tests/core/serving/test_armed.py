@@ -22,8 +22,8 @@ from core.domain.analysis import (
 )
 from core.domain.release import ReleasePlan
 from core.errors import BadInput
-from core.serving.armed import THAW_SECONDS, Armed, Look
-from core.serving.meters import Meter, Reading
+from core.serving.process.meters import Meter, Reading
+from core.serving.supervision.armed import THAW_SECONDS, Armed, Look
 from core.serving.watchrecords import analysis_from_json, plan_from_json
 
 METRICS = (

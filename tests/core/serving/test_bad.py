@@ -13,11 +13,11 @@ import pytest
 
 from core.errors import ModelUnusable
 from core.serving import EndpointControl
-from core.serving.dialects import dump
-from core.serving.engines import ModelFailed, NativeEngine
+from core.serving.http.dialects import dump
+from core.serving.http.shapes import BadRequest
+from core.serving.model.engines import ModelFailed, NativeEngine
+from core.serving.model.schema import Column, ModelSchema, Signature
 from core.serving.records import Flavour
-from core.serving.schema import Column, ModelSchema, Signature
-from core.serving.shapes import BadRequest
 
 PREFIX = b'{"dataframe_split": {"columns": ["hour", "temp", "hum"], "data": [[8, '
 DEEP = b"[" * 900 + b"]" * 900

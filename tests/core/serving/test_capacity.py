@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from core.errors import BadInput, StateCorrupt
-from core.serving.capacity import DOWN_SECONDS, UP_SECONDS, Capacity, to_move
 from core.serving.config import EndpointConfig, ScheduledServers
+from core.serving.supervision.capacity import DOWN_SECONDS, UP_SECONDS, Capacity, to_move
 
 
 def settled(load: float, target: float, low: int, high: int, start: int) -> list[int]:

@@ -14,8 +14,8 @@ import pytest
 
 from core.capture.reader import every
 from core.domain.capture import CaptureFilter
-from core.serving.capture import Capture, Captured
-from core.serving.parts import alone, keep_within, list_parts, write_part
+from core.serving.process.capture import Capture, Captured
+from core.serving.process.parts import alone, keep_within, list_parts, write_part
 from core.serving.records import CaptureStatus
 
 NOON = 1_760_011_200.0
@@ -112,7 +112,7 @@ def test_parts_that_other_processes_delete_are_no_error(
         write_part(tmp_path / "date=2025-10-09" / "variant=r1", [one(number)])
     found = list_parts(tmp_path)
     found[0].path.unlink()
-    monkeypatch.setattr("core.serving.parts.list_parts", lambda _folder: found)
+    monkeypatch.setattr("core.serving.process.parts.list_parts", lambda _folder: found)
     assert keep_within(tmp_path, 1) == (found[2].size, 2)
     assert found[2].path.exists()
 
@@ -172,7 +172,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_counted_shown_and_over(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.serving.capture.FLUSH_SECONDS", 0.05)
+    monkeypatch.setattr("core.serving.process.capture.FLUSH_SECONDS", 0.05)
     capture = Capture(small_disk / "capture")
     capture.add(one(1))
     until(lambda: capture.status().written == 1)

@@ -163,7 +163,7 @@ def test_a_stop_answers_what_is_in_flight(
 
 
 def test_a_second_supervisor_is_refused(endpoint: EndpointControl) -> None:
-    command = [sys.executable, "-P", "-m", "core.serving.supervisor", "--name", "bike"]
+    command = [sys.executable, "-P", "-m", "core.serving.supervision.supervisor", "--name", "bike"]
     done = subprocess.run(
         [*command, "--dir", str(endpoint.folder.root)], capture_output=True, text=True, timeout=30
     )
@@ -312,7 +312,9 @@ def test_terminating_the_supervisor_is_an_orderly_stop(
 
 def test_without_its_warm_process_a_server_is_still_replaced(endpoint: EndpointControl) -> None:
     supervisor = psutil.Process(running(endpoint).pid)
-    (warm,) = [child for child in supervisor.children() if "core.serving.warm" in child.cmdline()]
+    (warm,) = [
+        child for child in supervisor.children() if "core.serving.process.warm" in child.cmdline()
+    ]
     warm.kill()
     assert endpoint.invoke(BODY).status == 200, "the server does not need it"
     kill_server(endpoint)

@@ -20,9 +20,9 @@ import pytest
 from core.errors import BadInput, ModelUnusable, OpsdeckError, WrongState
 from core.serving import EndpointControl, EndpointInfo, EndpointState
 from core.serving.config import EndpointConfig
-from core.serving.ledger import Ledger, shared_memory
-from core.serving.traffic import RevisionFigures, RevisionTraffic
-from core.serving.whole import combined
+from core.serving.process.ledger import Ledger, shared_memory
+from core.serving.process.traffic import RevisionFigures, RevisionTraffic
+from core.serving.process.whole import combined
 
 pytestmark = pytest.mark.slow
 
@@ -388,7 +388,7 @@ def test_figures_add_up_as_if_one_server_had_counted() -> None:
 
 
 def test_what_a_silent_server_had_in_hand_is_its_own(tmp_path: Path) -> None:
-    from core.serving.ledger import unanswered
+    from core.serving.process.ledger import unanswered
 
     ledger = Ledger(shared_memory())
     ledger.enter()

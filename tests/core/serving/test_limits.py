@@ -19,13 +19,13 @@ import pytest
 import uvicorn
 
 from core.errors import BadInput
-from core.serving.batch import Batcher
 from core.serving.config import EndpointConfig
-from core.serving.connection import MAX_HEAD
+from core.serving.http.connection import MAX_HEAD
+from core.serving.model.batch import Batcher
+from core.serving.model.schema import Column, ModelSchema, Signature
+from core.serving.process.server import http_config
+from core.serving.process.service import Loaded, Service
 from core.serving.records import Flavour, LoadReport, Parity, Variant
-from core.serving.schema import Column, ModelSchema, Signature
-from core.serving.server import http_config
-from core.serving.service import Loaded, Service
 
 
 class Naps:

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from core.analysis.arms import Moments
 from core.analysis.buckets import class_bucket, score_bucket
 from core.errors import BadInput
-from core.serving.capture import Capture
-from core.serving.meters import Meter, Reading
-from core.serving.segments import MAX_ROWS, MAX_VALUES, Segments, summary
-from core.serving.shadow import MAX_WAITING, Shadow, first_difference, row_of, same
+from core.serving.process.capture import Capture
+from core.serving.process.meters import Meter, Reading
+from core.serving.process.segments import MAX_ROWS, MAX_VALUES, Segments, summary
+from core.serving.process.shadow import MAX_WAITING, Shadow, first_difference, row_of, same
 
 
 def read(meter: Meter) -> Reading:

@@ -14,8 +14,8 @@ import pytest
 
 from core.serving import EndpointControl, Flavour, Parity
 from core.serving.config import EndpointConfig
-from core.serving.onnxpath import OnnxPredict, around, compare, faster
-from core.serving.schema import Column, ModelSchema, Signature
+from core.serving.model.onnxpath import OnnxPredict, around, compare, faster
+from core.serving.model.schema import Column, ModelSchema, Signature
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("skl2onnx")
@@ -61,7 +61,7 @@ def test_it_answers_what_the_library_answers(kind: str) -> None:
 
 
 def test_what_float32_does_not_hold_goes_through_the_library() -> None:
-    from core.serving.shapes import BadRequest
+    from core.serving.http.shapes import BadRequest
 
     model = fitted("pipeline")
     engine, _ = faster(model, model.predict, SIGNATURE, X[:4])
@@ -95,7 +95,7 @@ def test_what_cannot_be_converted_says_why_in_a_line() -> None:
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.serving.onnxpath.importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("core.serving.model.onnxpath.importlib.util.find_spec", lambda _: None)
     engine, why = faster(None, None, SIGNATURE, X[:4])
     assert (engine, "extra onnx" in why) == (None, True)
 
@@ -146,7 +146,7 @@ def test_an_endpoint_uses_it_when_asked_to(
 
 
 def test_nothing_that_forks_has_imported_it() -> None:
-    code = "import sys, core.serving.warm, core.serving.server; print(*sys.modules)"
+    code = "import sys, core.serving.process.warm, core.serving.process.server; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert "core.serving.servable" in done.stdout
+    assert "core.serving.model.servable" in done.stdout
     assert "onnx" not in done.stdout

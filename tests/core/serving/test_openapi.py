@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from core.serving import EndpointControl
-from core.serving.bodies import scoring, table
 from core.serving.config import EndpointConfig
-from core.serving.schema import Column, ModelSchema, Signature
+from core.serving.http.bodies import scoring, table
+from core.serving.model.schema import Column, ModelSchema, Signature
 
 TOKEN = "let-me-in"
 _HERE = Path(__file__).parent / "schemathesis"

@@ -26,14 +26,14 @@ from core.errors import (
 )
 from core.processes import is_alive, started
 from core.serving import EndpointControl, EndpointStatus, Flavour, LoadReport, Parity, Variant, wire
-from core.serving.batch import Batcher
-from core.serving.capture import Capture, Captured
 from core.serving.config import EndpointConfig
-from core.serving.desired import CrashCount, Desired
 from core.serving.folder import EndpointFolder
+from core.serving.model.batch import Batcher
+from core.serving.model.schema import Signature
+from core.serving.process.capture import Capture, Captured
+from core.serving.process.traffic import RevisionTraffic, percentile_ms
 from core.serving.routing import RoutingTable
-from core.serving.schema import Signature
-from core.serving.traffic import RevisionTraffic, percentile_ms
+from core.serving.supervision.desired import CrashCount, Desired
 
 
 class Halves:
@@ -151,7 +151,7 @@ def test_capture_writes_partitioned_parquet(tmp_path: Path) -> None:
 
 
 def test_a_full_queue_drops_and_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.serving.capture.MAX_QUEUE", 5)
+    monkeypatch.setattr("core.serving.process.capture.MAX_QUEUE", 5)
     capture = Capture(tmp_path)
     for number in range(8):
         capture.add(captured(number))
@@ -249,7 +249,7 @@ TestRemembering.settings = settings(max_examples=50, deadline=None)
 
 def test_a_crash_loop_is_five_in_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("core.serving.desired.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("core.serving.supervision.desired.time.monotonic", lambda: now[0])
     crashes = CrashCount()
     waits = []
     for _ in range(5):
@@ -318,8 +318,8 @@ def test_the_client_is_light() -> None:
 async def test_too_many_at_once_are_shed_with_a_429_and_ping_still_answers(tmp_path: Path) -> None:
     import httpx
 
-    from core.serving.app import build
-    from core.serving.service import Loaded, Service
+    from core.serving.http.app import build
+    from core.serving.process.service import Loaded, Service
 
     service = Service("bike", tmp_path, EndpointConfig(max_body=100, max_concurrency=2))
     service.loaded[1] = Loaded(Batcher(Halves(0.05)), report(1))
@@ -352,8 +352,8 @@ async def test_what_is_unloaded_answers_the_request_that_is_still_being_received
 ) -> None:
     import httpx
 
-    from core.serving.app import build
-    from core.serving.service import Loaded, Service
+    from core.serving.http.app import build
+    from core.serving.process.service import Loaded, Service
 
     service = Service("bike", tmp_path, EndpointConfig(max_body=100))
     service.loaded[1] = Loaded(Batcher(Halves(0.01)), report(1))
@@ -390,7 +390,7 @@ def test_the_capture_stays_below_its_cap(tmp_path: Path, monkeypatch: pytest.Mon
         capture.add(captured(2, at=1_760_000_000.0 + day * 86_400))
         capture.close()
     one = size() // 3
-    monkeypatch.setattr("core.serving.capture.MAX_BYTES", int(2.5 * one))
+    monkeypatch.setattr("core.serving.process.capture.MAX_BYTES", int(2.5 * one))
     capture = Capture(tmp_path)
     capture.add(captured(2, at=1_760_000_000.0 + 3 * 86_400))
     capture.close()
@@ -406,7 +406,7 @@ def test_the_capture_stays_below_its_cap(tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_queue_is_bounded_in_bytes_and_written_in_large_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.serving.capture.MAX_QUEUE_BYTES", 1000)
+    monkeypatch.setattr("core.serving.process.capture.MAX_QUEUE_BYTES", 1000)
     capture = Capture(tmp_path / "a")
     for number in range(8):
         capture.add(captured(number)._replace(size=300))
@@ -414,7 +414,7 @@ def test_the_queue_is_bounded_in_bytes_and_written_in_large_parts(
     capture.close()
     assert capture.status().written == 3
 
-    monkeypatch.setattr("core.serving.capture.FLUSH_ROWS", 20)
+    monkeypatch.setattr("core.serving.process.capture.FLUSH_ROWS", 20)
     capture = Capture(tmp_path / "b")
     for number in range(20):
         capture.add(captured(number))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.serving.schema import Column, ModelSchema, frame
-from core.serving.shapes import BadRequest, Table, read_table
+from core.serving.http.shapes import BadRequest, Table, read_table
+from core.serving.model.schema import Column, ModelSchema, frame
 
 SCHEMA = ModelSchema((Column("a", "long"), Column("b", "double"), Column("c", "double", False)))
 SHAPES = ("dataframe_split", "dataframe_records", "instances", "inputs")

@@ -15,7 +15,7 @@ import pytest
 
 from core.errors import BadInput, ModelUnusable, NotFound, WrongState
 from core.serving import EndpointControl, EndpointState
-from core.serving.service import Service
+from core.serving.process.service import Service
 
 BODY = b'{"dataframe_split":{"columns":["hour","temp","hum"],"data":[[8,0.5,0.25]]}}'
 

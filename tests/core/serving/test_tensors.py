@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.serving.schema import Column, ModelSchema, Signature, Tensor
-from core.serving.shapes import BadRequest
-from core.serving.tensors import (
+from core.serving.http.shapes import BadRequest
+from core.serving.http.tensors import (
     DATATYPES,
     Given,
     inputs_of,
@@ -21,6 +20,7 @@ from core.serving.tensors import (
     to_scoring,
     write_tensors,
 )
+from core.serving.model.schema import Column, ModelSchema, Signature, Tensor
 
 SIGNATURE = Signature(ModelSchema((Column("a", "long"), Column("b", "string"))))
 junk = st.recursive(

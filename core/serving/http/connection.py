@@ -1,0 +1,125 @@
+"""One HTTP connection: uvicorn's, with bounds on how many there are and how slow one may be.
+
+A client has `read_timeout` seconds from the first byte of a request (or from the connection,
+for the first) to its last. One timer a connection watches that, and only while a request is
+incomplete, so that those that come in one piece pay nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from core.serving.http.dialects import error_body
+from core.serving.process.service import Service
+
+log = logging.getLogger(__name__)
+
+LATE = "opsdeck.late"  # in the scope of a request whose body did not come in time
+MAX_HEAD = 64 << 10  # bytes of request line and headers
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's protocol over a service's limits."""
+
+    def __init__(self, service: Service, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._service = service
+        self._in_head = True  # also before the first byte
+        self._incomplete = True
+        self._head = 0  # bytes of the request's head so far
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, or refuse it when there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self._service.config.max_connections:
+            self._service.refused += 1
+            self._end(503, "too_many_connections", "Too many connections", b"retry-after: 1\r\n")
+        else:
+            self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timer with the connection."""
+        self._unwatch()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; watch the clock while a request is incomplete."""
+        if self.transport.is_closing():
+            return
+        counted = self._in_head
+        super().data_received(data)
+        if not self._incomplete:
+            if self._timer is not None:
+                self._unwatch()
+            return
+        if self._in_head and counted:
+            self._head += len(data)
+            if self._head > MAX_HEAD:
+                self._end(431, "head_too_large", f"The headers are longer than {MAX_HEAD} bytes")
+                return
+        if self._timer is None and not self.transport.is_closing():
+            self._watch()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._in_head = self._incomplete = True
+        self._head = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its head is there."""
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """It is all there."""
+        self._incomplete = False
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is not HTTP gets our kind of error too."""
+        if not self.transport.is_closing():
+            self._end(400, "bad_http", msg.rstrip("."))
+
+    def _watch(self) -> None:
+        self._timer = self.loop.call_later(self._service.config.read_timeout, self._late)
+
+    def _unwatch(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        self._timer = None
+        if self.transport.is_closing():
+            return
+        if self.flow.read_paused:  # it is us who do not read
+            self._watch()
+            return
+        self._service.slow += 1
+        answered = self.cycle is None or self.cycle.response_complete
+        if self._in_head and answered:
+            self._end(408, "slow_client", "The request did not arrive in time")
+        elif answered:
+            self.transport.close()  # it was answered without its body
+        elif not self.cycle.response_started:
+            self.cycle.scope[LATE] = True  # type: ignore[literal-required]
+            self._end(408, "slow_client", "The body did not arrive in time")
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
+    def _end(self, status: int, code: str, message: str, extra: bytes = b"") -> None:
+        """Answer past the app, and close."""
+        body = error_body(code, message)
+        head = (
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n"
+        )
+        self.transport.write(head.encode() + extra + b"\r\n" + body)
+        self.transport.close()
