@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput
-from screens import changes, releasechanges
+from screens import changes
 from screens.background import Change
 from screens.deck import Deck
 from screens.registry import MODES
+from screens.rollouts import changes as releasechanges
 
 if TYPE_CHECKING:
     from core.domain.model import ModelVersion
@@ -118,7 +119,7 @@ def _rollback(deck: Deck, args: list[str]) -> None:
 
 
 def _release(deck: Deck, args: list[str]) -> None:
-    from screens.release import ReleaseScreen
+    from screens.rollouts.screen import ReleaseScreen
 
     deck.push_screen(ReleaseScreen(args[0]))
 

@@ -13,10 +13,10 @@ from core.errors import NotFound
 from screens.actions import Context
 from screens.background import Ask
 from screens.listing import ListScreen
-from screens.releasekeys import ROOMY, EndpointKeys
-from screens.releaseladder import next_action
-from screens.releasestate import effective, serving, state_of
-from screens.rollout import endpoint_lines
+from screens.rollouts.keys import ROOMY, EndpointKeys
+from screens.rollouts.ladder import next_action
+from screens.rollouts.overview import endpoint_lines
+from screens.rollouts.state import effective, serving, state_of
 from screens.widgets.lines import Line
 from screens.widgets.sheet import Sheet
 from screens.widgets.table import Cell, Column, RowTable
@@ -167,7 +167,7 @@ class DeploysScreen(EndpointKeys, ListScreen):
         self._open("logs")
 
     def _open(self, pane: str) -> None:
-        from screens.release import ReleaseScreen
+        from screens.rollouts.screen import ReleaseScreen
 
         if self.endpoint is not None:
             self.deck.push_screen(ReleaseScreen(self.endpoint.name, pane=pane))

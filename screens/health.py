@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.domain.alert import Alert
 from core.domain.pulse import Pulse
-from screens.releasestate import effective, waits_for_person
+from screens.rollouts.state import effective, waits_for_person
 from screens.widgets.lines import Line, Piece
 from screens.words import plural
 

@@ -17,7 +17,7 @@ from screens.background import Ask
 from screens.base import ModeScreen
 from screens.glyphs import sign
 from screens.health import WRONG, Concern, concerns, verdict
-from screens.releasestate import serving, state_of
+from screens.rollouts.state import serving, state_of
 from screens.widgets.bars import gauge
 from screens.widgets.lines import Line
 from screens.widgets.page import Page
@@ -274,7 +274,7 @@ class PulseScreen(ModeScreen):
 
 
 def _release(ref: str) -> Screen[Any]:
-    from screens.release import ReleaseScreen
+    from screens.rollouts.screen import ReleaseScreen
 
     return ReleaseScreen(ref)
 

@@ -12,8 +12,8 @@ from textual.binding import Binding, BindingType
 from screens.background import Change
 from screens.dialogs.base import facts, paragraph
 from screens.dialogs.confirm import Question, Sign, Signed, badge
-from screens.releaseladder import steps_flow
-from screens.releasewords import watched
+from screens.rollouts.ladder import steps_flow
+from screens.rollouts.words import watched
 from screens.widgets.lines import Line, Piece, wrapped
 from screens.widgets.page import Page
 

@@ -22,11 +22,11 @@ from screens.dialogs.confirm import Confirm, Sign
 from screens.dialogs.deploy import DeploySheet
 from screens.dialogs.weight import WeightSheet
 from screens.health import WAITS, WRONG, concerns
-from screens.release import ReleaseScreen
-from screens.releasechecks import datapoints, verdict_words
-from screens.releaseladder import ladder_flow, ladder_lines, next_action
-from screens.releasewords import difference, figure, margin_words, watched
-from screens.rollout import overview_lines
+from screens.rollouts.checks import datapoints, verdict_words
+from screens.rollouts.ladder import ladder_flow, ladder_lines, next_action
+from screens.rollouts.overview import overview_lines
+from screens.rollouts.screen import ReleaseScreen
+from screens.rollouts.words import difference, figure, margin_words, watched
 from screens.widgets.lines import Line, width_of, wrapped
 from screens.widgets.logview import LogView
 from tests.support.driving import opened, settled, shown, until

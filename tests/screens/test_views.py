@@ -25,8 +25,8 @@ from screens.evidence import (
 from screens.health import WAITS, WRONG, concerns
 from screens.health import verdict as health
 from screens.models import version_lines
-from screens.releaseladder import next_action
-from screens.rollout import endpoint_lines
+from screens.rollouts.ladder import next_action
+from screens.rollouts.overview import endpoint_lines
 from screens.rundetails import even
 from screens.runs import parsed
 from screens.runview import RunReader

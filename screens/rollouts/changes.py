@@ -14,8 +14,8 @@ from screens.background import Change
 from screens.changes import ask_first, equivalent
 from screens.deck import Deck
 from screens.dialogs.confirm import Question, Signed
-from screens.releaseladder import next_step_words
-from screens.releasestate import current_step
+from screens.rollouts.ladder import next_step_words
+from screens.rollouts.state import current_step
 from screens.words import percent
 
 if TYPE_CHECKING:

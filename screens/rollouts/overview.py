@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from core.domain.release import Deployment, DeploymentEvent, DeploymentStatus, Endpoint, Receipt
 from screens.dialogs.confirm import badge
 from screens.glyphs import sign
-from screens.releasearms import WIDE, arm_lines
-from screens.releasechecks import acted_lines, alarm_lines, metric_lines, notes, traffic_lines
-from screens.releaseladder import ladder_flow, ladder_lines, next_action, steps_flow
-from screens.releasestate import acted_on, current_step, effective, state_of
+from screens.rollouts.arms import WIDE, arm_lines
+from screens.rollouts.checks import acted_lines, alarm_lines, metric_lines, notes, traffic_lines
+from screens.rollouts.ladder import ladder_flow, ladder_lines, next_action, steps_flow
+from screens.rollouts.state import acted_on, current_step, effective, state_of
 from screens.widgets.lines import Line, Piece, beside, width_of, wrapped
 from screens.words import age, clock_time, plural, short
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.domain.release import Endpoint, Revision
 from screens.glyphs import Sign, sign
-from screens.releasestate import mirrors
+from screens.rollouts.state import mirrors
 from screens.widgets.bars import gauge
 from screens.widgets.lines import Line, Piece, crop, fit
 from screens.words import percent, plural, short

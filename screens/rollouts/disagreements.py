@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.domain.analysis import Disagreement, DisagreementSummary
-from screens.releasewords import share
+from screens.rollouts.words import share
 from screens.widgets.bars import gauge
 from screens.widgets.lines import Line, fit, wrapped
 from screens.words import age, one_line, plural

@@ -41,38 +41,38 @@ class EndpointKeys(ModeScreen):
 
     def do_promote(self) -> None:
         """On to the next step."""
-        from screens import releasechanges
+        from screens.rollouts import changes
 
         if self.endpoint is not None:
-            releasechanges.promote(self.deck, self.endpoint, full=False)
+            changes.promote(self.deck, self.endpoint, full=False)
 
     def do_full(self) -> None:
         """All traffic to the new version."""
-        from screens import releasechanges
+        from screens.rollouts import changes
 
         if self.endpoint is not None:
-            releasechanges.promote(self.deck, self.endpoint, full=True)
+            changes.promote(self.deck, self.endpoint, full=True)
 
     def do_hold(self) -> None:
         """Stop it where it is."""
-        from screens import releasechanges
+        from screens.rollouts import changes
 
         if self.endpoint is not None:
-            releasechanges.hold(self.deck, self.endpoint)
+            changes.hold(self.deck, self.endpoint)
 
     def do_weight(self) -> None:
         """Set the new version's share of the traffic."""
-        from screens import releasechanges
+        from screens.rollouts import changes
 
         if self.endpoint is not None:
-            releasechanges.weight(self.deck, self.endpoint)
+            changes.weight(self.deck, self.endpoint)
 
     def do_abort(self) -> None:
         """All traffic back to the stable version."""
-        from screens import releasechanges
+        from screens.rollouts import changes
 
         if self.endpoint is not None:
-            releasechanges.abort(self.deck, self.endpoint)
+            changes.abort(self.deck, self.endpoint)
 
     def do_url(self) -> None:
         """Copy the endpoint's address."""

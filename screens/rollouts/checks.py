@@ -15,7 +15,7 @@ from core.domain.analysis import (
 )
 from core.domain.release import Deployment, Endpoint
 from screens.glyphs import sign
-from screens.releasewords import (
+from screens.rollouts.words import (
     arm_value,
     difference,
     figure,

@@ -13,9 +13,9 @@ from core.domain.run import LogLine
 from core.errors import EndpointUnavailable, OpsdeckError
 from screens.actions import Context
 from screens.background import Ask
-from screens.disagreements import disagreement_lines, told
-from screens.releasekeys import ROOMY, EndpointKeys
-from screens.rollout import head_lines, overview_lines, past_lines
+from screens.rollouts.disagreements import disagreement_lines, told
+from screens.rollouts.keys import ROOMY, EndpointKeys
+from screens.rollouts.overview import head_lines, overview_lines, past_lines
 from screens.widgets.lines import Line
 from screens.widgets.logview import LogView
 from screens.widgets.sheet import Sheet

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from core.domain.analysis import AnalysisStatus, Verdict
 from core.domain.release import Deployment, DeploymentStatus, StrategyStep, lasting
 from screens.glyphs import sign
-from screens.releasestate import current_step, waits_for_person
-from screens.releasewords import step_short
+from screens.rollouts.state import current_step, waits_for_person
+from screens.rollouts.words import step_short
 from screens.widgets.bars import gauge
 from screens.widgets.lines import Line, Piece, width_of, wrapped
 from screens.words import span_rounded
