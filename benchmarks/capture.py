@@ -24,9 +24,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from core.serving.capture import Capture, Captured  # noqa: E402
 from core.serving.folder import EndpointFolder  # noqa: E402
-from core.serving.parts import list_parts, write_part  # noqa: E402
+from core.serving.process.capture import Capture, Captured  # noqa: E402
+from core.serving.process.parts import list_parts, write_part  # noqa: E402
 
 START = 1_760_011_200.0
 PART = 5_000
