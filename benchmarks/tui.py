@@ -165,6 +165,7 @@ def measure(runs: int) -> list[Result]:
         seed_workspace(folder / "ws", now=time.time(), runs=runs)
         print(f"seeded {runs:,} runs in {time.process_time() - began:.1f} CPU s", file=sys.stderr)
         workspace, env = folder / "ws", environment(folder / "pyc")
+        (workspace / ".opsdeck/stopped").touch()  # a worker started by the console would outlive us
         marks = {"runs": str(runs).encode(), "pulse": b"recent events"}
         _, _, console = first_frame(workspace, "runs", marks["runs"], env, (120, 40))
         console.end()  # the bytecode is cached now

@@ -34,10 +34,17 @@ asyncio.run(main())
 """
 
 
+@pytest.fixture
+def watched(workspace: Path) -> Path:
+    """A workspace whose worker was stopped on purpose: a console that only looks starts none."""
+    (workspace / ".opsdeck/stopped").touch()
+    return workspace
+
+
 @pytest.mark.parametrize("mode", ["pulse", "runs"])
-def test_nothing_heavy_is_loaded_before_the_first_frame(template: Path, mode: str) -> None:
+def test_nothing_heavy_is_loaded_before_the_first_frame(watched: Path, mode: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(template), mode],
+        [sys.executable, "-c", PROGRAM, str(watched), mode],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     loaded = set(json.loads(done.stdout))
@@ -46,7 +53,7 @@ def test_nothing_heavy_is_loaded_before_the_first_frame(template: Path, mode: st
     assert f"screens.{'runs' if mode == 'pulse' else 'pulse'}" not in done.stdout
 
 
-def test_it_quits_within_a_second_while_a_backend_hangs(template: Path) -> None:
+def test_it_quits_within_a_second_while_a_backend_hangs(watched: Path) -> None:
     program = """
 import asyncio, sys, time
 from pathlib import Path
@@ -67,7 +74,7 @@ async def main():
 asyncio.run(main())
 """
     done = subprocess.run(
-        [sys.executable, "-c", program, str(template)],
+        [sys.executable, "-c", program, str(watched)],
         cwd=ROOT, capture_output=True, text=True, timeout=30, check=True,
     )  # fmt: skip
     assert float(done.stdout) < 1.0
