@@ -50,6 +50,7 @@ class Batcher:
         self._waiting: list[_Waiting] = []
         self._inside: list[_Waiting] = []  # in the thread
         self._busy = False
+        self._begun: float | None = None  # when the batch in the model went there
         self._seconds = SLOW_SECONDS * 2  # a moving average; assume slow until measured
         self._timer: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="predict")
@@ -66,6 +67,11 @@ class Batcher:
         if self._timer is None:
             self._timer = self._loop.call_later(self.timeout, self._give_up)
         return await future
+
+    @property
+    def busy_seconds(self) -> float:
+        """How long the model has been at the batch that it has; 0 while it has none."""
+        return 0.0 if self._begun is None else self._loop.time() - self._begun
 
     def set_timeout(self, seconds: float) -> None:
         """Change it, for what waits already too."""
@@ -101,7 +107,7 @@ class Batcher:
         # Those whose client has gone need no answer.
         batch = [item for item in batch if not item.answer.done()]
         if batch and self._seconds > SLOW_SECONDS:
-            self._inside = batch
+            self._inside, self._begun = batch, self._loop.time()
             work = self._loop.run_in_executor(self._thread, self._run, batch)
             work.add_done_callback(lambda done: self._deliver(batch, done.result()))
         else:
@@ -122,13 +128,15 @@ class Batcher:
 
     def _alone(self, item: _Waiting) -> Any:
         """Again by itself, so that one bad request fails alone."""
+        if item.answer.done():  # given up on meanwhile: those behind it shall not wait for it
+            return TimedOut(self.timeout)
         try:
             return self.engine.answer([item.inputs])[0]
         except Exception as error:  # noqa: BLE001 - handed to the request, which answers with it
             return error
 
     def _deliver(self, batch: Sequence[_Waiting], results: Sequence[Any]) -> None:
-        self._inside = []
+        self._inside, self._begun = [], None
         for item, result in zip(batch, results, strict=True):
             if item.answer.done():
                 continue

@@ -92,7 +92,7 @@ class Server:
             case "status":
                 return self._status()
             case "ping":
-                return None
+                return service.stuck()
             case "figures":
                 return figures_of(service)
             case "part":

@@ -185,6 +185,14 @@ class Service:
         drained = old is None or await old.drained(seconds)
         return {"drained": drained, "failed": self.ledger.failed}
 
+    def stuck(self) -> dict[str, Any]:
+        """The routed revision whose model has been at one batch for longest, and for how many
+        seconds. What is not routed keeps nobody waiting."""
+        routed = [self.loaded[variant.revision] for variant in self.epoch.table.variants]
+        busy = {item.report.revision: item.batcher.busy_seconds for item in routed}
+        longest = max(busy, key=lambda revision: busy[revision], default=0)
+        return {"revision": longest, "seconds": busy.get(longest, 0.0)}
+
     def closes(self) -> bool:
         """Whether an answer is its connection's last one: each is while the server drains, and
         some are where another server has less to do."""

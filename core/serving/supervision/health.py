@@ -1,13 +1,16 @@
 """Asking each server whether it still answers, and the port whether anybody does.
 
 A ping on the port reaches whichever server is quickest, so one that hangs among others is found
-on its own channel only.
+on its own channel only. One whose model hangs in its thread answers pings, and every request to
+that variant with a 504: each server says how long its model has been at one batch.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
+from typing import Any
 
 from core.errors import EndpointUnavailable
 from core.serving.supervision.keeper import Keeper
@@ -18,6 +21,7 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 2.0
 TIMEOUT_SECONDS = 3.0
 STRIKES = 3
+STUCK_TIMEOUTS, STUCK_SECONDS = 2.0, 5.0  # what a model may take: by then nobody waits for it
 
 _REQUEST = b"GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
@@ -50,9 +54,10 @@ class Strikes:
     async def round(self) -> None:
         """Ask everybody once; end those that have been silent too often."""
         servers = self._keeper.servers()
-        *alive, whole = await asyncio.gather(
-            *map(_is_alive, servers), answers(self._host, self._port)
+        said, whole = await asyncio.gather(
+            asyncio.gather(*map(_ping, servers)), answers(self._host, self._port)
         )
+        alive = [each is not None for each in said]
         self._servers = {
             server: 0 if well else self._servers.get(server, 0) + 1
             for server, well in zip(servers, alive, strict=True)
@@ -62,6 +67,7 @@ class Strikes:
                 log.warning("server %d did not answer (%d in a row)", server.pid, strikes)
             if strikes >= STRIKES:
                 self._keeper.kill_server(server, "it no longer answers")
+        self._end_the_stuck(zip(servers, said, strict=True))
         # With a server that hangs, the port may be silent because of that one alone.
         self._whole = 0 if whole or not servers or not all(alive) else self._whole + 1
         if self._whole >= STRIKES:
@@ -69,13 +75,22 @@ class Strikes:
             for server in servers:
                 self._keeper.kill_server(server, "the port no longer answers")
 
+    def _end_the_stuck(self, said: Iterable[tuple[ServerProcess, Any]]) -> None:
+        """End servers whose model does not come back: a thread cannot be ended alone."""
+        limit = STUCK_TIMEOUTS * self._keeper.config.predict_timeout + STUCK_SECONDS
+        for server, answer in said:
+            if answer and answer["seconds"] > limit:
+                why = f"the model of r{answer['revision']} has been at one batch for"
+                self._keeper.kill_server(server, f"{why} {answer['seconds']:.0f} s")
 
-async def _is_alive(server: ServerProcess) -> bool:
+
+async def _ping(server: ServerProcess) -> Any:
+    """What it says, None when it is silent."""
     try:
-        await server.channel.call("ping", TIMEOUT_SECONDS)
+        return await server.channel.call("ping", TIMEOUT_SECONDS) or {}
     except EndpointUnavailable:
-        return server.channel.lost.is_set()  # who has died is seen to elsewhere
-    return True
+        # Who has died is seen to elsewhere.
+        return {} if server.channel.lost.is_set() else None
 
 
 async def watch(host: str, port: int, keeper: Keeper) -> None:
@@ -83,4 +98,7 @@ async def watch(host: str, port: int, keeper: Keeper) -> None:
     strikes = Strikes(host, port, keeper)
     while True:
         await asyncio.sleep(EVERY_SECONDS)
-        await strikes.round()
+        try:
+            await strikes.round()
+        except Exception:  # an endpoint must not be left without anybody who asks
+            log.exception("the servers could not be asked how they are")

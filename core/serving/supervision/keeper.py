@@ -341,7 +341,10 @@ class Keeper:
         log.error("%s (crash %d within a minute)", why, self._crashes.count)
         if self._crashes.looping and self.state is not EndpointState.FAILED:
             self._crashes.clear()
-            await self._give_up()
+            try:
+                await self._give_up()
+            except OpsdeckError as error:  # those that live did not follow; the next one will
+                log.error("the crash loop was not ended everywhere: %s", error.one_line())
         elif not self.servers() and self.state is not EndpointState.FAILED:
             self.state = EndpointState.RESTARTING
         self._not_before = time.monotonic() + self._crashes.back_off

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 
 from core.errors import EndpointUnavailable
 from core.serving.supervision.capacity import Capacity, smooth, to_move
 from core.serving.supervision.keeper import Keeper
 from core.serving.supervision.spawn import ServerProcess
+
+log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.2
 DECIDE_SECONDS = 1.0
@@ -35,8 +38,11 @@ class Scaler:
             while time.monotonic() < decide:
                 await asyncio.sleep(LOOK_SECONDS)
                 self.look(LOOK_SECONDS)
-            self.decide()
-            await self.even_out()
+            try:
+                self.decide()
+                await self.even_out()
+            except Exception:  # one decision that fails must not be the last one
+                log.exception("the number of servers could not be decided on")
 
     def look(self, seconds: float) -> None:
         """Note what each server has in hand, so many seconds after the last look."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -33,11 +34,12 @@ import os, signal, time
 import mlflow.pyfunc
 
 class Tricky(mlflow.pyfunc.PythonModel):
-    """Adds one; -1 raises, -9 kills the process, above 1000 it is slow."""
+    """Adds one; -1 raises, -9 kills the process, -5 hangs, above 1000 it is slow."""
     def predict(self, context, model_input, params=None):
         x = float(model_input["x"].iloc[0])
         if x == -1: raise RuntimeError("secret\\nsecond line")
         if x == -9: os.kill(os.getpid(), signal.SIGKILL)
+        if x == -5: time.sleep(600)
         if x > 1000: time.sleep(0.7)
         return [x + 1]
 
@@ -119,9 +121,10 @@ def end(control: EndpointControl) -> None:
         control.stop()
     except OpsdeckError:
         info = control.info()
-        for pid in (info.pid, info.server_pid) if info else ():
+        for pid in (info.pid, *info.server_pids) if info else ():
             if pid is not None:
-                os.kill(pid, 9)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, 9)
         raise
 
 

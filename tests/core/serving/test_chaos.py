@@ -30,6 +30,7 @@ from core.errors import (
 )
 from core.processes import started
 from core.serving import EndpointControl, EndpointInfo, EndpointState
+from core.serving.config import EndpointConfig
 
 pytestmark = pytest.mark.slow
 
@@ -95,6 +96,27 @@ def test_a_server_that_hangs_is_ended(endpoint: EndpointControl) -> None:
     os.kill(pid, signal.SIGSTOP)
     until(lambda: running(endpoint).server_pid not in (pid, None), 40)
     assert endpoint.invoke(BODY).status == 200
+
+
+def test_a_server_whose_model_hangs_in_its_thread_is_ended(
+    start: Callable[..., EndpointControl], models: dict[str, Path], tmp_path: Path
+) -> None:
+    """It answers every ping; but every request to that variant would be a 504 for ever."""
+    folder = tmp_path / "endpoints" / "bike"
+    EndpointConfig(predict_timeout=0.3).write(folder)
+    control = start("bike", folder)
+    control.load(1, models["tricky"], "tricky", 1)
+    control.set_table({1: 100})
+    ask = b'{"dataframe_split":{"columns":["x"],"data":[[%d]]}}'
+    before = control.status().server_pid
+    assert control.invoke(ask % -5).status == 504
+    assert control.invoke(ask % 1).status == 504
+    deadline = time.monotonic() + 20
+    while (status := control.status()).server_pid in (before, None):
+        assert time.monotonic() < deadline, "it still runs"
+        time.sleep(0.1)
+    assert status.restarts == 1 and "the model of r1 has been at one batch" in status.last_error
+    assert control.invoke(ask % 1).status == 200
 
 
 def test_a_new_supervisor_takes_over_port_and_table(

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import uvicorn
@@ -118,6 +118,32 @@ async def test_a_predict_that_takes_too_long_is_a_504_and_blocks_nobody(tmp_path
         await asyncio.sleep(0.5)
         assert (await talk(port, post(b"0")))[0] == 200
         assert service.in_flight == 0
+
+
+async def test_a_batch_that_fails_late_is_not_tried_again_for_those_who_have_left() -> None:
+    """And how long the model has been at it is known meanwhile."""
+
+    class Fails(Naps):
+        batches = True
+        calls: ClassVar[list[int]] = []
+
+        def answer(self, inputs: Sequence[Any]) -> list[Any]:
+            self.calls.append(len(inputs))
+            time.sleep(0.3)
+            raise ValueError("no")
+
+    batcher = Batcher(Fails(), timeout=0.1)
+    try:
+        assert batcher.busy_seconds == 0
+        asked = [asyncio.ensure_future(batcher.answer(0.0)) for _ in range(5)]
+        await asyncio.sleep(0.2)
+        assert 0.15 < batcher.busy_seconds < 0.3
+        ends = await asyncio.gather(*asked, return_exceptions=True)
+        assert {type(end).__name__ for end in ends} == {"TimedOut"}
+        await asyncio.sleep(0.3)
+        assert Fails.calls == [5] and batcher.busy_seconds == 0
+    finally:
+        batcher.close()
 
 
 async def test_a_slow_body_is_a_408(tmp_path: Path) -> None:
