@@ -120,9 +120,12 @@ class EndpointsService(ReleasesService):
         self._workers.wake()
 
     def disagreements(self, name: str) -> DisagreementSummary:
-        """Where a shadow and the champion disagree; raises `NotFound`, `EndpointUnavailable`."""
-        _releases.find_endpoint(self._session.reader, name)
-        return self._control(name).disagreements(endpointview.VIEW_SECONDS)
+        """Where the shadow of the last deployment and the champion disagree; nothing where it
+        has had none. Raises `NotFound`, `EndpointUnavailable`."""
+        last = _releases.find_endpoint(self._session.reader, name).deployment
+        if last is None:
+            return DisagreementSummary()
+        return self._control(name).disagreements(endpointview.VIEW_SECONDS, last.revision)
 
     def invoke(
         self,

@@ -122,7 +122,8 @@ class EndpointControl:
     def set_table(self, weights: Mapping[int, float], reason: str = "") -> SwapReport:
         """Route by these weights (percent by revision, summing to 100) from the next request.
 
-        Returns once the server has swapped. Raises `BadInput`, `NotFound` (not loaded).
+        Returns once the server has swapped. Raises `BadInput`, `NotFound` (not loaded), and
+        `WrongState` for a candidate that the supervisor has rolled back by itself.
         """
         variants = [asdict(Variant(revision, weight)) for revision, weight in weights.items()]
         return SwapReport.from_json(self._ask("set_table", 30, variants=variants, reason=reason))
@@ -190,9 +191,12 @@ class EndpointControl:
         one) agree. Raises `NotFound`, `BadInput`."""
         self._ask("shadow", 10, revision=revision, percent=percent, tolerance=tolerance)
 
-    def disagreements(self, timeout: float = 10) -> DisagreementSummary:
-        """Where the shadow and the champion disagree, by segment, and the last such rows."""
-        return disagreements_from_json(self._ask("disagreements", timeout))
+    def disagreements(
+        self, timeout: float = 10, revision: int | None = None
+    ) -> DisagreementSummary:
+        """Where a shadow and the champion disagree, by segment, and the last such rows: of this
+        revision, else of the one that is, or was last, mirrored to."""
+        return disagreements_from_json(self._ask("disagreements", timeout, revision=revision))
 
     def config(self) -> EndpointConfig:
         """The endpoint's settings. Raises `StateCorrupt`."""

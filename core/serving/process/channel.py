@@ -82,14 +82,18 @@ class Channel:
     async def _handle(self, message: dict[str, Any]) -> None:
         number, operation = message.pop("n"), message.pop("op")
         try:
-            answer = wire.success(await self._handler(operation, message))
+            found = await self._handler(operation, message)
+            line = wire.encode({"n": number, **wire.success(found)})
+            if len(line) > wire.MAX_LINE:  # it would break the channel, and look like a death
+                raise OpsdeckError(f"The answer to `{operation}` is too long: {len(line)} bytes")
         except OpsdeckError as error:
-            answer = wire.failure(error)
+            line = wire.encode({"n": number, **wire.failure(error)})
         except Exception as error:
             log.exception("operation %s failed", operation)
-            answer = wire.failure(OpsdeckError(f"{operation} failed: {type(error).__name__}"))
+            failed = OpsdeckError(f"{operation} failed: {type(error).__name__}")
+            line = wire.encode({"n": number, **wire.failure(failed)})
         if self._writer is not None and not self.lost.is_set():
-            self._writer.write(wire.encode({"n": number, **answer}))
+            self._writer.write(line)
 
     def _gone(self) -> None:
         self.lost.set()

@@ -6,6 +6,7 @@ disagreement lie furthest apart. Memory is bounded: by columns, values of each, 
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -16,6 +17,8 @@ from core.domain.analysis import Disagreement, DisagreementSummary, SegmentCount
 MAX_COLUMNS = 64
 MAX_VALUES = 24
 MAX_ROWS = 200
+MAX_ROW_BYTES = 16 << 10  # of one row as JSON
+MAX_BYTES = 1 << 20  # of all rows: they travel as one line
 LISTED = 16  # items of a value
 SHOWN = 60  # characters of a value
 
@@ -28,7 +31,8 @@ class Segments:
     def __init__(self) -> None:
         self._columns: Counts = {}
         self._many: set[str] = set()  # columns with too many values to be segments
-        self._rows: deque[tuple[dict[str, Any], Any, Any, str, float]] = deque(maxlen=MAX_ROWS)
+        self._rows: deque[tuple[dict[str, Any], int]] = deque()  # and its bytes as JSON
+        self._bytes = 0
 
     def add(self, row: Mapping[str, Any]) -> None:
         """A request with these inputs was answered alike."""
@@ -39,11 +43,16 @@ class Segments:
     ) -> None:
         """A request with these inputs was answered differently."""
         self._count(row, True)
-        kept = {name: clipped(value) for name, value in [*row.items()][:MAX_COLUMNS]}
-        self._rows.append((kept, clipped(champion), clipped(candidate), identity, at))
+        kept = {name[:SHOWN]: clipped(value) for name, value in [*row.items()][:MAX_COLUMNS]}
+        said = {"champion": clipped(champion), "candidate": clipped(candidate)}
+        found, size = _within({"inputs": kept, **said, "inference_id": identity, "at": at})
+        self._rows.append((found, size))
+        self._bytes += size
+        while len(self._rows) > MAX_ROWS or self._bytes > MAX_BYTES:
+            self._bytes -= self._rows.popleft()[1]
 
     def _count(self, row: Mapping[str, Any], differs: bool) -> None:
-        for name, value in row.items():
+        for name, value in ((name[:SHOWN], value) for name, value in row.items()):
             if name in self._many:
                 continue
             values = self._columns.get(name)
@@ -63,11 +72,24 @@ class Segments:
         return {
             "columns": self._columns,
             "many": sorted(self._many),
-            "rows": [
-                {"inputs": row, "champion": old, "candidate": new, "inference_id": name, "at": at}
-                for row, old, new, name, at in self._rows
-            ],
+            "rows": [row for row, _ in self._rows],
         }
+
+
+def _within(row: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """A row that takes no more than it may, without what there is no room for, and its size."""
+    while (size := _size(row)) > MAX_ROW_BYTES and (inputs := row["inputs"]):
+        row = {**row, "inputs": dict([*inputs.items()][: len(inputs) // 2])}
+    if size > MAX_ROW_BYTES:
+        for name in ("champion", "candidate"):
+            if _size({name: row[name]}) > MAX_ROW_BYTES // 4:
+                row = {**row, name: str(row[name])[: 4 * SHOWN]}
+        size = _size(row)
+    return row, size
+
+
+def _size(row: dict[str, Any]) -> int:
+    return len(json.dumps(row, default=str))
 
 
 def clipped(value: Any) -> Any:

@@ -45,6 +45,17 @@ class _Mirrored:
     outputs: Any  # the champion's; None where it failed
     target: Loaded
     tolerance: float
+    counts: _Counts
+
+
+class _Line:
+    """What waits for one target, and the thread that takes it: a model that hangs keeps its
+    own waiting, and not those of the next target."""
+
+    def __init__(self) -> None:
+        self.waiting: queue.SimpleQueue[_Mirrored | None] = queue.SimpleQueue()
+        self.bytes = 0
+        self.thread: threading.Thread | None = None
 
 
 class Shadow:
@@ -55,11 +66,9 @@ class Shadow:
         self.percent = 0.0
         self.tolerance = TOLERANCE
         self._capture = capture
-        self._waiting: queue.SimpleQueue[_Mirrored | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()  # over everything below
-        self._bytes = 0
+        self._line = _Line()
+        self._lock = threading.Lock()  # over everything below, and the bytes that wait
         self._counts = _Counts()
-        self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -75,8 +84,10 @@ class Shadow:
         if not tolerance >= 0:
             raise BadInput(f"The tolerance is {tolerance:g}; it must be at least 0")
         if target is not None and target is not self.target:
+            self._line.waiting.put(None)
+            self._line = _Line()
             with self._lock:
-                self._counts = _Counts()
+                self._counts = _Counts(target.report.revision)
         self.target = target if percent else None
         self.percent = percent if target is not None else 0.0
         self.tolerance = tolerance
@@ -90,20 +101,21 @@ class Shadow:
             return
         if self.percent < 100 and random.random() * 100 >= self.percent:
             return
-        counts = self._counts
+        counts, line = self._counts, self._line
         counts.mirrored += 1
-        full = self._waiting.qsize() >= MAX_WAITING or self._bytes > MAX_WAITING_BYTES
-        if full:
+        if line.waiting.qsize() >= MAX_WAITING or line.bytes > MAX_WAITING_BYTES:
             counts.dropped += 1
             return
-        if self._thread is None:
+        if line.thread is None:
             self._loop = asyncio.get_running_loop()
-            self._thread = threading.Thread(target=self._work, name="shadow", daemon=True)
-            self._thread.start()
+            line.thread = threading.Thread(
+                target=self._work, args=(line,), name="shadow", daemon=True
+            )
+            line.thread.start()
         with self._lock:
-            self._bytes += len(body)
-        self._waiting.put(
-            _Mirrored(take, body, content_type, identity, outputs, target, self.tolerance)
+            line.bytes += len(body)
+        line.waiting.put(
+            _Mirrored(take, body, content_type, identity, outputs, target, self.tolerance, counts)
         )
 
     def reading(self) -> dict[str, Any] | None:
@@ -128,18 +140,17 @@ class Shadow:
     def disagreements(self) -> dict[str, Any]:
         """Where they disagree, as JSON for `segments.summary`."""
         with self._lock:
-            return self._counts.segments.to_json()
+            return {"revision": self._counts.revision, **self._counts.segments.to_json()}
 
     def close(self) -> None:
         """End the thread after what it has in hand."""
         self.order(None, 0)
-        if self._thread is not None:
-            self._waiting.put(None)
+        self._line.waiting.put(None)
 
-    def _work(self) -> None:
-        while (item := self._waiting.get()) is not None:
+    def _work(self, line: _Line) -> None:
+        while (item := line.waiting.get()) is not None:
             with self._lock:
-                self._bytes -= len(item.body)
+                line.bytes -= len(item.body)
             if item.target is not self.target:
                 continue  # it was called off meanwhile
             try:
@@ -148,8 +159,7 @@ class Shadow:
                 log.exception("a mirrored request could not be compared")
 
     def _one(self, item: _Mirrored) -> None:
-        counts = self._counts
-        engine = item.target.engine
+        counts, engine = item.counts, item.target.engine
         begun = time.perf_counter()
         try:
             inputs, _ = item.take(engine, item.body, item.content_type)
@@ -210,7 +220,8 @@ class Shadow:
 class _Counts:
     """What is known of one shadow revision since it became one."""
 
-    def __init__(self) -> None:
+    def __init__(self, revision: int | None = None) -> None:
+        self.revision = revision
         self.token = new_token()
         self.mirrored = self.compared = self.disagreements = self.dropped = self.failed = 0
         self.meter = Meter()

@@ -65,6 +65,7 @@ class Breach:
 
     by: str  # `alarm errors`, `verdict latency`, `crash loop`
     reason: str
+    rolling: bool = False  # whether requests are to be taken away from the candidate
 
 
 @dataclass(slots=True)
@@ -92,7 +93,7 @@ class Armed:
         self.champion = champion
         self.plan: WatchPlan = plan_from_json(plan)
         self.acted: Acted | None = None
-        self.event: dict[str, Any] | None = None  # what is still to be put on record
+        self.doing: Breach | None = None  # what is being acted on just now
         self._source = dict(plan)
         self._strata: list[tuple[str, Arm, Arm]] = []
         self._labels = Moments(), Moments()
@@ -101,7 +102,8 @@ class Armed:
         self._shadow: ShadowStatus | None = None
         self._seconds = 0.0
         self._trends: dict[str, list[float]] = {}
-        self._trend_at = 0.0
+        self._watched = 0.0  # seconds, by the looks: nobody can set that clock
+        self._trend_at: float | None = None  # of those seconds, as what follows
         self._metrics: tuple[MetricStatus, ...] = judge(self.plan.analysis, self._evidence())
         self._clocks = [_Clock(Alarm(rule, at), Period(0.0)) for rule in self.plan.alarms]
         self._at = at
@@ -110,6 +112,7 @@ class Armed:
     def take(self, look: Look) -> None:
         """Count what a look brought, and judge anew."""
         self._at = look.at
+        self._watched += look.seconds
         self._count(look)
         for clock in self._clocks:
             _feed(clock, self._period(clock.alarm.rule, look), look)
@@ -141,8 +144,8 @@ class Armed:
         if breach is not None or self.acted.kind != "frozen":
             self._well_since = None
         elif self._well_since is None:
-            self._well_since = self._at
-        elif self._at - self._well_since >= THAW_SECONDS:
+            self._well_since = self._watched
+        elif self._watched - self._well_since >= THAW_SECONDS:
             self.acted = self._well_since = None
         return None
 
@@ -232,8 +235,8 @@ class Armed:
 
     def _judge(self) -> None:
         found = judge(self.plan.analysis, self._evidence())
-        if self._at - self._trend_at >= TREND_SECONDS:
-            self._trend_at = self._at
+        if self._trend_at is None or self._watched - self._trend_at >= TREND_SECONDS:
+            self._trend_at = self._watched
             for metric in found:
                 if metric.difference is not None:
                     kept = self._trends.get(metric.metric, [])
@@ -260,10 +263,11 @@ class Armed:
             "shadow": asdict(self._shadow) if self._shadow else None,
             "seconds": self._seconds,
             "trends": self._trends,
+            "watched": self._watched,
             "trend_at": self._trend_at,
             "alarms": [clock.alarm.to_json() for clock in self._clocks],
             "acted": asdict(self.acted) if self.acted else None,
-            "event": self.event,
+            "doing": asdict(self.doing) if self.doing else None,
         }
 
     @classmethod
@@ -281,14 +285,14 @@ class Armed:
         found._ratio = RatioTest(**data["ratio"])
         found._shadow = ShadowStatus(**data["shadow"]) if data["shadow"] else None
         found._seconds = data["seconds"]
-        found._trend_at = data["trend_at"]
+        found._watched, found._trend_at = data["watched"], data["trend_at"]
         found._trends = {name: list(values) for name, values in data["trends"].items()}
         found._clocks = [
             _Clock(Alarm.resume(rule, state), Period(0.0))
             for rule, state in zip(found.plan.alarms, data["alarms"], strict=True)
         ]
         found.acted = Acted(**data["acted"]) if data["acted"] else None
-        found.event = data["event"]
+        found.doing = Breach(**data["doing"]) if data["doing"] else None
         found._show(judge(found.plan.analysis, found._evidence()))
         return found
 

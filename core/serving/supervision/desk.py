@@ -87,6 +87,8 @@ class Desk:
     async def unload(self, revision: int) -> None:
         """Free a revision."""
         await self._keeper.unload(revision)
+        self._figures.forget(revision)
+        self.watch.forget(revision)
 
     async def set_table(self, variants: list[dict[str, Any]], reason: str) -> Any:
         """Route by these weights."""
@@ -94,6 +96,7 @@ class Desk:
         rows = [Variant.from_json(row) for row in variants]
         if not rows:
             raise BadInput("The routing table is empty", "name at least one revision")
+        self.watch.check(rows)
         return await self._put(begun, rows, reason)
 
     async def clear_table(self, reason: str) -> Any:
@@ -191,9 +194,9 @@ class Desk:
         """Mirror a share of the requests."""
         await self.watch.shadow(revision, percent, tolerance)
 
-    async def disagreements(self) -> Any:
-        """Where the shadow and the champion disagree."""
-        return await self.watch.disagreements()
+    async def disagreements(self, revision: int | None = None) -> Any:
+        """Where a shadow and the champion disagree."""
+        return await self.watch.disagreements(revision)
 
     async def replace_server(self) -> None:
         """A fresh server process in place of the running one."""

@@ -51,6 +51,11 @@ class Figures:
         rows = {number: row.ended() for number, row in self.revisions.items()}
         return Figures(rows, 0, self.shed, capture)
 
+    def without(self, revision: int) -> Figures:
+        """All but those of one revision."""
+        rows = {key: row for key, row in self.revisions.items() if key != revision}
+        return replace(self, revisions=rows)
+
     def stats(self) -> EndpointStats:
         """Rates and percentiles, by revision."""
         rows = tuple(self.revisions[number].stats() for number in sorted(self.revisions))
@@ -90,6 +95,12 @@ class Collector:
         loaded = total.revisions.keys()
         gone = {key: row for key, row in self._gone.revisions.items() if key in loaded}
         return total + replace(self._gone, revisions=gone)
+
+    def forget(self, revision: int) -> None:
+        """A revision was unloaded: should its number be loaded again, it begins at nothing, as
+        it does in the servers."""
+        self._gone = self._gone.without(revision)
+        self._seen = {server: figures.without(revision) for server, figures in self._seen.items()}
 
 
 def as_one(

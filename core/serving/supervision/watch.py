@@ -4,7 +4,8 @@ It needs no worker: an alarm that goes off, a metric that is surely worse, or a 
 every request to the champion at once (or, as the plan says, only freezes the deployment), and
 leaves `events/NS-ID.json` in the endpoint's folder for a worker to put on record. What it is to
 watch, and what it has counted so far, stands in `watch.json`: a supervisor that starts anew goes
-on where the last one was, less the seconds since that was written.
+on where the last one was, less the seconds since that was written. What is to be done stands
+there before it is done: a supervisor that is killed in the middle leaves it to the next one.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from core.domain.analysis import Acted, OnBreach
-from core.errors import BadInput, NotFound, OpsdeckError
+from core.errors import BadInput, NotFound, OpsdeckError, WrongState
 from core.serving.model.readings import Readings, ShadowOrder, Taken
 from core.serving.process.segments import summary
 from core.serving.process.segments import to_json as segments_json
 from core.serving.process.shadow import TOLERANCE
-from core.serving.records import EndpointState, RollbackReport
+from core.serving.records import EndpointState, RollbackReport, Variant
 from core.serving.supervision.armed import Armed, Breach, Look
 from core.serving.supervision.keeper import Keeper
 from core.serving.supervision.rollbacks import Rollbacks
@@ -55,6 +56,7 @@ class Watch:
         self._pinned = False
         self._table = keeper.desired.table
         self._looking = asyncio.Lock()
+        self._events: list[dict[str, Any]] = []  # what is still to be written for a worker
         self._resume()
 
     async def run(self) -> None:
@@ -78,8 +80,6 @@ class Watch:
         armed = Armed(deployment, candidate, champion, plan, time.time())
         async with self._looking:
             await self._take()  # what was before does not count
-            if self._armed is not None:
-                self._write_event(self._armed)
             self._looked = time.monotonic()
             self._crashes, self._pinned = self._keeper.restarts, self._keeper.desired.pinned
             self._armed = armed
@@ -89,10 +89,39 @@ class Watch:
     def disarm(self, deployment: str) -> None:
         """Watch it no more; nothing when it is not watched."""
         if self._armed is not None and self._armed.deployment == deployment:
-            self._write_event(self._armed)
             self._armed = None
             self._save()
             log.info("disarmed: deployment %s", deployment)
+
+    def check(self, rows: Sequence[Variant]) -> None:
+        """Raise `WrongState` for a table that gives requests to a candidate from which they
+        have just been taken: whoever asks for it does not know yet."""
+        armed = self._armed
+        if armed is None:
+            return
+        doing = armed.doing is not None and armed.doing.rolling
+        if (doing or self._is_unrecorded(armed)) and any(
+            row.revision == armed.candidate and row.weight > 0 for row in rows
+        ):
+            reason = f": {armed.acted.reason}" if armed.acted else ""
+            raise WrongState(
+                f"Revision {armed.candidate} has just been rolled back{reason}",
+                "a worker puts it on record",
+            )
+
+    def _is_unrecorded(self, armed: Armed) -> bool:
+        """Whether no worker has taken up yet that the traffic went back."""
+        if armed.acted is None or armed.acted.kind != "rolled_back":
+            return False
+        name = _event_name(armed.acted.at, armed.deployment)
+        written = [_event_name(event["at"], event["deployment"]) for event in self._events]
+        return name in written or (self._folder / EVENTS / name).exists()
+
+    def forget(self, revision: int) -> None:
+        """A revision is not loaded any more: should it be again, nothing is mirrored to it."""
+        if self._order is not None and self._order.revision == revision:
+            self._order = None
+            self._save()
 
     def analysis(self) -> dict[str, Any] | None:
         """How the deployment that is watched stands, as JSON; None when none is."""
@@ -132,10 +161,15 @@ class Watch:
         order = self._shadow_arguments()
         await self._keeper.fleet.ask("shadow", PATIENCE, **order)
 
-    async def disagreements(self) -> dict[str, Any]:
-        """Where the shadow and the champion disagree, as JSON of `DisagreementSummary`."""
-        answers = await self._keeper.fleet.ask("disagreements", PATIENCE)
-        return segments_json(summary(answer for _, answer in answers))
+    async def disagreements(self, revision: int | None = None) -> dict[str, Any]:
+        """Where a shadow and the champion disagree, as JSON of `DisagreementSummary`: of this
+        revision, else of the one that is, or was last, mirrored to."""
+        answers = [found for _, found in await self._keeper.fleet.ask("disagreements", PATIENCE)]
+        if revision is None and self._order is not None:
+            revision = self._order.revision
+        if revision is None:
+            revision = max((found["revision"] or 0 for found in answers), default=0)
+        return segments_json(summary(one for one in answers if one["revision"] == revision))
 
     async def look(self) -> None:
         """Look once: count, judge, act."""
@@ -143,6 +177,7 @@ class Watch:
             await self._look()
 
     async def _look(self) -> None:
+        self._write_events()
         if self._armed is None and self._order is None:
             return
         taken = await self._take()
@@ -160,9 +195,10 @@ class Watch:
             breach = Breach("crash loop", keeper.last_error)
             look.served = True  # until the keeper put the last good table back
         self._pinned = looped
-        if breach is not None and (look.served or look.shadowed):
-            await self._act(armed, breach, rolling=look.served)
-        self._write_event(armed)
+        if armed.doing is not None:  # it was begun, and did not come to its end
+            await self._act(armed, armed.doing)
+        elif breach is not None and (look.served or look.shadowed):
+            await self._act(armed, replace(breach, rolling=look.served))
         if now - self._saved > SAVE_SECONDS:
             self._save()
 
@@ -204,41 +240,44 @@ class Watch:
                     log.warning("server %d mirrors nothing: %s", server.pid, error.one_line())
         return found
 
-    async def _act(self, armed: Armed, breach: Breach, rolling: bool) -> None:
+    async def _act(self, armed: Armed, breach: Breach) -> None:
         """Send everything to the champion, or freeze: where the plan says so, where there is
         nothing to go back to, and where the candidate answers nobody (it is only mirrored to)."""
         reason, report = f"{breach.by}: {breach.reason}", None
-        back = rolling and armed.plan.on_breach is OnBreach.ROLLBACK
+        back = breach.rolling and armed.plan.on_breach is OnBreach.ROLLBACK
+        armed.doing = replace(breach, rolling=back)
+        self._save()
         if back and armed.champion in self._keeper.desired.loads:
             assert armed.champion is not None
             report = await self._rollbacks.to(armed.champion, reason)
         elif back:
             reason += " (and there is no champion to go back to)"
         kind = "rolled_back" if report is not None else "frozen"
-        armed.acted = Acted(kind, reason, time.time())
-        armed.event = _event(armed, breach, armed.acted, report)
+        armed.acted, armed.doing = Acted(kind, reason, time.time()), None
+        self._events.append(_event(armed, breach, armed.acted, report))
         log.error("deployment %s was %s by %s", armed.deployment, kind, reason)
         self._save()
+        self._write_events()
 
     def close(self) -> None:
         """Write down what is known: the endpoint stops."""
-        if self._armed is not None or self._order is not None:
+        if self._armed is not None or self._order is not None or self._events:
             self._save()
 
-    def _write_event(self, armed: Armed) -> None:
+    def _write_events(self) -> None:
         """Leave what was done for a worker to find; where the disk refuses, try again later."""
-        if armed.event is None or armed.acted is None:
-            return
-        folder = self._folder / EVENTS
-        name = f"{int(armed.acted.at * 1e9)}-{armed.deployment}.json"
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            _replace(folder / name, armed.event)
-        except OSError as error:
-            log.error("event %s was not written: %s", name, error)
-            return
-        armed.event = None
-        self._save()
+        while self._events:
+            event = self._events[0]
+            folder = self._folder / EVENTS
+            name = _event_name(event["at"], event["deployment"])
+            try:
+                folder.mkdir(mode=0o700, exist_ok=True)
+                _replace(folder / name, event)
+            except OSError as error:
+                log.error("event %s was not written: %s", name, error)
+                return
+            del self._events[0]
+            self._save()
 
     def _shadow_arguments(self) -> dict[str, Any]:
         if self._order is None:
@@ -252,6 +291,7 @@ class Watch:
             "armed": self._armed.to_json() if self._armed else None,
             "shadow": asdict(self._order) if self._order else None,
             "pinned": self._pinned,
+            "events": self._events,
         }
         try:
             _replace(self._folder / FILE, data)
@@ -265,14 +305,18 @@ class Watch:
             data = json.loads((self._folder / FILE).read_bytes())
             self._order = ShadowOrder(**data["shadow"]) if data["shadow"] else None
             self._armed = Armed.resume(data["armed"]) if data["armed"] else None
-            self._pinned = data["pinned"]
+            self._pinned, self._events = data["pinned"], list(data["events"])
         except FileNotFoundError:
             return
-        except (OSError, ValueError, KeyError, TypeError, OpsdeckError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, OpsdeckError) as error:
             log.error("%s cannot be used, nothing is watched: %s", FILE, error)
             return
         if self._armed is not None:
             log.info("armed again: deployment %s", self._armed.deployment)
+
+
+def _event_name(at: float, deployment: str) -> str:
+    return f"{int(at * 1e9)}-{deployment}.json"
 
 
 def _are_sums(row: Sequence[float]) -> bool:

@@ -167,6 +167,18 @@ def test_what_was_frozen_is_watched_again_once_it_was_well() -> None:
     assert one.due() is not None
 
 
+def test_a_clock_that_is_set_changes_nothing() -> None:
+    one = armed(AlarmRule("a", "error_rate", 0.5, period=1.0, evaluation_periods=1,
+                          datapoints_to_alarm=1))  # fmt: skip
+    one.take(look(1001.0, reading(0, 5), reading(50)))
+    one.acted = Acted("frozen", "", 1001.0)
+    for second in range(12):
+        assert one.due() is None
+        one.take(look((-9000.0, 9000.0)[second % 2] + second, reading(5), reading(50)))
+    assert one.acted is not None, "it has been well for a few seconds only"
+    assert len(one.status().metrics[0].trend) == 3
+
+
 rows = st.lists(
     st.tuples(
         st.integers(0, 9), st.integers(0, 3), st.integers(0, 20), st.sampled_from((0.1, 0.5))

@@ -13,6 +13,8 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -23,6 +25,7 @@ from core.serving.config import EndpointConfig
 from core.serving.process.ledger import Ledger, shared_memory
 from core.serving.process.traffic import RevisionFigures, RevisionTraffic
 from core.serving.process.whole import combined
+from core.serving.supervision.figures import Collector
 
 pytestmark = pytest.mark.slow
 
@@ -385,6 +388,37 @@ def test_figures_add_up_as_if_one_server_had_counted() -> None:
     added, alone = (sent[0] + sent[1]).stats(), whole.stats()
     assert replace(added, rps=0) == replace(alone, rps=0)
     assert sent[0].ended().requests == sent[0].requests
+
+
+async def test_an_unloaded_revision_is_forgotten_with_the_server_that_died() -> None:
+    first, second = object(), object()
+    said: dict[object, dict[int, int]] = {first: {1: 5, 2: 7}, second: {1: 1}}
+    fleet = SimpleNamespace(members=[first, second], leaving=set())
+
+    async def ask(operation: str, patience: float) -> list[Any]:
+        rows = [
+            (one, [asdict(RevisionFigures(key, count)) for key, count in said[one].items()])
+            for one in fleet.members
+        ]
+        nothing = {"in_flight": 0, "shed": 0, "capture": {}}
+        return [(one, {"revisions": found, **nothing}) for one, found in rows]
+
+    fleet.ask = ask
+    collector = Collector(fleet)  # type: ignore[arg-type]
+
+    async def requests() -> dict[int, int]:
+        found = (await collector.collect(1.0)).revisions
+        return {key: row.requests for key, row in found.items()}
+
+    assert await requests() == {1: 6, 2: 7}
+    fleet.members.remove(first)
+    said[second][2] = 0
+    assert await requests() == {1: 6, 2: 7}
+    del said[second][2]
+    collector.forget(2)
+    assert await requests() == {1: 6}
+    said[second][2] = 3  # loaded again under its old number
+    assert await requests() == {1: 6, 2: 3}
 
 
 def test_what_a_silent_server_had_in_hand_is_its_own(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from core.analysis.arms import Moments
 from core.analysis.buckets import class_bucket, score_bucket
 from core.errors import BadInput
+from core.serving import wire
 from core.serving.process.capture import Capture
 from core.serving.process.meters import Meter, Reading
 from core.serving.process.segments import MAX_ROWS, MAX_VALUES, Segments, summary
@@ -226,6 +227,31 @@ async def test_a_shadow_compares_and_counts(tmp_path: Path) -> None:
     assert (row["inputs"], row["champion"], row["candidate"]) == ({"text": "abcd"}, 9, 4)
     shadow.close()
     assert shadow.revision is None
+
+
+async def test_a_shadow_that_hangs_keeps_the_next_one_from_nothing(tmp_path: Path) -> None:
+    shadow = _shadow(tmp_path, slow=2.0)
+    shadow.mirror(1, _take, b"abc", "", "id", [3])
+    report = SimpleNamespace(revision=3, model="m", version=2)
+    shadow.order(None, 0)
+    shadow.order(SimpleNamespace(engine=_Engine(0.0), report=report), 100)  # type: ignore[arg-type]
+    begun = time.monotonic()
+    shadow.mirror(1, _take, b"abcd", "", "id", [9])
+    _eventually(lambda: (shadow.reading() or {})["compared"] == 1)
+    assert time.monotonic() - begun < 1.5
+    assert shadow.disagreements()["revision"] == 3
+    shadow.close()
+
+
+def test_disagreements_travel_in_one_line_whatever_the_inputs_are() -> None:
+    segments = Segments()
+    for number in range(300):
+        row: dict[str, Any] = {f"{i}{'é' * 300}": ["é" * 300] * 20 for i in range(80)}
+        segments.differ(row, [["é" * 300] * 30] * 30, number, "id", float(number))
+    found = segments.to_json()
+    assert len(json.dumps(found)) < wire.MAX_LINE / 2
+    assert found["rows"][-1]["candidate"] == 299 and found["rows"][-1]["at"] == 299.0
+    assert summary([found] * 8).rows[0].candidate == 299
 
 
 async def test_a_slow_shadow_sheds_and_never_waits(tmp_path: Path) -> None:
