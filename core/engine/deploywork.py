@@ -132,7 +132,10 @@ def _apply_locked(engine: Engine, deployment_id: str, index: int, weight: float)
     routed = {variant.revision for variant in info.variants} if info else set()
     if deployment["set_weight"] > 0 and routed and deployment["revision"] not in routed:
         return None
-    control.set_table(_table(deployment, weight), f"deployment {deployment_id}")
+    try:
+        control.set_table(_table(deployment, weight), f"deployment {deployment_id}")
+    except WrongState:  # it has been taken back in this very moment
+        return None
     with engine.store.transaction(SYSTEM) as tx:
         rows.set_progress(tx, deployment, DeploymentStatus.PROGRESSING, step_index=index)
         rows.record_weight(tx, deployment, weight, f"{weight:g} % of the traffic")
