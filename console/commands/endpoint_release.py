@@ -158,11 +158,13 @@ def promote(
         _show(session, ops.endpoints.preview("promote", name, full=full))
         return
     found = ops.endpoints.get(name)
+    seen = None
     if full and found.environment == PRODUCTION and found.deployment and not ops.read_only:
         model = found.deployment.model
         consequence = f"all traffic of {name} goes to {model} version {found.deployment.version}"
         _for_production(session, model, reason, confirm, consequence)
-    done = ops.endpoints.promote(name, full=full, reason=reason)
+        seen = found.deployment.id, found.deployment.step_index
+    done = ops.endpoints.promote(name, full=full, reason=reason, seen=seen)
     report_deployment(session, done, "promoted", wait=wait, timeout=timeout, watch=watch)
 
 
@@ -228,9 +230,12 @@ def rollback(
         preview = ops.endpoints.preview_rollback(name, to_version)
         emit(session, preview, lambda: f"{preview_text(preview)}\nnothing was done")
         return
+    seen = None
     if not yes and not ops.read_only:
-        confirm_yes(session, yes, preview_text(ops.endpoints.preview_rollback(name, to_version)))
-    receipt = ops.endpoints.rollback(name, to_version, reason)
+        preview = ops.endpoints.preview_rollback(name, to_version)
+        confirm_yes(session, yes, preview_text(preview))
+        seen = preview.from_revision
+    receipt = ops.endpoints.rollback(name, to_version, reason, seen=seen)
     emit(session, receipt, lambda: receipt_text(session, receipt))
 
 

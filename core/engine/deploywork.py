@@ -8,6 +8,7 @@ rollback made meanwhile is never undone.
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,7 @@ from core.engine.rungs import CANCELLED, has_ended, load_row, run_cancelled, tak
 from core.errors import OpsdeckError, StepFailed, WrongState
 from core.releases import endpointrows, rows, standing
 from core.releases.abort import route_back
+from core.releases.events import pending_events
 from core.releases.lock import release_lock
 from core.serving.control import EndpointControl
 from core.state import schema
@@ -69,7 +71,10 @@ def load_version(engine: Engine, deployment_id: str) -> str:
         standing.arm(control, deployment)
         with engine.store.transaction(SYSTEM) as tx:
             endpointrows.set_address(tx, deployment["endpoint"], info.host, info.port)
-            return _loaded(tx, deployment_id)
+            status = _loaded(tx, deployment_id)
+        if status != DeploymentStatus.PROGRESSING:
+            _leave(engine, deployment)
+        return status
     except STATE_AWAY:
         raise
     except OpsdeckError as error:
@@ -85,6 +90,19 @@ def _loaded(tx: Transaction, deployment_id: str) -> str:
     return str(load_row(tx, deployment_id)["status"])
 
 
+def _leave(engine: Engine, deployment: Mapping[str, Any]) -> None:
+    """Take back what was begun for a deployment that was ended while it loaded: nobody
+    watches it, and an endpoint that was deleted meanwhile does not come back."""
+    control = _control(engine, deployment["endpoint"])
+    standing.stand_down(control, deployment["id"], plan_from_json(deployment["strategy"]))
+    with engine.store.transaction(SYSTEM) as tx:
+        deleted = endpointrows.is_deleted(tx, deployment["endpoint"])
+    if deleted:
+        with _locked(engine, deployment["endpoint"]):
+            control.stop()
+            shutil.rmtree(control.folder.root, ignore_errors=True)
+
+
 def apply_weight(engine: Engine, deployment_id: str, index: int, weight: float) -> str:
     """Give the canary `weight` percent of the traffic, unless the deployment has ended.
 
@@ -97,6 +115,10 @@ def apply_weight(engine: Engine, deployment_id: str, index: int, weight: float) 
     try:
         while True:
             take_events(engine, endpoint)
+            with engine.store.transaction(SYSTEM) as tx:
+                deployment = load_row(tx, deployment_id)
+            if has_ended(deployment):  # with an endpoint that was deleted, too: leave it so
+                return str(deployment["status"])
             _control(engine, endpoint).ensure_running(endpoint)  # may take long: not locked
             with _locked(engine, endpoint):
                 state = _apply_locked(engine, deployment_id, index, weight)
@@ -125,6 +147,8 @@ def _apply_locked(engine: Engine, deployment_id: str, index: int, weight: float)
         return CANCELLED
     if deployment["status"] == DeploymentStatus.HELD:
         return DeploymentStatus.HELD
+    if pending_events(engine.workspace.endpoints_dir / deployment["endpoint"]):
+        return None  # what the supervisor did goes on record first
     if not _wanted(deployment, index, weight):
         return DeploymentStatus.PROGRESSING
     control = _control(engine, deployment["endpoint"])
@@ -153,6 +177,7 @@ def finish(engine: Engine, deployment_id: str) -> str:
     """The new version is in production: aliases, receipts of state, old revisions unloaded."""
     with engine.store.transaction(SYSTEM) as tx:
         endpoint = load_row(tx, deployment_id)["endpoint"]
+    take_events(engine, endpoint)  # it may have been taken away just now
     # Under the lock: whoever aborts it moves the traffic before the rows.
     with (
         _locked(engine, endpoint),

@@ -88,7 +88,10 @@ def begin(engine: Engine, deployment_id: str, index: int) -> str:
         row = load_row(tx, deployment_id)
         if _state(tx, row) == DeploymentStatus.PROGRESSING:
             _record_begin(tx, row, index, step)
-        return _state(tx, load_row(tx, deployment_id))
+        state = _state(tx, load_row(tx, deployment_id))
+    if state in DEPLOYMENT_ENDED:
+        _end(engine, row, step)  # whoever ended it did not know of the mirror yet
+    return state
 
 
 def _record_begin(tx: Transaction, row: Row, index: int, step: StrategyStep) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus
 from core.errors import WrongState
 from core.reads import releases as _releases
+from core.releases.events import record_events
 from core.releases.lock import release_lock
 from core.releases.standing import stand_down
 from core.serving.control import EndpointControl
@@ -26,6 +27,7 @@ def abort_deployment(session: Session, name: str, reason: str) -> str:
 
     directory = session.workspace.endpoints_dir / name
     _releases.find_endpoint(session.reader, name)  # before a folder is made for its lock
+    record_events(session, directory)  # what the supervisor did keeps its receipt and its alert
     with release_lock(directory):
         deployment = _releases.find_endpoint(session.reader, name).deployment
         if deployment is None or deployment.status in DEPLOYMENT_ENDED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus
 from core.errors import BadInput, EndpointUnavailable, WrongState
 from core.reads import releases as _releases
+from core.releases.events import record_events
 from core.releases.lock import release_lock
 from core.serving.control import EndpointControl
 from core.session import Session
@@ -27,6 +28,7 @@ def set_weight(session: Session, name: str, percent: float, reason: str) -> str:
     check_weight(percent)
     directory = session.workspace.endpoints_dir / name
     _releases.find_endpoint(session.reader, name)  # before a folder is made for its lock
+    record_events(session, directory)  # what the supervisor took away is not given back
     with release_lock(directory):
         deployment = _releases.find_endpoint(session.reader, name).deployment
         if deployment is None or deployment.status in DEPLOYMENT_ENDED:

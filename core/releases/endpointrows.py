@@ -99,6 +99,13 @@ def retire_all(tx: Transaction, endpoint: str) -> None:
     touch(tx, endpoint, status=DELETED, message="")
 
 
+def is_deleted(tx: Transaction, endpoint: str) -> bool:
+    """Whether an endpoint was deleted and has not been made anew."""
+    table = schema.endpoints
+    row = tx.row(sa.select(table.c.status).where(table.c.name == endpoint))
+    return row is not None and row["status"] == DELETED
+
+
 def touch(tx: Transaction, name: str, **values: Any) -> None:
     """Change an endpoint's row."""
     tx.execute(

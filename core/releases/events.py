@@ -8,6 +8,7 @@ aliases, the journal and an alert, and takes the file away.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ def record_events(session: Session, directory: Path) -> int:
         try:
             found = json.loads(path.read_bytes())
             kind, deployment = found["kind"], found["deployment"]
+            int(found["candidate"]), float(found["at"])
         except FileNotFoundError:
             continue  # another worker has just done it
         except (ValueError, KeyError, TypeError):
@@ -67,16 +69,15 @@ def _record(
     found: Mapping[str, Any],
 ) -> None:
     try:
-        deployment = _releases.find_deployment(session.reader, deployment_id)
+        _releases.find_deployment(session.reader, deployment_id)
         endpoint = _releases.find_endpoint(session.reader, name)
     except NotFound as error:
         log.warning("event %s: %s", event_id, error.one_line())
         return
     actor = str(found.get("actor") or session.actor)
     if kind == "frozen":
-        if deployment.status not in DEPLOYMENT_ENDED:
-            with session.store().transaction(actor) as tx:
-                _freeze(tx, deployment_id, str(found.get("reason", "")))
+        with session.store().transaction(actor) as tx:
+            _freeze(tx, deployment_id, event_id, str(found.get("reason", "")))
         return
     bad, good = found["candidate"], found.get("champion")
     serving = {r.revision for r in endpoint.revisions if r.state in ("stable", "canary")}
@@ -88,8 +89,8 @@ def _record(
     intent = Intent(
         receipt=event_id,
         endpoint=name,
-        bad=bad,
-        good=good,
+        bad=int(bad),
+        good=int(good),
         actor=actor,
         reason=str(found.get("reason", "")),
         deployment=deployment_id,
@@ -114,18 +115,27 @@ def _see_that_it_holds(session: Session, name: str, good: int, reason: str) -> N
         control.rollback(good, reason)
 
 
-def _freeze(tx: Transaction, deployment_id: str, reason: str) -> None:
+def _freeze(tx: Transaction, deployment_id: str, event_id: str, reason: str) -> None:
+    """Hold a deployment and tell somebody, once: the same event may be found again. One that
+    has come to its end is in production: nothing is left to be held, but it is told of."""
     import sqlalchemy as sa
 
+    from core.releases import rows
     from core.state import schema
 
-    table = schema.deployments
+    table, alerts = schema.deployments, schema.alerts
+    alert_id = hashlib.sha256(event_id.encode()).hexdigest()[:10]  # short enough to be typed
     row = tx.row(sa.select(table).where(table.c.id == deployment_id))
-    if row is None or DeploymentStatus(row["status"]) in DEPLOYMENT_ENDED:
+    if row is None or tx.row(sa.select(alerts.c.id).where(alerts.c.id == alert_id)) is not None:
         return
-    holding.hold(tx, row, f"frozen: {reason}", kind="frozen")
-    holding.alert_of_hold(tx, row, reason, kind="frozen")
-    tx.outbox("control", f"deployment:{deployment_id}", command="frozen")
+    if DeploymentStatus(row["status"]) in DEPLOYMENT_ENDED:
+        stable = rows.stable_revision(tx, row["endpoint"])
+        if stable is not None and stable["revision"] == row["revision"]:
+            holding.alert_after_promotion(tx, row, reason, alert_id)
+    else:
+        holding.hold(tx, row, f"frozen: {reason}", kind="frozen")
+        holding.alert_of_hold(tx, row, reason, kind="frozen", alert_id=alert_id)
+        tx.outbox("control", f"deployment:{deployment_id}", command="frozen")
 
 
 def record_all(session: Session, endpoints_dir: Path) -> None:

@@ -36,7 +36,13 @@ def hold(tx: Transaction, deployment: Row, message: str, kind: str = "held") -> 
     )
 
 
-def alert_of_hold(tx: Transaction, deployment: Row, message: str, kind: str = "held") -> None:
+def alert_of_hold(
+    tx: Transaction,
+    deployment: Row,
+    message: str,
+    kind: str = "held",
+    alert_id: str | None = None,
+) -> None:
     """Tell somebody that a deployment waits for a person: nobody asked it to."""
     raise_alert(
         tx,
@@ -47,6 +53,28 @@ def alert_of_hold(tx: Transaction, deployment: Row, message: str, kind: str = "h
         message,
         severity=Severity.CRITICAL if kind == "frozen" else Severity.WARNING,
         deployment_id=deployment["id"],
+        alert_id=alert_id,
+    )
+
+
+def alert_after_promotion(tx: Transaction, deployment: Row, message: str, alert_id: str) -> None:
+    """Tell somebody that a version in production breaches, and that nothing was done about it."""
+    version = f"{deployment['model']} v{deployment['version']}"
+    rows.event(tx, deployment["id"], "frozen", f"nothing was moved: {message}")
+    raise_alert(
+        tx,
+        "frozen",
+        f"endpoint/{deployment['endpoint']}",
+        f"{version} does badly in production, and still has the traffic",
+        message,
+        deployment_id=deployment["id"],
+        alert_id=alert_id,
+    )
+    tx.journal(
+        "deployment.frozen",
+        f"endpoint/{deployment['endpoint']}",
+        deployment=deployment["id"],
+        reason=message,
     )
 
 
@@ -77,6 +105,21 @@ def check_promotable(deployment: Row, *, full: bool) -> None:
         raise WrongState(
             f"endpoint {name}: a bake is not cut short", "wait for its end, or promote it in full"
         )
+
+
+def check_seen(deployment: Row, seen: tuple[str, int] | None, *, full: bool) -> None:
+    """Raise `WrongState` where a promotion was meant for another deployment (its id) or, unless
+    `full`, for another step (its index) than the present one."""
+    if seen is None or seen == (deployment["id"], deployment["step_index"]):
+        return
+    name = deployment["endpoint"]
+    if seen[0] != deployment["id"]:
+        words = f"another deployment, of version {deployment['version']}, is under way now"
+    elif not full:
+        words = "it has gone on to another step since"
+    else:
+        return
+    raise WrongState(f"endpoint {name}: {words}: nothing was promoted", "look at it again")
 
 
 def let_pass(tx: Transaction, deployment: Row, *, full: bool) -> None:

@@ -71,8 +71,7 @@ def rollback_target(endpoint: Endpoint, to_version: int | None) -> Target:
         )
         if good is None or good.revision == bad.revision:
             raise NotFound(
-                f"endpoint {endpoint.name}: version {to_version} was never good here before"
-                f" version {bad.version}",
+                f"endpoint {endpoint.name}: {_why_not(endpoint, bad, to_version)}",
                 f"see: opsdeck endpoints show {endpoint.name}",
             )
         return Target(bad if open_one else _stable(endpoint, stable), good, open_one)
@@ -90,8 +89,23 @@ def rollback_target(endpoint: Endpoint, to_version: int | None) -> Target:
     return Target(bad, good, None)
 
 
-def roll_back(session: Session, name: str, to_version: int | None, reason: str) -> Receipt:
+def _why_not(endpoint: Endpoint, bad: Revision, version: int) -> str:
+    """Why nobody can go back to a version."""
+    if version == bad.version:
+        return f"version {version} is what serves now"
+    if any(r.version == version and r.state == "rolled_back" for r in endpoint.revisions):
+        return f"version {version} was itself taken back: deploy it to bring it again"
+    return f"version {version} was never good here before version {bad.version}"
+
+
+def roll_back(
+    session: Session, name: str, to_version: int | None, reason: str, seen: int | None = None
+) -> Receipt:
     """Swap the routing at once, then record it; returns the receipt.
+
+    `seen` is the revision that is to be taken away, as the person saw it. Where another way
+    back has been quicker, the supervisor's or somebody else's, nothing moves: one decision
+    never goes back by two versions.
 
     Raises what `rollback_target` raises; then nothing moved. Raises `EndpointUnavailable`
     where the endpoint cannot be started (nothing moved) or does not answer: a worker then
@@ -100,12 +114,15 @@ def roll_back(session: Session, name: str, to_version: int | None, reason: str) 
     directory = session.workspace.endpoints_dir / name
     endpoint = _releases.find_endpoint(session.reader, name)
     first = rollback_target(endpoint, to_version)  # refuses before anything is locked
+    seen = first.bad.revision if seen is None else seen
+    _check_seen(endpoint, first, seen)
     control = EndpointControl(directory)
     problem = prepare(session, control, first.good)  # it may take long: not under the lock
     with release_lock(directory):
         endpoint = _releases.find_endpoint(session.reader, name)
         target = rollback_target(endpoint, to_version)
-        if target.good.revision != first.good.revision:
+        _check_seen(endpoint, target, seen)
+        if problem is None:  # its time may just have been up: then it was unloaded since
             problem = prepare(session, control, target.good)
         intent = Intent(
             receipt=new_id(),
@@ -150,6 +167,18 @@ def roll_back(session: Session, name: str, to_version: int | None, reason: str) 
         if last is not None and last.plan is not None:
             stand_down(control, last.id, last.plan)
     return receipt
+
+
+def _check_seen(endpoint: Endpoint, target: Target, seen: int) -> None:
+    if target.bad.revision == seen:
+        return
+    found = next((r for r in endpoint.revisions if r.revision == seen), None)
+    words = "it" if found is None else f"version {found.version}"
+    raise WrongState(
+        f"endpoint {endpoint.name}: {words} does not serve any more, version"
+        f" {target.bad.version} does: nothing was done",
+        f"see: opsdeck endpoints show {endpoint.name}",
+    )
 
 
 def prepare(session: Session, control: EndpointControl, revision: Revision) -> OpsdeckError | None:
@@ -270,6 +299,7 @@ def record_rollback(
     import sqlalchemy as sa
 
     from core.releases import rows
+    from core.releases.alerts import resolve_alerts
     from core.state import schema
 
     endpoint = _releases.find_endpoint(session.reader, intent.endpoint)
@@ -302,6 +332,7 @@ def record_rollback(
             tx.outbox("control", f"deployment:{deployment['id']}", command="rolled_back")
         else:
             rows.event(tx, bad.deployment_id, "rolled_back", words)
+            resolve_alerts(tx, bad.deployment_id, ("frozen",))
         if stable is not None and stable["revision"] != good.revision:
             rows.return_to(tx, intent.endpoint, stable["revision"], good.revision)
         _alert(tx, receipt, automatic)

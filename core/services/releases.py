@@ -125,18 +125,27 @@ class ReleasesService:
             return str(rows[0]["environment"])
         return wanted or self._session.workspace.environment
 
-    def promote(self, name: str, *, full: bool = False, reason: str = "") -> Deployment:
+    def promote(
+        self,
+        name: str,
+        *,
+        full: bool = False,
+        reason: str = "",
+        seen: tuple[str, int] | None = None,
+    ) -> Deployment:
         """End the present pause of the open deployment, or (`full`) all of its steps.
 
-        Raises `WrongState` when nothing is being deployed, and, unless `full`, when it neither
-        pauses nor is held, or bakes: a promotion is for the pause that was seen, never for the
-        next one.
+        `seen` is the deployment (its id) and the step (its index) that the person looked at: a
+        promotion is for the pause that was seen, never for the next one. Raises `WrongState`
+        when nothing is being deployed, when it stands elsewhere than `seen`, and, unless
+        `full`, when it neither pauses nor is held, or bakes.
         """
         from core.releases import holding, rows
 
         command = "promote_full" if full else "promote"
         with self._session.change("endpoints promote") as tx:
             deployment = self._open(tx, name)
+            holding.check_seen(deployment, seen, full=full)
             holding.check_promotable(deployment, full=full)
             holding.let_pass(tx, deployment, full=full)
             rows.event(tx, deployment["id"], command, reason or "asked for")
@@ -214,13 +223,22 @@ class ReleasesService:
             return found
         return previews.with_rate(found, self._rate(name))
 
-    def rollback(self, name: str, to_version: int | None = None, reason: str = "") -> Receipt:
+    def rollback(
+        self,
+        name: str,
+        to_version: int | None = None,
+        reason: str = "",
+        *,
+        seen: int | None = None,
+    ) -> Receipt:
         """Go back to the last good version (or to one named) at once.
 
-        Raises `WrongState`, `NotFound`, `EndpointUnavailable`, `ReadOnly`.
+        `seen` is the revision that a preview showed as the one to be taken away
+        (`from_revision`): where another serves by now, nothing is done. Raises `WrongState`,
+        `NotFound`, `EndpointUnavailable`, `ReadOnly`.
         """
         self._session.refuse_when_read_only("endpoints rollback")
-        receipt = roll_back(self._session, name, to_version, reason)
+        receipt = roll_back(self._session, name, to_version, reason, seen)
         with contextlib.suppress(WorkerUnavailable):  # done is done; the mirror can wait
             self._workers.wake()
         return receipt

@@ -135,13 +135,13 @@ class RollbackSheet(Dialog[None]):
             return
         self.sent = True
         self._draw()
-        target = self.to_version
+        target, seen = self.to_version, self.preview.from_revision
         self.deck.change(
             Change(
                 group=f"endpoint/{self.endpoint}",
                 title=f"roll back {self.endpoint}",
                 call=lambda ops: ops.endpoints.rollback(
-                    self.endpoint, target, "rolled back from the console"
+                    self.endpoint, target, "rolled back from the console", seen=seen
                 ),
                 then=self._done,
                 command=self.command,

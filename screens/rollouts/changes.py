@@ -79,7 +79,12 @@ def promote(deck: Deck, endpoint: Endpoint, *, full: bool) -> None:
         return Change(
             group=f"endpoint/{endpoint.name}",
             title=f"promote {version}",
-            call=lambda ops: ops.endpoints.promote(endpoint.name, full=full, reason=signed.comment),
+            call=lambda ops: ops.endpoints.promote(
+                endpoint.name,
+                full=full,
+                reason=signed.comment,
+                seen=(deployment.id, deployment.step_index),
+            ),
             then=lambda _done: f"promoting {version} on {endpoint.name}",
             command=command + _reason(signed),
         )

@@ -68,7 +68,14 @@ class LiveEndpoints(EndpointsService):
 
         return DISAGREEMENTS
 
-    def rollback(self, name: str, to_version: int | None = None, reason: str = "") -> Receipt:
+    def rollback(
+        self,
+        name: str,
+        to_version: int | None = None,
+        reason: str = "",
+        *,
+        seen: int | None = None,
+    ) -> Receipt:
         """Note that it was asked for, and answer with a receipt (or raise `error`)."""
         if self.error is not None:
             raise self.error

@@ -163,14 +163,80 @@ def test_frozen_is_held_until_somebody_lets_it_go(released: Ops) -> None:
     assert raw(ops.workspace.database_url, "SELECT max(promoted) FROM deployments") == [(2,)]
 
 
+def test_the_same_event_found_again_freezes_nothing_anew(released: Ops) -> None:
+    """A worker that is killed between the record and the removal of its file."""
+    ops = released
+    path = leave(ops, "frozen", report=None)
+    text = path.read_text()
+    record(ops)
+    (alert,) = ops.alerts.list()
+    ops.endpoints.promote(NAME, reason="it was the load test")
+    path.write_text(text)
+    record(ops)
+    assert not path.exists()
+    assert ops.endpoints.get(NAME).deployment.status == "progressing"  # type: ignore[union-attr]
+    assert [each.id for each in ops.alerts.list(state=None)] == [alert.id]
+    assert len(ops.audit.list(search="deployment.frozen")) == 1
+
+
+def test_a_breach_after_the_promotion_that_moves_nothing_is_told_of(released: Ops) -> None:
+    ops = released
+    with ops.session.store().transaction("opsdeck") as tx:
+        second = rows.open_deployment(tx, NAME)
+        assert second is not None
+        rows.finish_deployment(tx, second)
+    leave(ops, "frozen", report=None)
+    record(ops)
+    (alert,) = ops.alerts.list()
+    assert (alert.kind, alert.severity) == ("frozen", "critical")
+    assert alert.title == "demand v2 does badly in production, and still has the traffic"
+    endpoint = ops.endpoints.get(NAME)
+    assert endpoint.deployment is not None
+    assert endpoint.deployment.status == "succeeded"
+    leave(ops)  # and somebody sends it back
+    record(ops)
+    assert ops.alerts.get(alert.id).state == "resolved"
+
+
+@pytest.mark.parametrize("act", ["weight", "abort"])
+def test_what_the_supervisor_took_away_is_on_record_before_a_person_acts(
+    released: Ops, act: str
+) -> None:
+    ops = released
+    leave(ops)
+    with pytest.raises(WrongState, match="nothing is being deployed"):
+        if act == "weight":
+            ops.endpoints.weight(NAME, 50.0)
+        else:
+            ops.endpoints.abort(NAME)
+    (receipt,) = ops.endpoints.get(NAME).receipts
+    assert receipt.actor == "opsdeck (alarm errors)"
+    assert [alert.kind for alert in ops.alerts.list()] == ["rollback"]
+
+
+def test_a_promotion_is_for_the_step_that_was_seen(released: Ops) -> None:
+    ops = released
+    seen = ops.endpoints.get(NAME).deployment
+    assert seen is not None
+    with ops.session.store().transaction("opsdeck") as tx:
+        rows.update_deployment(tx, seen.id, step_index=2)
+    with pytest.raises(WrongState, match="gone on to another step since: nothing was promoted"):
+        ops.endpoints.promote(NAME, seen=(seen.id, seen.step_index))
+    with pytest.raises(WrongState, match="another deployment, of version 2, is under way"):
+        ops.endpoints.promote(NAME, full=True, seen=("before", seen.step_index))
+    done = ops.endpoints.promote(NAME, full=True, seen=(seen.id, seen.step_index))
+    assert done.events[-1].kind == "promote_full"
+
+
 def test_a_broken_event_is_put_aside_and_keeps_no_other_waiting(released: Ops) -> None:
     ops = released
     good = leave(ops)
     (good.parent / "0-broken.json").write_text("{")
     (good.parent / "1-broken.json").write_text("[]")
+    (good.parent / "2-broken.json").write_text('{"kind": "rolled_back", "deployment": "x"}')
     assert record(ops) == 1
     left = sorted(path.name for path in good.parent.iterdir())
-    assert left == ["0-broken.broken", "1-broken.broken"]
+    assert left == ["0-broken.broken", "1-broken.broken", "2-broken.broken"]
 
 
 def test_a_bake_is_not_cut_short_and_holding_needs_something_to_hold(released: Ops) -> None:

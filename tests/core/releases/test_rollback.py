@@ -25,10 +25,10 @@ from core.errors import EndpointUnavailable, ModelUnusable, NotFound, ReadOnly, 
 from core.ids import new_id
 from core.ops import Ops, open_ops
 from core.processes import started
-from core.releases import rows
+from core.releases import rollback, rows
 from core.releases.lock import release_lock
 from core.releases.rollback import unfinished_intents
-from core.releases.strategy import DEFAULT_STRATEGY
+from core.releases.strategy import DEFAULT_STRATEGY, parse_plan
 from core.serving.control import EndpointControl
 from core.state import schema
 from tests.support.opened import raw, write_workspace
@@ -261,6 +261,48 @@ def test_back_and_further_back_under_traffic_and_not_one_request_fails(
     assert not intents(ops)
 
 
+def test_one_decision_never_goes_back_by_two_versions(
+    served: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two people, or a person and the supervisor, take the same version away at one moment."""
+    ops, real = served, rollback.prepare
+
+    def overtaken(*args: Any) -> Any:
+        monkeypatch.setattr(rollback, "prepare", real)
+        other.endpoints.rollback(NAME)
+        return real(*args)
+
+    seen = ops.endpoints.preview_rollback(NAME).from_revision
+    monkeypatch.setattr(rollback, "prepare", overtaken)
+    said = "version 3 does not serve any more, version 2 does: nothing was done"
+    with (
+        open_ops(ops.workspace.root, actor="other") as other,
+        pytest.raises(WrongState, match=said),
+    ):
+        ops.endpoints.rollback(NAME)
+    with pytest.raises(WrongState, match=said):
+        ops.endpoints.rollback(NAME, seen=seen)
+    assert (answer(ops), aliases(ops)) == (2.0, {"champion": 2, "previous": 1})
+    assert [r.actor for r in ops.endpoints.get(NAME).receipts] == ["other"]
+
+
+def test_a_version_whose_time_is_up_in_that_moment_is_loaded_again(
+    served: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ops, real, calls = served, rollback.prepare, list[int]()
+
+    def unloaded_since(session: Any, control: EndpointControl, revision: Any) -> Any:
+        found = real(session, control, revision)
+        calls.append(revision.revision)
+        if len(calls) == 1:
+            control.unload(revision.revision)  # as the caretaker does, before the lock is taken
+        return found
+
+    monkeypatch.setattr(rollback, "prepare", unloaded_since)
+    receipt = ops.endpoints.rollback(NAME)
+    assert (receipt.to_version, answer(ops)) == (2, 2.0)
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -478,6 +520,41 @@ def test_a_first_version_that_is_withdrawn_serves_no_longer(
         assert ops.endpoints.invoke(name, BODY).status == 503
         assert ops.endpoints.get(name).status == "failed"
         assert control.status().actual == ()
+    finally:
+        control.stop()
+
+
+@pytest.mark.parametrize("way", ["aborted", "deleted"])
+def test_what_is_ended_while_it_loads_leaves_nothing_behind(
+    served: Ops, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    ops, real = served, EndpointControl.load
+    name = NAME if way == "aborted" else "fresh"
+    with ops.session.change("test") as tx:
+        made = rows.create_deployment(
+            tx, new_id(), endpoint=name, model="demand", version=2, strategy=parse_plan("canary")
+        )
+
+    def load(control: EndpointControl, *args: Any, **more: Any) -> Any:
+        report = real(control, *args, **more)
+        if way == "aborted":
+            ops.endpoints.abort(name, "changed my mind")
+        else:
+            ops.endpoints.delete(name, force=True)
+            control.ensure_running(name)  # as whoever has not seen it yet does
+            real(control, *args, **more)
+        return report
+
+    monkeypatch.setattr(EndpointControl, "load", load)
+    control = ops.endpoints.control(name)
+    try:
+        assert deploywork.load_version(engine_of(ops), made["id"]) == "aborted"
+        if way == "aborted":
+            assert control.analysis() is None, "nobody watches it any more"
+            assert answer(ops) == 3.0
+        else:
+            assert control.info() is None
+            assert not control.folder.root.exists()
     finally:
         control.stop()
 
