@@ -80,7 +80,8 @@ def endpoint_text(session: Session, endpoint: Endpoint) -> str:
             f" flight, {endpoint.rps:.1f} rps, p50 {_ms(endpoint.p50_ms)},"
             f" p99 {_ms(endpoint.p99_ms)}",
         ),
-        ("captured", f"{endpoint.captured} ({endpoint.dropped} dropped)"),
+        ("captured", _captured(endpoint)),
+        ("capture error", Cell(endpoint.capture_error, "red")),
     ]
     parts = [block(session, facts)]
     if endpoint.revisions:
@@ -94,6 +95,11 @@ def endpoint_text(session: Session, endpoint: Endpoint) -> str:
     if endpoint.receipts:
         parts.append(f"{heading(session, 'rollbacks')}\n{_receipts(session, endpoint.receipts)}")
     return "\n\n".join(parts)
+
+
+def _captured(endpoint: Endpoint) -> str:
+    over = f", {endpoint.dropped_cap} of them over the cap" if endpoint.dropped_cap else ""
+    return f"{endpoint.captured} ({endpoint.dropped} dropped{over})"
 
 
 def _processes(endpoint: Endpoint) -> str:

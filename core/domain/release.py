@@ -218,7 +218,9 @@ class Endpoint:
     errors: int = 0
     in_flight: int = 0
     captured: int = 0
-    dropped: int = 0
+    dropped: int = 0  # of the capture: queue full, disk, or deleted again for its cap
+    dropped_cap: int = 0  # those of the last kind
+    capture_error: str = ""  # of the last attempt to write
     rps: float = 0.0
     p50_ms: float | None = None
     p99_ms: float | None = None

@@ -78,7 +78,11 @@ def _with_traffic(endpoint: Endpoint, stats: EndpointStats) -> Endpoint:
         errors=sum(s.errors for s in stats.revisions),
         in_flight=stats.in_flight,
         captured=stats.capture.written,
-        dropped=stats.capture.dropped_full + stats.capture.dropped_disk,
+        dropped=sum(
+            (stats.capture.dropped_full, stats.capture.dropped_disk, stats.capture.dropped_cap)
+        ),
+        dropped_cap=stats.capture.dropped_cap,
+        capture_error=stats.capture.last_error,
         rps=sum(s.rps for s in stats.revisions),
         p50_ms=busiest.p50_ms if busiest else None,
         p99_ms=max((s.p99_ms for s in latencies if s.p99_ms is not None), default=None),

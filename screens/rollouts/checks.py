@@ -221,12 +221,13 @@ def traffic_lines(endpoint: Endpoint, width: int, *, brief: bool = False) -> lis
             (f", {shadow.dropped:,} not mirrored: too busy" if shadow.dropped else "", "warn"),
         ]
         lines += wrapped(pieces, width, 13)
-    if endpoint.dropped:
+    if endpoint.dropped or endpoint.capture_error:
         lines += wrapped(
             [
                 ("  ▲ capture  ", "warn"),
                 (f"{endpoint.dropped:,} dropped", "warn"),
                 (f", {endpoint.captured:,} written", "dim"),
+                (f": {endpoint.capture_error}" if endpoint.capture_error else "", "bad"),
             ],
             width,
             13,

@@ -2,7 +2,9 @@
 
 A client has `read_timeout` seconds from the first byte of a request (or from the connection,
 for the first) to its last. One timer a connection watches that, and only while a request is
-incomplete, so that those that come in one piece pay nothing.
+incomplete, so that those that come in one piece pay nothing. A client that does not take its
+answer has as long for each part of it; then the connection is cut, for what it does not take
+stays in memory, and the next request behind it in flight.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ class Connection(HttpToolsProtocol):
         self._incomplete = True
         self._head = 0  # bytes of the request's head so far
         self._timer: asyncio.TimerHandle | None = None
+        self._unread = 0  # bytes that the client has not taken, at the last look
+        self._taking: asyncio.TimerHandle | None = None  # looks whether it does
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or refuse it when there are too many."""
@@ -46,7 +50,18 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer with the connection."""
         self._unwatch()
+        self._unwatch_taking()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Much of an answer waits to be taken: see that it is."""
+        super().pause_writing()
+        self._watch_taking()
+
+    def resume_writing(self) -> None:
+        """It has been taken."""
+        super().resume_writing()
+        self._unwatch_taking()
 
     def data_received(self, data: bytes) -> None:
         """Parse; watch the clock while a request is incomplete."""
@@ -86,6 +101,25 @@ class Connection(HttpToolsProtocol):
         """What is not HTTP gets our kind of error too."""
         if not self.transport.is_closing():
             self._end(400, "bad_http", msg.rstrip("."))
+
+    def _watch_taking(self) -> None:
+        self._unwatch_taking()
+        self._unread = self.transport.get_write_buffer_size()
+        wait = self._service.config.read_timeout
+        self._taking = self.loop.call_later(wait, self._look_at_taking)
+
+    def _unwatch_taking(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+
+    def _look_at_taking(self) -> None:
+        self._taking = None
+        if self.transport.get_write_buffer_size() < self._unread:
+            self._watch_taking()
+            return
+        self._service.slow += 1
+        self.transport.abort()  # to close it would wait for what it does not take
 
     def _watch(self) -> None:
         self._timer = self.loop.call_later(self._service.config.read_timeout, self._late)

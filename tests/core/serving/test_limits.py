@@ -180,6 +180,35 @@ async def test_a_kept_connection_may_idle_but_not_dribble(tmp_path: Path) -> Non
         writer.close()
 
 
+async def test_who_does_not_take_an_answer_is_cut_off(tmp_path: Path) -> None:
+    """And who takes it slowly gets all of it."""
+
+    class Wordy(Naps):
+        def answer(self, inputs: Sequence[Any]) -> list[Any]:
+            return [["x" * (20 << 20)] for _ in inputs]
+
+    async with serving(tmp_path, read_timeout=0.4) as (service, port):
+        service.capture.rate = 0.0
+        service.loaded[1].batcher.engine = Wordy()
+        deaf = socket.create_connection(("127.0.0.1", port))
+        deaf.sendall(post(b"0") + post(b"0"))
+        slow = socket.create_connection(("127.0.0.1", port))
+        slow.setblocking(False)
+        slow.sendall(post(b"0", connection="close"))
+        loop, size = asyncio.get_running_loop(), 0
+        for _ in range(12):
+            size += len(await loop.sock_recv(slow, 1 << 20))
+            await asyncio.sleep(0.1)
+        assert service.slow == 1, "the deaf one, which had nothing taken for so long"
+        assert service.in_flight == 0, "nor its next request, which waited behind"
+        while chunk := await loop.sock_recv(slow, 8 << 20):
+            size += len(chunk)
+        assert size > 20 << 20
+        assert service.slow == 1
+        deaf.close()
+        slow.close()
+
+
 async def test_headers_without_end_are_a_431(tmp_path: Path) -> None:
     async with serving(tmp_path) as (_, port):
         lines = [b"x-%d: %s\r\n" % (n, b"a" * 8000) for n in range(MAX_HEAD // 8000 + 1)]
