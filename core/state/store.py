@@ -27,6 +27,7 @@ POSTGRES_LIMITS = (
 )
 """So that nobody waits for ever for a client that has frozen in the middle of something."""
 
+PATIENCE_SECONDS = 30  # how long a connection waits for whoever is writing
 _WRITER_LOCK = 0x0D5DECC  # PostgreSQL advisory lock: one writer at a time, as on SQLite
 
 
@@ -172,13 +173,24 @@ def make_engine(database_url: str) -> sa.Engine:
 
 def prepare_sqlite(connection: sqlite3.Connection) -> None:
     """What every SQLite connection of ours needs: readers beside a writer, and patience."""
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "busy_timeout=30000",
-        "foreign_keys=ON",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute(f"PRAGMA busy_timeout={PATIENCE_SECONDS * 1000}")
+    _write_ahead(connection)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Readers beside a writer. SQLite does not wait for others while it changes a new file to
+    that: two processes that begin at once would fail each other."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def is_disk_full(text: str) -> bool:

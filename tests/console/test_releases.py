@@ -38,7 +38,7 @@ TOKEN = "0123456789abcdef0123"
                 "bake 5m",
                 "analyse",
                 "ask “Go on?”",
-                "pause 3 s",
+                "pause 3s",
             ],
         ),
     ],

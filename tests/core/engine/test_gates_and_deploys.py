@@ -272,7 +272,7 @@ def test_two_promotions_of_one_pause_end_that_one_only(site: Site, worker: None)
     deployment = site.ops.endpoints.get("twice").deployment
     assert deployment is not None
     at = {event.message: event.at for event in deployment.events}
-    assert at["100 % of the traffic"] - at["for 3 s"] >= 2.9
+    assert at["100 % of the traffic"] - at["for 3s"] >= 2.9
 
 
 def test_promote_full_skips_what_is_left(site: Site, worker: None) -> None:

@@ -341,7 +341,7 @@ def test_without_its_warm_process_a_server_is_still_replaced(endpoint: EndpointC
     assert endpoint.invoke(BODY).status == 200, "the server does not need it"
     kill_server(endpoint)
     assert endpoint.invoke(BODY).revision == 1
-    assert endpoint.status().warm
+    until(lambda: endpoint.status().warm)
 
 
 def test_nothing_is_left_behind(start: Callable[..., EndpointControl]) -> None:
