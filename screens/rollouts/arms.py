@@ -7,7 +7,7 @@ from typing import Any
 
 from core.domain.release import Endpoint, Revision
 from screens.glyphs import Sign, sign
-from screens.rollouts.state import mirrors
+from screens.rollouts.state import acted_on, mirrors
 from screens.widgets.bars import gauge
 from screens.widgets.lines import Line, Piece, crop, fit
 from screens.words import percent, plural, short
@@ -48,15 +48,28 @@ def arm_lines(endpoint: Endpoint, width: int, *, brief: bool = False) -> list[Li
 
 
 def role(endpoint: Endpoint, revision: Revision) -> Sign:
-    """What a revision is in the release under way; without one, its state."""
+    """What a revision is in the release under way; without one, champion or its state."""
     deployment, analysis = endpoint.deployment, endpoint.analysis
-    if analysis is not None and revision.revision == analysis.champion:
-        return sign("champion")
-    if deployment is None or (deployment.status.ended and analysis is None):
-        return sign(revision.state)
-    if revision.revision == deployment.revision:
-        return sign("shadow" if mirrors(deployment) else "candidate_arm")
+    if analysis is not None and _just_taken_back(endpoint):
+        if revision.revision == analysis.champion:
+            return sign("champion")
+        if revision.revision == analysis.candidate:
+            return sign("rolled_back")
+    if deployment is not None and not deployment.status.ended:
+        if analysis is not None and revision.revision == analysis.champion:
+            return sign("champion")
+        if revision.revision == deployment.revision:
+            return sign("shadow" if mirrors(deployment) else "candidate_arm")
     return sign("champion" if revision.state == "stable" else revision.state)
+
+
+def _just_taken_back(endpoint: Endpoint) -> bool:
+    """Whether the supervisor has gone back by itself and the states do not have it yet."""
+    acted, analysis = acted_on(endpoint), endpoint.analysis
+    if acted is None or analysis is None or acted.kind != "rolled_back":
+        return False
+    states = {r.revision: r.state for r in endpoint.revisions}
+    return states.get(analysis.candidate) in ("canary", "stable")
 
 
 def _titles(width: int) -> Line:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core.domain.analysis import (
+    Acted,
     AlarmState,
     AlarmStatus,
     AnalysisStatus,
@@ -22,6 +23,7 @@ from screens.dialogs.confirm import Confirm, Sign
 from screens.dialogs.deploy import DeploySheet
 from screens.dialogs.weight import WeightSheet
 from screens.health import WAITS, WRONG, concerns
+from screens.rollouts.arms import role
 from screens.rollouts.checks import datapoints, verdict_words
 from screens.rollouts.ladder import ladder_flow, ladder_lines, next_action
 from screens.rollouts.overview import overview_lines
@@ -53,7 +55,7 @@ def test_a_low_screen_shows_step_verdicts_alarms_and_what_is_next(ops: Any, name
     seen = text(lines[:20])
     assert "ALARMS" in seen and "slow" in seen
     assert "latency" in seen
-    if name != "rolled-back":
+    if name not in ("rolled-back", "promoted"):
         words = {"frozen": "held:", "asking": "waits for a person:"}
         assert words.get(name, "next:") in seen
 
@@ -441,6 +443,19 @@ def test_an_analysis_without_a_deployment_is_shown(ops: Any) -> None:
     endpoint = scene(ops, "analysing")
     bare = replace(endpoint, deployment=None, analysis=AnalysisStatus("d", NOW, 3, 2))
     assert "none is set for this release" in text(overview_lines(bare, NOW, 119))
+
+
+def test_after_the_promotion_the_new_version_is_the_champion(ops: Any) -> None:
+    endpoint = scene(ops, "promoted")
+    roles = {r.version: role(endpoint, r).word for r in endpoint.revisions}
+    assert (roles[3], roles[2]) == ("champion", "previous")
+    analysis = endpoint.analysis
+    assert analysis is not None
+    # An alarm takes it back within its time, and nobody has recorded that yet.
+    acted = Acted("rolled_back", "alarm errors", NOW - 1)
+    back = replace(endpoint, analysis=replace(analysis, acted=acted))
+    roles = {r.version: role(back, r).word for r in back.revisions}
+    assert (roles[3], roles[2]) == ("rolled back", "champion")
 
 
 def test_ended_deployments_show_their_ladder(ops: Any) -> None:

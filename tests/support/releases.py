@@ -256,6 +256,23 @@ def climbing(endpoint: Endpoint) -> Endpoint:
     return _with(endpoint, going, _status(sample_ratio=SampleRatio(0.5, 0.5002)), 50.0)
 
 
+def promoted(endpoint: Endpoint) -> Endpoint:
+    """It has succeeded, and is watched for the time in which it may still go back."""
+    plan = PRESETS["canary"]
+    done = _released(
+        endpoint, plan, 2, DeploymentStatus.SUCCEEDED, weight=100.0, message="in production",
+        ended=NOW - 90,
+    )  # fmt: skip
+    shown = _with(endpoint, done, _status(sample_ratio=None), 100.0)
+    states = {3: "stable", 2: "previous"}
+    return replace(
+        shown,
+        revisions=tuple(
+            replace(r, state=states.get(r.revision, "retired")) for r in shown.revisions
+        ),
+    )
+
+
 SCENES: Mapping[str, Scene] = {
     "analysing": analysing,
     "shadowing": shadowing,
@@ -263,4 +280,5 @@ SCENES: Mapping[str, Scene] = {
     "rolled-back": rolled_back,
     "asking": asking,
     "climbing": climbing,
+    "promoted": promoted,
 }
