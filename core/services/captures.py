@@ -85,14 +85,13 @@ class CapturesService:
             raise BadInput(f"capture rate {rate:g}: not between 0 and 1")
         if cap_bytes is not None and cap_bytes < 1 << 20:
             raise BadInput(f"capture cap {cap_bytes} bytes: less than 1 MiB")
-        control = EndpointControl(folder.root)
-        config = control.config()
-        config = replace(
-            config,
-            capture_rate=config.capture_rate if rate is None else rate,
-            capture_bytes=config.capture_bytes if cap_bytes is None else cap_bytes,
+        config = EndpointControl(folder.root).reconfigure(
+            lambda before: replace(
+                before,
+                capture_rate=before.capture_rate if rate is None else rate,
+                capture_bytes=before.capture_bytes if cap_bytes is None else cap_bytes,
+            )
         )
-        control.configure(config)
         with self._session.change("endpoints capture") as tx:
             tx.journal(
                 "endpoint.capture",

@@ -79,14 +79,8 @@ class EndpointsService(ReleasesService):
         Raises `NotFound`, `BadInput`, and `WrongState` for what needs a restart.
         """
         self._session.refuse_when_read_only("endpoints configure")
-        before = self.config(name)
-        config = _config(before, token, settings or {})
-        control = self._control(name)
-        info = control.info()
-        if info is not None and info.alive:
-            control.configure(config)
-        else:
-            config.write(self._session.workspace.endpoints_dir / name)
+        _releases.find_endpoint(self._session.reader, name)
+        self._control(name).reconfigure(lambda before: _config(before, token, settings or {}))
         changed = dict(settings or {})
         with self._session.change("endpoints configure") as tx:
             if token is not None:

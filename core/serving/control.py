@@ -15,7 +15,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -217,6 +217,14 @@ class EndpointControl:
                 f"The settings cannot be written: {error.strerror} at {self.folder.root}",
                 "make room there, or let us write there",
             ) from None
+
+    def reconfigure(self, change: Callable[[EndpointConfig], EndpointConfig]) -> EndpointConfig:
+        """Take the settings that `change` makes of those in force, which nobody else changes
+        meanwhile; returns them. Raises what `change` and `configure` raise, and `WrongState`."""
+        with self.folder.changing_settings():
+            wanted = change(self.config())
+            self.configure(wanted)
+        return wanted
 
     def replace_server(self, timeout: float = 120) -> EndpointInfo:
         """Put a fresh server process in place of the running one, without losing a request."""

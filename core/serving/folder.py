@@ -12,11 +12,12 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from core.errors import EndpointUnavailable, StateCorrupt
+from core.errors import EndpointUnavailable, StateCorrupt, WrongState
 
 _MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
 
@@ -79,12 +80,39 @@ class EndpointFolder:
                 temporary.unlink(missing_ok=True)
             raise
 
+    @contextlib.contextmanager
+    def changing_settings(self, seconds: float = 30.0) -> Iterator[None]:
+        """Be the only one who reads the settings to write others: of two at once, one would
+        undo what the other changed. The kernel lets go when its holder dies.
+
+        Raises `WrongState` when somebody else does for so many seconds.
+        """
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(self.root / "config.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + seconds
+        try:
+            while not _locked(handle):
+                if time.monotonic() > deadline:
+                    raise WrongState(
+                        f"Somebody else is changing the settings of {self.root.name}", "try again"
+                    )
+                time.sleep(0.005)
+            yield
+        finally:
+            os.close(handle)
+
     def acquire(self) -> int | None:
         """The lock's file descriptor, or None when another supervisor holds it."""
         handle = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(handle):
             os.close(handle)
             return None
         return handle
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +262,32 @@ def test_a_crash_loop_is_five_in_a_minute(monkeypatch: pytest.MonkeyPatch) -> No
     assert waits == [0.0, 0.5, 1.0, 2.0, 2.0]
     now[0] += 61
     assert (crashes.count, crashes.back_off) == (0, 0.0)
+
+
+def test_settings_changed_by_several_at_once_are_all_there(tmp_path: Path) -> None:
+    control = EndpointControl(tmp_path / "bike")
+
+    def more(name: str) -> None:
+        def one_more(before: EndpointConfig) -> EndpointConfig:
+            time.sleep(0.001)  # long enough for somebody else to read the same
+            return replace(before, **{name: getattr(before, name) + 1})
+
+        for _ in range(20):
+            control.reconfigure(one_more)
+
+    names = ("max_body", "max_concurrency", "max_connections")
+    threads = [threading.Thread(target=more, args=(name,)) for name in (*names, "max_body")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    usual, found = EndpointConfig(), control.config()
+    assert found.max_body == usual.max_body + 40
+    assert found.max_concurrency == usual.max_concurrency + 20
+    assert found.max_connections == usual.max_connections + 20
+    with pytest.raises(BadInput):
+        control.reconfigure(lambda before: replace(before, max_body=0))
+    assert control.config() == found
 
 
 def test_errors_keep_their_class_over_the_wire() -> None:
