@@ -9,10 +9,11 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from core.errors import BadInput, NotFound, WrongState
+from core.errors import BadInput, ModelUnusable, NotFound, WrongState
 from core.serving.config import EndpointConfig
 from core.serving.model import servable
 from core.serving.model.batch import Batcher
@@ -23,6 +24,8 @@ from core.serving.process.shadow import Shadow, Take
 from core.serving.process.traffic import RevisionTraffic
 from core.serving.records import EndpointStats, LoadReport, Variant
 from core.serving.routing import Epoch, RoutingTable
+
+LOAD_SECONDS = 160.0  # a little less than a supervisor waits for it: it is to hear why
 
 
 class Loaded:
@@ -100,7 +103,9 @@ class Service:
         return bool(self.epoch.table.variants)
 
     async def load(self, revision: int, model_path: str, model: str, version: int) -> LoadReport:
-        """Load a model in a thread. Raises `ModelUnusable`, `WrongState`."""
+        """Load a model in a thread. Raises `ModelUnusable`, also when it takes longer than
+        `LOAD_SECONDS` (the thread, which nobody can end, keeps no other load waiting), and
+        `WrongState`."""
         async with self._loading:
             have = self.loaded.get(revision)
             if have is not None:
@@ -110,9 +115,20 @@ class Service:
                         "give the new model version a new revision",
                     )
                 return have.report
-            engine, report = await asyncio.to_thread(
-                servable.load, revision, Path(model_path), model, version, self.config.onnx
+            thread = ThreadPoolExecutor(1, thread_name_prefix="load")
+            onnx, path = self.config.onnx, Path(model_path)
+            loading = asyncio.get_running_loop().run_in_executor(
+                thread, servable.load, revision, path, model, version, onnx
             )
+            try:
+                engine, report = await asyncio.wait_for(loading, LOAD_SECONDS)
+            except TimeoutError:
+                raise ModelUnusable(
+                    f"{model} version {version} was not loaded within {LOAD_SECONDS:g} s",
+                    "see what loading it waits for",
+                ) from None
+            finally:
+                thread.shutdown(wait=False)
             batcher = Batcher(engine, self.config.predict_timeout)
             self.loaded[revision] = Loaded(batcher, report)
             return report

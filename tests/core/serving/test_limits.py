@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import pytest
 import uvicorn
 
-from core.errors import BadInput
+from core.errors import BadInput, ModelUnusable
 from core.serving.config import EndpointConfig
 from core.serving.http.connection import MAX_HEAD
 from core.serving.model.batch import Batcher
@@ -144,6 +144,29 @@ async def test_a_batch_that_fails_late_is_not_tried_again_for_those_who_have_lef
         assert Fails.calls == [5] and batcher.busy_seconds == 0
     finally:
         batcher.close()
+
+
+async def test_a_model_whose_load_hangs_is_refused_and_keeps_no_other_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(revision: int, path: Path, model: str, version: int, onnx: bool) -> Any:
+        time.sleep(2.0 if model == "hangs" else 0)
+        report = LoadReport(
+            revision, model, version, str(path), Flavour.PYFUNC, Parity.UNTESTED, "", 0.1
+        )
+        return Naps(), report
+
+    monkeypatch.setattr("core.serving.process.service.servable.load", load)
+    monkeypatch.setattr("core.serving.process.service.LOAD_SECONDS", 0.2)
+    async with serving(tmp_path) as (service, _):
+        begun = time.monotonic()
+        first = asyncio.ensure_future(service.load(2, "/m", "hangs", 1))
+        with pytest.raises(ModelUnusable, match=r"hangs version 1 was not loaded within 0.2 s"):
+            await first
+        assert (await service.load(3, "/n", "fine", 1)).revision == 3
+        assert time.monotonic() - begun < 1.0
+        assert sorted(service.loaded) == [1, 3]
+        service.unload(3)
 
 
 async def test_a_slow_body_is_a_408(tmp_path: Path) -> None:
