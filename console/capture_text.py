@@ -59,7 +59,7 @@ def summary_text(session: Session, found: CaptureSummary) -> str:
         ("captured", f"{kept} in {found.parts:,} files"),
         ("variants", variants),
         ("since", found.oldest_day),
-        ("sampling", f"{percent(found.rate)} of the requests"),
+        ("sampling", f"{percent(100 * found.rate)} of the requests"),
         ("error", Cell(found.last_error, "red")),
     ]
     if found.running:

@@ -53,11 +53,25 @@ def read_strategy(name: str) -> Any:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput(f"{name}: {error.strerror}", "name a preset or a file") from error
+    except yaml.MarkedYAMLError as error:
+        at = "" if error.problem_mark is None else f", line {error.problem_mark.line + 1}"
+        raise BadInput(f"{name}{at} is not YAML: {error.problem}") from error
     except (ValueError, yaml.YAMLError) as error:
         raise BadInput(f"{name} is not YAML: {' '.join(str(error).split())}") from error
     if isinstance(found, dict) and "strategy" in found:
         found = found["strategy"]
+    _check(name, found)
     return found
+
+
+def _check(name: str, written: Any) -> None:
+    """Raise `BadInput` that names the file for a strategy that is wrong."""
+    from core.releases.strategy import parse_plan
+
+    try:
+        parse_plan(written)
+    except BadInput as error:
+        raise BadInput(f"{name}: {error.message}", error.hint) from error
 
 
 def split_steps(steps: tuple[str, ...]) -> list[dict[str, Any]] | None:

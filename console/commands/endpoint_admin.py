@@ -123,7 +123,8 @@ def delete(
 ) -> None:
     """Stop an endpoint and delete its files; its journal and its receipts stay."""
     ops = session.ops()
-    preview = ops.endpoints.preview("delete", name)
+    # Before a name is asked for: what is refused needs none.
+    preview = ops.endpoints.preview("delete", name, force=force)
     if dry_run:
         emit(session, preview, lambda: change_text(session, preview))
         return

@@ -15,10 +15,12 @@ from console.output import emit
 from console.release_text import change_text, plan_text
 from console.session import Session, pass_session
 from console.strategy_options import read_strategy, strategy_of
+from core.domain.release import lasting
 from core.errors import BadInput
 
 if TYPE_CHECKING:
     from core.domain.preview import ChangePreview
+    from core.releases.presets import Option
 
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would happen; do nothing.")
 REASON = click.option("-m", "--reason", default="", help="Why, for the journal.")
@@ -276,6 +278,13 @@ def plan(session: Session, strategy: str | None, settings: tuple[str, ...], targ
     emit(session, config, lambda: json.dumps(config, indent=2))
 
 
+def _default(option: Option) -> str:
+    """A setting's default as it may be written."""
+    if option.form == "seconds":
+        return lasting(option.default)
+    return f"{option.default:g}"
+
+
 def _presets(session: Session) -> None:
     from console.tables import Column, table
     from core.releases.presets import CATALOGUE
@@ -292,7 +301,7 @@ def _presets(session: Session) -> None:
         for preset in CATALOGUE.values()
     ]
     rows = [
-        (p.name, p.doc, " ".join(f"{k}={o.default:g}" for k, o in p.options.items()))
+        (p.name, p.doc, " ".join(f"{k}={_default(o)}" for k, o in p.options.items()))
         for p in CATALOGUE.values()
     ]
     columns = [Column("preset"), Column("what", flexible=True), Column("settings", flexible=True)]

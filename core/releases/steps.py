@@ -28,7 +28,7 @@ def read_steps(problems: Problems, items: Any) -> tuple[StrategyStep, ...]:
     weights = [step.weight for step in steps if step.kind == "set_weight"]
     if len(problems.found) == before and sorted(weights) != weights:  # type: ignore[type-var]
         listed = ", ".join(f"{weight:g}" for weight in weights)
-        problems.add("strategy", f"weights must rise, not {listed}")
+        problems.add("strategy", f"weights must not fall: {listed}")
     if not weights or weights[-1] != ALL:
         steps.append(StrategyStep("set_weight", weight=ALL))
     return tuple(steps)

@@ -56,7 +56,7 @@ def parse_plan(data: Any) -> ReleasePlan:
 def parse_strategy(items: Sequence[Mapping[str, Any]]) -> tuple[StrategyStep, ...]:
     """The steps of a list; `pause: null` waits for a person.
 
-    Weights must rise, and the last one is 100 (added where it is missing). Raises `BadInput`.
+    Weights must not fall, and the last one is 100 (added where it is missing). Raises `BadInput`.
     """
     return parse_plan(items).steps
 

@@ -102,10 +102,12 @@ def _alarm(problems: Problems, where: str, item: Any) -> AlarmRule | None:
         problems.add(where, f"no {' and no '.join(missing)}")
         return None
     metric = values.one_of(problems, f"{where}.metric", data["metric"], ALARM_METRICS)
+    if metric is None:
+        return None  # what a threshold may be depends on it
     read: dict[str, Any] = {"name": data.get("name", metric), "metric": metric}
     if not isinstance(read["name"], str) or not _ALARM_NAME.fullmatch(read["name"]):
         problems.add(f"{where}.name", f"a word, not {values.shown(read['name'])}")
-    read["threshold"] = _threshold(problems, f"{where}.threshold", metric or "", data["threshold"])
+    read["threshold"] = _threshold(problems, f"{where}.threshold", metric, data["threshold"])
     if "comparison" in data:
         read["comparison"] = _comparison(problems, f"{where}.comparison", data["comparison"])
     if "period" in data:

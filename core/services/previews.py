@@ -19,6 +19,7 @@ from core.domain.rollback import RollbackPreview
 from core.errors import BadInput, NotFound, WrongState
 from core.reads import releases as _releases
 from core.releases.byhand import check_weight
+from core.releases.removal import check_deletable
 from core.releases.rollback import rollback_target
 from core.services.rules import gate_words
 from core.serving.records import EndpointInfo
@@ -29,14 +30,26 @@ ACTIONS = ("promote", "hold", "weight", "abort", "delete")
 
 
 def of_deploy(
-    session: Session, name: str, model: str, version: int, plan: ReleasePlan, environment: str
+    session: Session,
+    name: str,
+    model: str,
+    version: int,
+    plan: ReleasePlan,
+    environment: str,
+    wanted: str | None = None,
 ) -> ChangePreview:
-    """What a deployment would do. Raises `WrongState` where another one is open."""
+    """What a deployment would do; `wanted` is the environment that was asked for. Raises
+    `WrongState` where another deployment is open, or the endpoint belongs elsewhere."""
     try:
         endpoint = _releases.find_endpoint(session.reader, name)
     except NotFound:
         endpoint = None
     stable = None if endpoint is None else _stable(endpoint)
+    if endpoint is not None and wanted not in (None, endpoint.environment):
+        raise WrongState(
+            f"endpoint {name} belongs to {endpoint.environment}, not to {wanted}",
+            "deploy to another endpoint",
+        )
     if endpoint is not None and (open_one := _open(endpoint)) is not None:
         raise WrongState(
             f"endpoint {name}: version {open_one.version} is still being deployed",
@@ -67,12 +80,22 @@ def of_deploy(
 
 
 def of_change(
-    action: str, endpoint: Endpoint, *, full: bool = False, percent: float | None = None
+    action: str,
+    endpoint: Endpoint,
+    *,
+    full: bool = False,
+    percent: float | None = None,
+    force: bool = True,
+    routed: bool = False,
 ) -> ChangePreview:
-    """What promote, hold, weight, abort or delete would do; raises what they would raise."""
+    """What promote, hold, weight, abort or delete would do; raises what they would raise.
+
+    `routed` says whether an endpoint that is to be deleted answers requests now.
+    """
     if action not in ACTIONS:
         raise BadInput(f"no preview of {action!r}", "known: " + ", ".join(ACTIONS))
     if action == "delete":
+        check_deletable(endpoint, routed, force)
         return _of_delete(endpoint)
     deployment = _open(endpoint)
     if deployment is None:
@@ -89,7 +112,7 @@ def of_change(
         from_version=stable.version if stable else None,
         consequences=told,
         steps=tuple(step.words() for step in steps),
-        alarms=tuple(_alarms(deployment.plan)) if deployment.plan else (),
+        alarms=tuple(_alarms(deployment.plan)) if deployment.plan and action != "abort" else (),
         aliases=tuple(_moves(endpoint.environment, stable, deployment.version)) if ends else (),
         undo=undo,
     )

@@ -74,6 +74,7 @@ class ReleasesService:
         journal keeps with the reason.
         """
         from core.releases import rows
+        from core.releases.endpointrows import is_deleted
         from core.releases.environments import environment_of
 
         self._session.refuse_when_read_only("endpoints deploy")
@@ -83,7 +84,7 @@ class ReleasesService:
         deployment_id = new_id()
         with self._session.change("endpoints deploy") as tx:
             check_gate(tx, model, found.version, override, reason)
-            known = environment_of(tx, name)
+            known = None if is_deleted(tx, name) else environment_of(tx, name)
             rows.create_deployment(
                 tx,
                 deployment_id,
@@ -113,7 +114,9 @@ class ReleasesService:
         found = _models.find_version(self._session.reader, model, version)
         plan = self._plan(strategy, name, model, found.version)
         target = self.environment_for(name, environment)
-        return previews.of_deploy(self._session, name, model, found.version, plan, target)
+        return previews.of_deploy(
+            self._session, name, model, found.version, plan, target, environment
+        )
 
     def environment_for(self, name: str, wanted: str | None = None) -> str:
         """The environment that a deployment to this endpoint would go to."""
@@ -205,12 +208,22 @@ class ReleasesService:
         return _releases.find_deployment(self._session.reader, deployment_id)
 
     def preview(
-        self, action: str, name: str, *, full: bool = False, percent: float | None = None
+        self,
+        action: str,
+        name: str,
+        *,
+        full: bool = False,
+        percent: float | None = None,
+        force: bool = True,
     ) -> ChangePreview:
-        """What promote, hold, weight, abort or delete would do; raises what they would raise,
-        and `BadInput` for another action."""
+        """What promote, hold, weight, abort or delete (`force`: also while it serves) would do;
+        raises what they would raise, and `BadInput` for another action."""
         endpoint = _releases.find_endpoint(self._session.reader, name)
-        return previews.of_change(action, endpoint, full=full, percent=percent)
+        info = self._control(name).info()
+        routed = bool(info and info.alive and info.variants)
+        return previews.of_change(
+            action, endpoint, full=full, percent=percent, force=force, routed=routed
+        )
 
     def preview_rollback(self, name: str, to_version: int | None = None) -> RollbackPreview:
         """What a rollback would move; raises `WrongState` when there is nothing to go to."""

@@ -75,7 +75,7 @@ def test_summary_rate_and_cap(captured: Path, cli: Cli) -> None:
     assert (done.json()["rate"], done.json()["cap_bytes"]) == (0.25, 2 << 20)
     config = EndpointConfig.read(captured)
     assert (config.capture_rate, config.capture_bytes) == (0.25, 2 << 20)
-    assert "25" in cli("endpoints", "capture", "demand", "--summary").out
+    assert "25 % of the requests" in cli("endpoints", "capture", "demand", "--summary").out
     entry = cli("audit", "list", "--json").json()["entries"][0]
     assert (entry["action"], entry["subject"]) == ("endpoint.capture", "endpoint/demand")
 

@@ -59,8 +59,14 @@ def test_a_strategy_from_a_file(tmp_path: Path) -> None:
         "bake 1m",
         "set weight 100 %",
     ]
+    path.write_text("steps: [{bakee: 5m}]\nalarms: [{metric: error_rat, threshold: 5%}]\n")
+    with pytest.raises(BadInput) as wrong:
+        strategy_of(str(path), (), ())
+    assert wrong.value.message == (
+        f"{path}: strategy step 1: unknown: 'bakee'; strategy.alarms[0].metric: unknown: 'error_rat'"
+    )
     path.write_text("{")
-    with pytest.raises(BadInput, match="is not YAML"):
+    with pytest.raises(BadInput, match="careful.yaml, line 1 is not YAML: expected"):
         strategy_of(str(path), (), ())
     with pytest.raises(BadInput, match="exclude each other"):
         strategy_of("canary", (), ("pause",))

@@ -135,7 +135,7 @@ def test_a_good_strategy_rises_to_all_of_the_traffic(items: list[dict[str, Any]]
     try:
         steps = parse_strategy(items)
     except BadInput as error:
-        assert "must rise" in error.message
+        assert "must not fall" in error.message
         return
     weights = [step.weight for step in steps if step.weight is not None]
     assert weights == sorted(weights)

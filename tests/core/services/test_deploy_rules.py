@@ -104,3 +104,30 @@ def test_a_promotion_is_for_a_pause_and_names_it(ops: Ops, open_as: Callable[...
     with ops.session.store().transaction("opsdeck") as tx:
         asked = tx.rows(sa.select(schema.outbox).where(schema.outbox.c.kind == "control"))
     assert [row["payload"] for row in asked] == ['{"command": "promote", "index": 1}']
+
+
+@pytest.mark.usefixtures("woken")
+def test_a_preview_is_refused_where_the_change_would_be(ops: Ops) -> None:
+    version(ops, 1)
+    version(ops, 2)
+    ops.endpoints.deploy("shop", "demand", "1", environment="production")
+    for force, said in ((False, "version 1 is being deployed"), (True, "")):
+        if said:
+            with pytest.raises(WrongState, match=said):
+                ops.endpoints.preview("delete", "shop", force=force)
+        else:
+            assert ops.endpoints.preview("delete", "shop", force=force).action == "delete"
+    finish(ops, "shop")
+    for act in (ops.endpoints.preview_deploy, ops.endpoints.deploy):
+        with pytest.raises(WrongState, match="belongs to production, not to staging"):
+            act("shop", "demand", "2", environment="staging")
+
+
+@pytest.mark.usefixtures("woken")
+def test_an_endpoint_made_anew_has_not_the_environment_of_the_deleted_one(ops: Ops) -> None:
+    version(ops, 1)
+    ops.endpoints.create("shop", environment="production")
+    ops.endpoints.delete("shop")
+    assert ops.endpoints.environment_for("shop") == "local"
+    ops.endpoints.deploy("shop", "demand", "1")
+    assert ops.endpoints.get("shop").environment == "local"
