@@ -41,6 +41,7 @@ from core.serving.records import (
 )
 from core.serving.watchrecords import analysis_from_json, disagreements_from_json
 
+TOKEN_VARIABLE = "OPSDECK_ENDPOINT_TOKEN"  # whence `endpoints invoke` has a client's token
 REVISION_HEADER = "x-amzn-invoked-production-variant"
 
 
@@ -302,6 +303,11 @@ class EndpointControl:
         return wire.ask(path, {"op": operation, **arguments}, timeout)
 
 
+def _without_token(environment: Mapping[str, str]) -> dict[str, str]:
+    """A client's token is none of the business of models, whose code sees the environment."""
+    return {key: value for key, value in environment.items() if key != TOKEN_VARIABLE}
+
+
 def _start_supervisor(folder: EndpointFolder, name: str, port: int, deadline: float) -> None:
     """Start a supervisor and wait for the line it writes when it is ready or has failed.
 
@@ -332,7 +338,7 @@ def _start_supervisor(folder: EndpointFolder, name: str, port: int, deadline: fl
             pass_fds=(write_end,),
             start_new_session=True,
             cwd="/",
-            env={**os.environ, **QUIET_ENVIRONMENT},
+            env={**_without_token(os.environ), **QUIET_ENVIRONMENT},
         )
     finally:
         os.close(write_end)

@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from console.invoking import TOKEN_VARIABLE
 from core.errors import (
     DiskFull,
     EndpointUnavailable,
@@ -330,6 +331,18 @@ def test_terminating_the_supervisor_is_an_orderly_stop(
     os.kill(info.pid, signal.SIGTERM)
     until(lambda: running(control).state is EndpointState.STOPPED)
     until(lambda: started(info.pid or 0) is None and started(info.server_pid or 0) is None)
+
+
+def test_a_clients_token_in_the_environment_does_not_reach_the_models(
+    start: Callable[..., EndpointControl], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "s3cret")
+    info = running(start())
+    supervisor = psutil.Process(info.pid)
+    processes = [supervisor, *supervisor.children(recursive=True)]
+    assert len(processes) >= 3
+    for process in processes:
+        assert "s3cret" not in process.environ().values()
 
 
 def test_without_its_warm_process_a_server_is_still_replaced(endpoint: EndpointControl) -> None:
