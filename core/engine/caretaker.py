@@ -18,6 +18,7 @@ from core.releases import endpointrows
 from core.releases.alerts import raise_alert
 from core.releases.events import record_all
 from core.releases.keeping import let_go
+from core.releases.lock import release_lock
 from core.releases.rollback import Intent, finish_rollback, unfinished_intents
 from core.serving.control import EndpointControl
 from core.serving.records import EndpointState
@@ -94,17 +95,27 @@ class Caretaker:
         if info is not None and info.alive:
             self._heed_crash_loop(name, control)
         if info is not None and not info.alive:
-            try:
-                control.ensure_running(name)
-            except OpsdeckError as error:
-                if message != error.one_line():
-                    log.warning("endpoint %s: %s", name, error.one_line())
-                    with self._engine.store.transaction(SYSTEM) as tx:
-                        endpointrows.set_message(tx, name, error.one_line())
-                return
-            with self._engine.store.transaction(SYSTEM) as tx:
-                endpointrows.set_message(tx, name, "")
-                tx.journal("endpoint.restart", f"endpoint/{name}")
+            # Whoever holds the lock may be deleting it; the next time will tell.
+            with release_lock(control.folder.root, timeout=0.0):
+                self._bring_up(name, control, message)
+
+    def _bring_up(self, name: str, control: EndpointControl, message: str) -> None:
+        found = self._engine.session.reader.rows(
+            "SELECT status FROM endpoints WHERE name = :name", name=name
+        )
+        if found[0]["status"] == endpointrows.DELETED:
+            return
+        try:
+            control.ensure_running(name)
+        except OpsdeckError as error:
+            if message != error.one_line():
+                log.warning("endpoint %s: %s", name, error.one_line())
+                with self._engine.store.transaction(SYSTEM) as tx:
+                    endpointrows.set_message(tx, name, error.one_line())
+            return
+        with self._engine.store.transaction(SYSTEM) as tx:
+            endpointrows.set_message(tx, name, "")
+            tx.journal("endpoint.restart", f"endpoint/{name}")
 
     def _heed_crash_loop(self, name: str, control: EndpointControl) -> None:
         """A version that keeps crashing the server ends its deployment: the supervisor has put

@@ -62,11 +62,10 @@ def test_a_strategy_from_a_file(tmp_path: Path) -> None:
     path.write_text("steps: [{bakee: 5m}]\nalarms: [{metric: error_rat, threshold: 5%}]\n")
     with pytest.raises(BadInput) as wrong:
         strategy_of(str(path), (), ())
-    assert wrong.value.message == (
-        f"{path}: strategy step 1: unknown: 'bakee'; strategy.alarms[0].metric: unknown: 'error_rat'"
-    )
+    step, metric = "step 1: unknown: 'bakee'", "alarms[0].metric: unknown: 'error_rat'"
+    assert wrong.value.message == f"{path}: strategy {step}; strategy.{metric}"
     path.write_text("{")
-    with pytest.raises(BadInput, match="careful.yaml, line 1 is not YAML: expected"):
+    with pytest.raises(BadInput, match=r"careful\.yaml, line 1 is not YAML: expected"):
         strategy_of(str(path), (), ())
     with pytest.raises(BadInput, match="exclude each other"):
         strategy_of("canary", (), ("pause",))

@@ -645,3 +645,25 @@ def test_one_sick_endpoint_keeps_no_other_from_being_looked_after(served: Ops) -
     folder = ops.workspace.endpoints_dir
     (folder / NAME / "rollback-gone.json").symlink_to(folder / "nowhere")
     assert list(unfinished_intents(folder)) == []
+
+
+def test_an_endpoint_that_is_being_deleted_is_not_brought_up_again(
+    served: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that looks between the end of its processes and the end of its folder."""
+    ops, caretaker = served, Caretaker(engine_of(served))
+    control, looked = ops.endpoints.control(NAME), list[bool]()
+    real = EndpointControl.stop
+
+    def stop(each: EndpointControl, *args: Any) -> None:
+        real(each, *args)
+        with pytest.raises(WrongState):
+            caretaker._keep_up(NAME, "")
+        looked.append(True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EndpointControl, "stop", stop)
+        ops.endpoints.delete(NAME, force=True)
+    assert looked == [True]
+    assert control.info() is None
+    assert not control.folder.root.exists()
