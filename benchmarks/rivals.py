@@ -2,8 +2,9 @@
 
 `python benchmarks/rivals.py [--json FILE] [--seconds 6]`. Single-row JSON requests to a gradient
 boosting model through `wrk`, with 64 connections and with one: `mlflow models serve`, MLServer,
-BentoML (as it comes, and with adaptive batching), and an endpoint (native, capturing, two processes,
-with ONNX). MLServer and BentoML get virtual environments of their own under `.cache/` beside
+BentoML (as it comes, and with adaptive batching), and an endpoint (native, capturing, two
+processes, ONNX).
+MLServer and BentoML get virtual environments of their own under `.cache/` beside
 this file, with the scikit-learn of this one. Needs `wrk` and, the first time, a package index.
 """
 
