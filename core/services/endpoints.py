@@ -128,8 +128,10 @@ class EndpointsService(ReleasesService):
         content_type: str = "application/json",
         headers: Mapping[str, str] | None = None,
     ) -> InvokeReply:
-        """Send one request; raises `NotFound`, `EndpointUnavailable`, `RequestFailed`."""
-        _releases.find_endpoint(self._session.reader, name)
+        """Send one request; raises `NotFound`, `WrongState` (it never had a version),
+        `EndpointUnavailable`, `RequestFailed`."""
+        if not _releases.find_endpoint(self._session.reader, name).revisions:
+            raise WrongState(f"endpoint {name} serves nothing yet", "deploy a version to it")
         return self._control(name).invoke(body, content_type, headers)
 
     def _live(self, endpoint: Endpoint) -> Endpoint:

@@ -213,6 +213,8 @@ def of_rollback(
     alias = _ALIASES.get(endpoint.environment)
     if alias and stable is not None and stable.revision != target.good.revision:
         moves = (f"{alias}: v{stable.version} → v{target.good.version}",)
+        if alias == "champion":
+            moves += tuple(_previous_after(endpoint, target.good))
     again = f"--model {target.bad.model} --version {target.bad.version}"
     return RollbackPreview(
         endpoint=endpoint.name,
@@ -234,6 +236,26 @@ def of_rollback(
         requests_per_second=None,
         undo=f"opsdeck endpoints deploy {endpoint.name} {again}",
     )
+
+
+def _previous_after(endpoint: Endpoint, good: Revision) -> list[str]:
+    """Where `previous` points once `good` serves again: at the good version before it."""
+    known = (r for r in endpoint.revisions if r.model == good.model)
+    before = next((r for r in known if r.state == "previous"), None)
+    earlier = next(
+        (
+            r
+            for r in endpoint.revisions
+            if r.state in ("previous", "retired")
+            and r.revision < good.revision
+            and (r.model, r.version) != (good.model, good.version)
+        ),
+        None,
+    )
+    then = f"v{earlier.version}" if earlier and earlier.model == good.model else "none"
+    if before is None or then == f"v{before.version}":
+        return []
+    return [f"previous: v{before.version} → {then}"]
 
 
 def with_rate(preview: RollbackPreview, rate: float | None) -> RollbackPreview:

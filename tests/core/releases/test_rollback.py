@@ -207,7 +207,7 @@ def test_back_and_further_back_under_traffic_and_not_one_request_fails(
     assert aliases(ops) == {"champion": 3, "previous": 2}
     preview = ops.endpoints.preview_rollback(NAME)
     assert (preview.from_version, preview.to_version, preview.loaded) == (3, 2, True)
-    assert preview.aliases == ("champion: v3 → v2",)
+    assert preview.aliases == ("champion: v3 → v2", "previous: v2 → v1")
     with pytest.raises(NotFound, match="version 9 was never good here"):
         ops.endpoints.rollback(NAME, 9)
     with open_ops(ops.workspace.root, read_only=True) as reading, pytest.raises(ReadOnly):
@@ -224,6 +224,8 @@ def test_back_and_further_back_under_traffic_and_not_one_request_fails(
         clients.more(20)
 
         # The second one goes further back, to a version that has been unloaded since.
+        told = ops.endpoints.preview_rollback(NAME)
+        assert (told.aliases, told.loaded) == (("champion: v2 → v1", "previous: v1 → none"), False)
         further = ops.endpoints.rollback(NAME)
         assert (further.from_version, further.to_version) == (2, 1)
         assert answer(ops) == 1.0

@@ -127,6 +127,8 @@ def test_a_preview_is_refused_where_the_change_would_be(ops: Ops) -> None:
 def test_an_endpoint_made_anew_has_not_the_environment_of_the_deleted_one(ops: Ops) -> None:
     version(ops, 1)
     ops.endpoints.create("shop", environment="production")
+    with pytest.raises(WrongState, match="serves nothing yet"):
+        ops.endpoints.invoke("shop", b"{}")
     ops.endpoints.delete("shop")
     assert ops.endpoints.environment_for("shop") == "local"
     ops.endpoints.deploy("shop", "demand", "1")
