@@ -130,9 +130,10 @@ class EndpointsService(ReleasesService):
     ) -> InvokeReply:
         """Send one request; raises `NotFound`, `WrongState` (it never had a version),
         `EndpointUnavailable`, `RequestFailed`."""
-        if not _releases.find_endpoint(self._session.reader, name).revisions:
+        endpoint, control = _releases.find_endpoint(self._session.reader, name), self._control(name)
+        if not endpoint.revisions and control.info() is None:
             raise WrongState(f"endpoint {name} serves nothing yet", "deploy a version to it")
-        return self._control(name).invoke(body, content_type, headers)
+        return control.invoke(body, content_type, headers)
 
     def _live(self, endpoint: Endpoint) -> Endpoint:
         return endpointview.live(endpoint, self._control(endpoint.name))
