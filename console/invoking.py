@@ -46,7 +46,10 @@ def call_endpoint(
         variant = "" if reply.revision is None else f" from revision {reply.revision}"
         session.say(f"{reply.status}{variant} in {reply.milliseconds:.1f} ms")
     if 400 <= reply.status < 500:
-        session.say(f"error {BadInput.code} the endpoint refused the request ({reply.status})")
+        hint = " (name the token's file with --token-file)" if reply.status == 401 else ""
+        session.say(
+            f"error {BadInput.code} the endpoint refused the request ({reply.status}){hint}"
+        )
         raise click.exceptions.Exit(BadInput.exit_status)
     if not 200 <= reply.status < 300:
         session.say(f"error {RequestFailed.code} the endpoint answered {reply.status}")

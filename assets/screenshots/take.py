@@ -40,9 +40,13 @@ async def take(workspace: Path, clock: Callable[[], float], *, live: bool) -> No
     for name, (mode, keys) in SHOTS.items():
         with open_ops(workspace, actor="engineer" if live else None) as ops:
             if live:
-                from tests.support.live import with_live_endpoints
+                from tests.support.live import LiveEndpoints, with_live_endpoints
+                from tests.support.releases import SCENES
 
                 with_live_endpoints(ops)
+                assert isinstance(ops.endpoints, LiveEndpoints)
+                if mode == "deploys":
+                    ops.endpoints.scene = SCENES["analysing"]
             app = OpsdeckApp(ops, start_mode=mode, clock=clock)
             async with app.run_test(size=SIZE) as pilot:
                 await pilot.pause(1.5)

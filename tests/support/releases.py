@@ -82,7 +82,7 @@ EVENTS = (
     DeploymentEvent(NOW - 835, "worker", "shadow", "100 % of the requests mirrored to v3"),
     DeploymentEvent(NOW - 600, "worker", "set_weight", "10 % to v3"),
     DeploymentEvent(NOW - 600, "worker", "bake", "5m without an alarm"),
-    DeploymentEvent(NOW - 300, "worker", "analyse", "at most 30 m"),
+    DeploymentEvent(NOW - 300, "worker", "analyse", "at most 30m"),
 )
 
 DISAGREEMENTS = DisagreementSummary(
