@@ -130,7 +130,7 @@ class OpsdeckApp(App[None]):
         if not self.message or self._clock() - self._message_at > MESSAGE_SECONDS:
             self._message = ()
         mode = self.mode_screen
-        if mode is not None:
+        if mode is not None and not self._stopped:  # then its widgets are being taken down
             mode.tick()
 
     async def on_event(self, event: Event) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus
 from core.errors import BadInput, EndpointUnavailable, WrongState
 from core.reads import releases as _releases
-from core.releases.events import record_events
 from core.releases.lock import release_lock
 from core.serving.control import EndpointControl
 from core.session import Session
@@ -24,6 +23,7 @@ def set_weight(session: Session, name: str, percent: float, reason: str) -> str:
     deployed, it is still loading, or it is the first version), `EndpointUnavailable`.
     """
     from core.releases import holding, rows
+    from core.releases.events import record_events
 
     check_weight(percent)
     directory = session.workspace.endpoints_dir / name
