@@ -37,6 +37,7 @@ class Connection(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._unread = 0  # bytes that the client has not taken, at the last look
         self._taking: asyncio.TimerHandle | None = None  # looks whether it does
+        self._counted = 0  # requests of this connection that stand in the ledger
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or refuse it when there are too many."""
@@ -51,6 +52,8 @@ class Connection(HttpToolsProtocol):
         """Forget the timer with the connection."""
         self._unwatch()
         self._unwatch_taking()
+        while self._counted:  # nobody waits for an answer any more
+            self._leave_ledger()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -82,7 +85,10 @@ class Connection(HttpToolsProtocol):
             self._watch()
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """A request begins. It is in hand from its first byte on: a server that stops before
+        it gets to it has lost it all the same."""
+        self._counted += 1
+        self._service.ledger.enter()
         self._in_head = self._incomplete = True
         self._head = 0
         super().on_message_begin()
@@ -96,6 +102,18 @@ class Connection(HttpToolsProtocol):
         """It is all there."""
         self._incomplete = False
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """A request has been answered."""
+        super().on_response_complete()
+        # The loop writes the answer to the socket at the end of this turn: a process that
+        # stops before that has not answered.
+        self.loop.call_soon(self._leave_ledger)
+
+    def _leave_ledger(self) -> None:
+        if self._counted:
+            self._counted -= 1
+            self._service.ledger.leave()
 
     def send_400_response(self, msg: str) -> None:
         """What is not HTTP gets our kind of error too."""

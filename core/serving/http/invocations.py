@@ -7,7 +7,6 @@ variant, `-Target-Variant` asks for one, `-Inference-Id` names the request in th
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 import time
@@ -62,7 +61,6 @@ class Invocations:
         epoch = service.epoch
         epoch.enter()
         service.in_flight += 1
-        service.ledger.enter()
         status = 500  # what counts if we are cancelled
         try:
             status = await self._route(dialect, epoch.table, scope, receive, send, begun)
@@ -70,9 +68,6 @@ class Invocations:
             service.in_flight -= 1
             if status >= 500:
                 service.ledger.fail()
-            # The loop writes the answer to the socket at the end of this turn: a process
-            # that stops before that has not answered.
-            asyncio.get_running_loop().call_soon(service.ledger.leave)
             epoch.leave()
 
     async def _route(

@@ -61,8 +61,7 @@ def unanswered(ledger: Ledger, port: int, pid: int) -> int:
     hand, or sent on a connection that it has accepted and not read.
 
     Connections that wait to be accepted lose nothing: they are the listening socket's. From
-    Linux' `/proc`; where there is none, what is in hand. One that it has read and not begun
-    when it stops is not seen.
+    Linux' `/proc`; where there is none, what is in hand.
     """
     try:
         lines = Path("/proc/self/net/tcp").read_text().splitlines()[1:]
