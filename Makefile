@@ -36,7 +36,7 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-vers
 	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 lock: .venv/.ready ## Resolve the requirements anew into requirements/
 	@$(COMPILE) --extra postgres --output-file requirements/run.txt
-	@$(COMPILE) --extra postgres --group dev --output-file requirements/dev.txt
+	@$(COMPILE) --extra postgres --extra aws --group dev --output-file requirements/dev.txt
 
 clean: ## Remove caches and built files (keeps .venv and workspaces)
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

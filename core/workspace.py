@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from core.errors import ConfigInvalid, NotAWorkspace
 
 CONFIG_NAME = "opsdeck.yaml"
 STATE_NAME = ".opsdeck"
-_KEYS = ("name", "environment", "database", "tracking", "worker", "me")
+_KEYS = ("name", "environment", "database", "tracking", "worker", "me", "lake")
 _WORKER_KEYS = ("slots",)
 _NAME_ONE = "name an existing workspace with -w PATH"
 
@@ -24,7 +24,8 @@ class Workspace:
     """Where a workspace is and how it is set up.
 
     `database_url` is an SQLAlchemy URL; `tracking_uri` is MLflow's; `slots` is how many
-    steps one worker runs at once.
+    steps one worker runs at once; `lake` is that section of the file, which `core.lake.config`
+    reads.
     """
 
     root: Path
@@ -34,6 +35,7 @@ class Workspace:
     tracking_uri: str
     slots: int
     me: str | None = None
+    lake: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def state_dir(self) -> Path:
@@ -97,6 +99,12 @@ def open_workspace(start: Path | None = None) -> Workspace:
     if not isinstance(worker, dict):
         raise ConfigInvalid(f"{path}: worker: must be a mapping", "for example: worker: {slots: 2}")
     _refuse_unknown(path, worker, _WORKER_KEYS, "worker.")
+    lake = config.get("lake")
+    lake = {} if lake is None else lake
+    if not isinstance(lake, dict):
+        raise ConfigInvalid(
+            f"{path}: lake: must be a mapping", "for example: lake: {warehouse: DIR}"
+        )
     state = root / STATE_NAME
     tracking = _text(path, config, "tracking")
     if tracking is None and "?" in str(state):
@@ -112,6 +120,7 @@ def open_workspace(start: Path | None = None) -> Workspace:
         tracking_uri=tracking or f"sqlite:///{state / 'mlflow.db'}",
         slots=_slots(path, worker),
         me=_text(path, config, "me"),
+        lake=lake,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+import core.state.lake_tables  # noqa: F401 - so that the metadata has its tables too
 from core.state.schema import metadata
 
 context.configure(
