@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from core.domain.gate import ApprovalStatus
 from core.errors import BadInput, NotAllowed
+from core.serving.bounds import MOST_SERVERS, MOST_WORKERS
 from core.serving.config import EndpointConfig
 from core.state.reading import Reader
 
 if TYPE_CHECKING:
     from core.state.store import Transaction
 
-MOST_SERVERS = 64
 LEAST_TOKEN = 16
 
 
@@ -40,12 +40,15 @@ def check_config(config: EndpointConfig) -> None:
     bounds: tuple[tuple[str, float, float, float], ...] = (
         ("min-servers", config.min_servers, 1, MOST_SERVERS),
         ("max-servers", config.max_servers, config.min_servers, MOST_SERVERS),
+        ("min-workers", config.min_workers, 1, MOST_WORKERS),
+        ("max-workers", config.max_workers, config.min_workers, MOST_WORKERS),
         ("max-concurrency", config.max_concurrency, 1, 1_000_000),
         ("max-connections", config.max_connections, 1, 1_000_000),
         ("max-body", config.max_body, 1, 1 << 34),
         ("predict-timeout", config.predict_timeout, 0.001, 86_400),
         ("read-timeout", config.read_timeout, 0.001, 86_400),
         ("target-in-flight", config.target_in_flight, 0.1, 1_000_000),
+        ("target-per-worker", config.target_per_worker, 0.1, 1_000_000),
         ("capture-rate", config.capture_rate, 0, 1),
         ("capture-bytes", config.capture_bytes, 0, 1 << 50),
     )
@@ -54,6 +57,7 @@ def check_config(config: EndpointConfig) -> None:
             raise BadInput(f"--{name} {value:g} is not between {least:g} and {most:g}")
     if not config.host.strip():
         raise BadInput("--host is empty", "127.0.0.1 lets only this machine in")
+    config.check()
 
 
 _NEWEST = (

@@ -7,24 +7,24 @@ import json
 import math
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, StateCorrupt
+from core.serving.bounds import (
+    MOST_SERVERS,
+    MOST_WORKERS,
+    ScheduledBounds,
+    VariantWorkers,
+    check_pair,
+    check_variants,
+    is_whole,
+    named,
+)
 from core.serving.records import Record, listed
 
 FILE = "config.json"
-MOST_SERVERS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduledServers(Record):
-    """Other bounds of the number of servers while a window of the week is open."""
-
-    window: str  # as `Mon-Fri 08:00-18:00 Europe/Berlin`; see `core.windows`
-    min_servers: int
-    max_servers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,9 @@ class EndpointConfig(Record):
     process. `onnx` has scikit-learn models converted at load, used where they are proven to
     answer the same (needs the extra `onnx`; it holds for loads from then on). Servers follow
     the load between `min_servers` and `max_servers`, aiming at `target_in_flight` requests
-    being answered at once by each.
+    being answered at once by each. In each server the workers of a variant follow its own load
+    between `min_workers` and `max_workers`, or what `variants` says about it, aiming at
+    `target_per_worker` requests in the queue and the model for each.
     """
 
     host: str = "127.0.0.1"
@@ -49,13 +51,18 @@ class EndpointConfig(Record):
     min_servers: int = 1
     max_servers: int = 1
     target_in_flight: float = 8.0
-    schedule: tuple[ScheduledServers, ...] = ()  # the first whose window is open holds
+    min_workers: int = 1
+    max_workers: int = 1
+    target_per_worker: float = 2.0
+    variants: tuple[VariantWorkers, ...] = ()  # those with bounds of their own
+    schedule: tuple[ScheduledBounds, ...] = ()  # the first whose window is open holds
     onnx: bool = False
     capture_rate: float = 1.0  # share of the requests, 0-1
     capture_bytes: int = 1 << 30  # on disk; the oldest days go first
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "schedule", listed(ScheduledServers, self.schedule))
+        object.__setattr__(self, "schedule", listed(ScheduledBounds, self.schedule))
+        object.__setattr__(self, "variants", listed(VariantWorkers, self.variants))
 
     @classmethod
     def read(cls, folder: Path) -> EndpointConfig:
@@ -86,13 +93,37 @@ class EndpointConfig(Record):
     def bounds(self, epoch: float | None = None) -> tuple[int, int]:
         """The least and the most servers at a moment (Unix seconds; now): of the first window
         of the schedule that is open, else the endpoint's own."""
+        item = self.open_window(epoch)
+        return (item and item.servers) or (self.min_servers, self.max_servers)
+
+    def worker_bounds(self, revision: int, epoch: float | None = None) -> tuple[int, int]:
+        """The least and the most workers that a variant has in each server at a moment. What
+        names it comes before what is for all, and the window that is open before the rest: so
+        a variant that was told to have one keeps one, whatever the schedule gives the others.
+        """
+        item = self.open_window(epoch)
+        return (
+            (item and named(item.variants, revision))
+            or named(self.variants, revision)
+            or (item and item.workers)
+            or (self.min_workers, self.max_workers)
+        )
+
+    def open_window(self, epoch: float | None = None) -> ScheduledBounds | None:
+        """The first item of the schedule whose window is open at a moment (Unix seconds; now)."""
+        if not self.schedule:
+            return None
         from core.windows import parse_window
 
         at = time.time() if epoch is None else epoch
-        for item in self.schedule:
-            if parse_window(item.window).contains(at):
-                return item.min_servers, item.max_servers
-        return self.min_servers, self.max_servers
+        return next((row for row in self.schedule if parse_window(row.window).contains(at)), None)
+
+    def with_workers(self, revision: int, bounds: tuple[int, int] | None) -> EndpointConfig:
+        """These settings with other bounds for one variant's workers; `None`: the endpoint's."""
+        rows = [row for row in self.variants if row.revision != revision]
+        if bounds is not None:
+            rows.append(VariantWorkers(revision, *bounds))
+        return replace(self, variants=tuple(sorted(rows, key=lambda row: row.revision)))
 
     def check(self) -> None:
         """Raises `BadInput`, naming the setting, when one cannot hold."""
@@ -103,33 +134,25 @@ class EndpointConfig(Record):
         if self.token_sha256 and not re.fullmatch("[0-9a-f]{64}", self.token_sha256):
             raise BadInput("token_sha256 is not a SHA-256 in 64 small hexadecimal digits")
         for key in ("max_body", "max_concurrency", "max_connections", "capture_bytes"):
-            if not _is_whole(value := getattr(self, key)) or value < 1:
+            if not is_whole(value := getattr(self, key)) or value < 1:
                 raise BadInput(f"{key} is {value!r}; it must be a whole number, at least 1")
-        for key in ("predict_timeout", "read_timeout", "target_in_flight"):
+        numbers = ("predict_timeout", "read_timeout", "target_in_flight", "target_per_worker")
+        for key in numbers:
             if not _is_number(value := getattr(self, key)) or value <= 0:
                 raise BadInput(f"{key} is {value!r}; it must be a number above 0")
         if not _is_number(self.capture_rate) or not 0 <= self.capture_rate <= 1:
             raise BadInput(f"The capture rate {self.capture_rate!r} is not between 0 and 1")
-        self._check_servers()
+        self._check_capacity()
 
-    def _check_servers(self) -> None:
-        from core.windows import parse_window
-
-        rows = [("", self.min_servers, self.max_servers)]
+    def _check_capacity(self) -> None:
+        low, high = self.min_servers, self.max_servers
+        check_pair("min_servers", low, "max_servers", high, MOST_SERVERS)
+        low, high = self.min_workers, self.max_workers
+        check_pair("min_workers", low, "max_workers", high, MOST_WORKERS)
+        check_variants("", self.variants)
         for item in self.schedule:
-            parse_window(item.window)
-            rows.append((f"In the schedule, {item.window}: ", item.min_servers, item.max_servers))
-        for where, low, high in rows:
-            if not (_is_whole(low) and _is_whole(high) and 1 <= low <= high <= MOST_SERVERS):
-                raise BadInput(
-                    f"{where}min_servers {low!r} and max_servers {high!r} cannot hold",
-                    f"whole numbers, 1 <= min_servers <= max_servers <= {MOST_SERVERS}",
-                )
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+            item.check()
 
 
 def _is_number(value: Any) -> bool:
-    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+    return is_whole(value) or (isinstance(value, float) and math.isfinite(value))

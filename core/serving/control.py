@@ -229,6 +229,11 @@ class EndpointControl:
 
     def replace_server(self, timeout: float = 120) -> EndpointInfo:
         """Put a fresh server process in place of the running one, without losing a request."""
+    def set_workers(self, revision: int, bounds: tuple[int, int] | None) -> EndpointConfig:
+        """Give a variant bounds of its own for its workers in each server, at once and for good,
+        whether it is loaded yet or not; `None`: the endpoint's again. Raises as `reconfigure`."""
+        return self.reconfigure(lambda config: config.with_workers(revision, bounds))
+
         self._ask("replace_server", timeout)
         return self._info()
 

@@ -216,6 +216,18 @@ class EndpointStatus(Record):
     last_error: str
     reason: str  # given with the last change of the table
     warm: bool = False  # a server that dies is replaced within a fraction of a second
+@dataclass(frozen=True, slots=True)
+class WorkerCount(Record):
+    """The workers of one variant: threads that have its model answer, in all servers together,
+    and the bounds of their number in each server."""
+
+    revision: int
+    workers: int
+    stuck: int  # of them, that the model keeps for longer than anybody waits
+    min_workers: int
+    max_workers: int
+
+
     capture: CaptureStatus = field(default_factory=CaptureStatus)
     servers: tuple[ServerStatus, ...] = ()  # those that answer, the oldest first
     wanted: int = 1  # servers that there are to be now
@@ -237,8 +249,10 @@ class RevisionStats(Record):
 
     revision: int
     requests: int
+    workers: tuple[WorkerCount, ...] = ()
     errors: int
     rejected: int
+        object.__setattr__(self, "workers", listed(WorkerCount, self.workers))
     in_flight: int
     rps: float
     p50_ms: float | None

@@ -57,6 +57,7 @@ def render(service: Service) -> str:
         for item in loaded:
             text.sample(name, value(item.traffic), **_variant(item))
     _weights(text, service, loaded)
+    _workers(text, loaded)
     _histograms(text, loaded)
     _totals(text, service)
     return "\n".join(text.lines) + "\n"
@@ -68,6 +69,20 @@ def _weights(text: _Text, service: Service, loaded: Iterable[Loaded]) -> None:
     for item in loaded:
         share = routed.get(item.report.revision, 0.0) / 100
         text.sample("weight_ratio", share, **_variant(item))
+
+
+def _workers(text: _Text, loaded: Iterable[Loaded]) -> None:
+    rows = [(_variant(item), item.workers.count()) for item in loaded]
+    for name, meaning in (
+        ("workers", "Threads that have the variant's model answer."),
+        ("stuck", "Of them, kept by the model for longer than the time limit."),
+        ("min_workers", "The fewest that there may be now."),
+        ("max_workers", "The most that there may be now."),
+    ):
+        shown = "workers_stuck" if name == "stuck" else name
+        text.metric(shown, "gauge", meaning)
+        for labels, count in rows:
+            text.sample(shown, getattr(count, name), **labels)
 
 
 def _histograms(text: _Text, loaded: Iterable[Loaded]) -> None:

@@ -35,6 +35,8 @@ from core.serving.process.channel import Channel
 from core.serving.process.ledger import Ledger
 from core.serving.process.service import Service
 from core.serving.process.whole import WAIT_SECONDS
+from core.serving.process.workers import counts
+from core.serving.process.workers import run as follow_load
 from core.serving.records import Variant
 from core.serving.supervision.figures import figures_of
 
@@ -62,6 +64,7 @@ class Server:
         channel = Channel(self._obey)
         await channel.open(end)
         self._service.whole = partial(channel.call, timeout=WAIT_SECONDS)
+        following = asyncio.ensure_future(follow_load(self._service))
         waits = [
             asyncio.ensure_future(self._leave.wait()),
             asyncio.ensure_future(channel.lost.wait()),
@@ -71,6 +74,7 @@ class Server:
             _log_to(self._folder.server_log)  # who read our output has died too
             log.error("the supervisor has gone: leaving")
         await self._drain()
+        following.cancel()
         channel.close()
 
     async def _obey(self, operation: str, args: dict[str, Any]) -> Any:
@@ -125,6 +129,7 @@ class Server:
             "loaded": [asdict(item.report) for item in service.loaded.values()],
             "up_seconds": time.time() - service.started,
             "capture": asdict(service.capture.status()),
+            "workers": counts(service),
         }
 
     async def _serve(self) -> None:

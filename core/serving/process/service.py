@@ -22,6 +22,7 @@ from core.serving.process.ledger import Ledger
 from core.serving.process.meters import Meter
 from core.serving.process.shadow import Shadow, Take
 from core.serving.process.traffic import RevisionTraffic
+from core.serving.process.workers import Workers, follow
 from core.serving.records import EndpointStats, LoadReport, Variant
 from core.serving.routing import Epoch, RoutingTable
 
@@ -37,6 +38,7 @@ class Loaded:
         self.report = report
         self.traffic = RevisionTraffic(report.revision)
         self.meter = Meter()
+        self.workers = Workers(batcher, report.revision)
         self._retired = False
 
     def enter(self) -> None:
@@ -96,6 +98,7 @@ class Service:
         self.capture.configure(config.capture_rate, config.capture_bytes)
         for item in self.loaded.values():
             item.batcher.set_timeout(config.predict_timeout)
+        follow(self)
 
     @property
     def ready(self) -> bool:
@@ -129,8 +132,9 @@ class Service:
                 ) from None
             finally:
                 thread.shutdown(wait=False)
-            batcher = Batcher(engine, self.config.predict_timeout)
-            self.loaded[revision] = Loaded(batcher, report)
+            loaded = Loaded(Batcher(engine, self.config.predict_timeout), report)
+            loaded.workers.follow(self.config)
+            self.loaded[revision] = loaded
             return report
 
     def unload(self, revision: int) -> None:

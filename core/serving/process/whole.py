@@ -43,6 +43,7 @@ class Whole:
             "variants": [asdict(variant) for variant in one["actual"]],
             "loaded": one["loaded"],
             "servers": [asdict(server) for server in one.get("servers", ())],
+            "workers": [asdict(count) for count in one.get("workers", ())],
             "stats": asdict((await self._figures.collect(ASK_SECONDS)).stats()),
         }
 

@@ -1,9 +1,10 @@
-"""How many server processes an endpoint should have now, and how they share the work.
+"""How many server processes an endpoint should have now, and how they share the work; how many
+workers a variant should have in each.
 
-Every server holds every variant, so capacity is the endpoint's, not a variant's: moving weight
+Every server holds every variant, so the number of processes is the endpoint's: moving weight
 between variants, or all of it in a rollback, is then a matter of a table and never waits for a
 process to start, and each variant can use all there is. What a variant costs is memory, once a
-process.
+process. Its workers, threads in each process, are its own: they follow what is asked of it.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ UP_SECONDS = 3.0  # how long the servers have to be too few
 UNEVEN_LEAST = 2.0  # requests in flight over the mean that are no reason to move any
 UNEVEN_SHARE = 0.5  # of the mean, likewise
 DOWN_SECONDS = 60.0  # how long they have to be too many, for each that goes
+WORKERS_UP_SECONDS = 1.0  # the same for workers, which cost less to start
+WORKERS_DOWN_SECONDS = 20.0
 
 
 class Capacity:
     """The rule. It is told what is in flight, and remembers for how long what has held.
 
-    Too few: more than `target` requests in flight a server, smoothed, for `UP_SECONDS`; then as
-    many are wanted as bring it down to the target. Too many: one less would do, for
-    `DOWN_SECONDS`; then one less is wanted. Bounds hold at once.
+    Too few: more than `target` requests in flight a server, smoothed, for `up` seconds; then as
+    many are wanted as bring it down to the target. Too many: one less would do, for `down`
+    seconds; then one less is wanted. Bounds hold at once. For workers it is the same.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, up: float = UP_SECONDS, down: float = DOWN_SECONDS) -> None:
+        self._up, self._down = up, down
         self.smoothed = 0.0  # requests in flight
         self._at: float | None = None
         self._few_since: float | None = None
@@ -47,10 +51,10 @@ class Capacity:
         needed = min(max(math.ceil(self.smoothed / target - 1e-9), low), high)
         self._few_since = _since(self._few_since, now, needed > servers)
         self._many_since = _since(self._many_since, now, needed < servers)
-        if self._few_since is not None and now - self._few_since >= UP_SECONDS:
+        if self._few_since is not None and now - self._few_since >= self._up:
             self._few_since = None
             return needed
-        if self._many_since is not None and now - self._many_since >= DOWN_SECONDS:
+        if self._many_since is not None and now - self._many_since >= self._down:
             self._many_since = now
             return servers - 1
         return servers

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from core.serving.process.traffic import RevisionFigures
-from core.serving.records import CaptureStatus, EndpointStats, ServerStatus, Variant
+from core.serving.records import CaptureStatus, EndpointStats, ServerStatus, Variant, WorkerCount
 from core.serving.routing import RoutingTable
 from core.serving.supervision.fleet import Fleet
 from core.serving.supervision.spawn import ServerProcess
@@ -124,8 +124,21 @@ def as_one(
         "capture": CaptureStatus.together(
             CaptureStatus.from_json(answer["capture"]) for _, answer in answers
         ),
+        "workers": workers_of([answer.get("workers", ()) for _, answer in answers]),
         "servers": tuple(
             ServerStatus(server.pid, answer["up_seconds"], server.ledger.in_flight)
             for server, answer in answers
         ),
     }
+
+
+def workers_of(rows: Sequence[Sequence[dict[str, Any]]]) -> tuple[WorkerCount, ...]:
+    """The workers of each variant in all servers together."""
+    found: dict[int, WorkerCount] = {}
+    for count in (WorkerCount.from_json(row) for server in rows for row in server):
+        have = found.get(count.revision)
+        if have is not None:
+            workers, stuck = have.workers + count.workers, have.stuck + count.stuck
+            count = replace(have, workers=workers, stuck=stuck)
+        found[count.revision] = count
+    return tuple(found[revision] for revision in sorted(found))

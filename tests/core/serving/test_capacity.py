@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from core.errors import BadInput, StateCorrupt
-from core.serving.config import EndpointConfig, ScheduledServers
+from core.serving.bounds import ScheduledBounds
+from core.serving.config import EndpointConfig
 from core.serving.supervision.capacity import DOWN_SECONDS, UP_SECONDS, Capacity, to_move
 
 
@@ -107,8 +108,8 @@ TestFollowing.settings = settings(max_examples=60, deadline=None)
 
 def test_the_schedule_changes_the_bounds() -> None:
     windows = (
-        ScheduledServers("Mon-Fri 12:00-13:00 UTC", 4, 8),
-        ScheduledServers("Mon-Fri 08:00-18:00 UTC", 2, 6),
+        ScheduledBounds("Mon-Fri 12:00-13:00 UTC", 4, 8),
+        ScheduledBounds("Mon-Fri 08:00-18:00 UTC", 2, 6),
     )
     config = EndpointConfig(schedule=windows)
 
@@ -144,13 +145,13 @@ def test_a_setting_that_cannot_hold_is_named(key: str, value: object, tmp_path: 
 
 def test_settings_survive_the_file(tmp_path: Path) -> None:
     assert EndpointConfig.read(tmp_path) == EndpointConfig()
-    night = ScheduledServers("22:00-06:00 Europe/Berlin", 1, 1)
+    night = ScheduledBounds("22:00-06:00 Europe/Berlin", 1, 1)
     config = EndpointConfig(min_servers=2, max_servers=5, schedule=(night,), host="::1")
     config.check()
     config.write(tmp_path)
     assert EndpointConfig.read(tmp_path) == config
     assert (tmp_path / "config.json").stat().st_mode & 0o077 == 0
-    for text in ("{", "[]", '{"schedule": 5}', '{"schedule": [{"window": "x"}]}'):
+    for text in ("{", "[]", '{"schedule": 5}', '{"schedule": [{"min_servers": 2}]}'):
         (tmp_path / "config.json").write_text(text)
         with pytest.raises(StateCorrupt, match=r"config\.json"):
             EndpointConfig.read(tmp_path)
