@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from console.release_text import workers_words
 from console.session import Session
 from console.tables import Column, block, heading, table
 from console.words import Cell, number, state, when
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.domain.analysis import AnalysisStatus
-    from core.domain.release import Deployment, Endpoint, Receipt
+    from core.domain.release import Deployment, Endpoint, Receipt, Revision
     from core.domain.rollback import RollbackPreview
 
 HISTORY = 5
@@ -116,6 +117,7 @@ def _revisions(session: Session, endpoint: Endpoint) -> str:
         Column("state"),
         Column("set", right=True),
         Column("actual", right=True),
+        Column("workers", right=True),
         Column("brought"),
     ]
     rows = [
@@ -126,11 +128,20 @@ def _revisions(session: Session, endpoint: Endpoint) -> str:
             state(r.state, terminal=session.terminal),
             _percent(r.weight),
             _percent(r.actual_weight),
+            _workers(r),
             when(r.created_at, terminal=session.terminal),
         )
         for r in endpoint.revisions
     ]
     return table(session, columns, rows)
+
+
+def _workers(revision: Revision) -> str:
+    """How many there are now and their bounds in each server: `2 (1 to 4)`."""
+    if revision.workers is None or revision.worker_bounds is None:
+        return "-"
+    stuck = f", {revision.stuck_workers} stuck" if revision.stuck_workers else ""
+    return f"{revision.workers} ({workers_words(revision.worker_bounds)}{stuck})"
 
 
 def _deployment(session: Session, deployment: Deployment) -> str:
@@ -237,7 +248,7 @@ def _receipts(session: Session, receipts: Sequence[Receipt]) -> str:
         (
             when(r.at, terminal=session.terminal),
             f"v{r.from_version}",
-            f"v{r.to_version}",
+            f"v{r.to_version}" if r.to_version else "none",
             str(r.requests_failed),
             _ms(r.milliseconds),
             r.actor,
@@ -254,8 +265,8 @@ def receipt_text(session: Session, receipt: Receipt) -> str:
         session,
         [
             ("rolled back", receipt.endpoint),
-            ("from", f"{receipt.from_model} version {receipt.from_version}"),
-            ("to", f"{receipt.to_model} version {receipt.to_version}"),
+            ("from", receipt.from_name),
+            ("to", receipt.to_name),
             ("by", receipt.actor),
             ("reason", receipt.reason or "none given"),
             ("requests failed", str(receipt.requests_failed)),

@@ -110,6 +110,8 @@ class ReleasePlan:
     `name` is the preset's, or "custom". `keep_seconds` is how long the version that was
     replaced stays loaded, so that going back to it is instant. `on_breach` is what an alarm or
     the verdict `worse` does. Alarms stay armed for `keep_seconds` at most after the promotion.
+    `workers` are bounds of its own for the new version's workers in each server process; `None`
+    leaves it those of the endpoint.
     """
 
     steps: tuple[StrategyStep, ...]
@@ -118,6 +120,7 @@ class ReleasePlan:
     analysis: AnalysisPlan = field(default_factory=AnalysisPlan)
     on_breach: OnBreach = OnBreach.ROLLBACK
     keep_seconds: float = 3600.0
+    workers: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,8 @@ class Revision:
     """One model version as it was brought to an endpoint.
 
     `state`: stable (serves production), canary, previous (loaded, ready for rollback),
-    retired, failed. `actual_weight` is what the server last reported, in percent.
+    retired, failed. `actual_weight` is what the server last reported, in percent; what is said
+    of workers is so too.
     """
 
     endpoint: str
@@ -137,6 +141,9 @@ class Revision:
     deployment_id: str
     created_at: float
     actual_weight: float | None = None
+    workers: int | None = None  # in all servers together
+    stuck_workers: int = 0  # of them, kept by the model for longer than anybody waits
+    worker_bounds: tuple[int, int] | None = None  # in each server
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +183,8 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a rollback leaves: who, why, from, to, requests failed, milliseconds."""
+    """What a rollback leaves, or a deployment that was aborted or has failed: who, why, from,
+    to, requests failed, milliseconds. `to_version` is 0 where there was none to go back to."""
 
     id: str
     endpoint: str
@@ -191,6 +199,16 @@ class Receipt:
     milliseconds: float
     at: float
     deployment_id: str | None = None
+
+    @property
+    def from_name(self) -> str:
+        """What it went from: `demand v3`."""
+        return f"{self.from_model} v{self.from_version}"
+
+    @property
+    def to_name(self) -> str:
+        """What it went to: `demand v2`, or `no version`."""
+        return f"{self.to_model} v{self.to_version}" if self.to_version else "no version"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from core.releases.keeping import let_go
 from core.releases.lock import release_lock
 from core.releases.rollback import Intent, finish_rollback, unfinished_intents
 from core.serving.control import EndpointControl
-from core.serving.records import EndpointState
+from core.serving.records import EndpointState, GaveUp
 from core.state import schema
 
 EVERY_SECONDS = 2.0
@@ -119,7 +119,7 @@ class Caretaker:
 
     def _heed_crash_loop(self, name: str, control: EndpointControl) -> None:
         """A version that keeps crashing the server ends its deployment: the supervisor has put
-        the last good routing back by itself. Without one it is told of, once a version."""
+        the last good routing back by itself. Without one it is told of, once a crash loop."""
         found = control.folder.read() or {}
         pinned = bool(found.get("pinned"))
         if not pinned and found.get("state") != EndpointState.FAILED:
@@ -131,7 +131,8 @@ class Caretaker:
             name=name,
         )
         if not deployments:
-            self._tell_of_crash_loop(name, pinned)
+            info = control.info()
+            self._tell_of_crash_loop(name, pinned, None if info is None else info.gave_up)
         elif pinned and control.status(STATUS_SECONDS).pinned:
             since = self._pinned.setdefault(deployments[0]["id"], time.monotonic())
             if control.analysis(STATUS_SECONDS) and time.monotonic() - since < WATCH_SECONDS:
@@ -140,11 +141,13 @@ class Caretaker:
             deploywork.fail(self._engine, deployments[0]["id"], message)
             self._engine.bell.ring(f"deployment:{deployments[0]['id']}")
 
-    def _tell_of_crash_loop(self, name: str, pinned: bool) -> None:
+    def _tell_of_crash_loop(self, name: str, pinned: bool, gave_up: GaveUp | None) -> None:
         newest = self._engine.session.reader.rows(
             "SELECT max(revision) AS revision FROM revisions WHERE endpoint = :name", name=name
         )
         alert_id = f"crash-{name}-{newest[0]['revision']}"
+        if gave_up is not None:  # an older supervisor does not say when
+            alert_id += f"-{int(gave_up.at):x}"
         if self._engine.session.reader.rows("SELECT id FROM alerts WHERE id = :id", id=alert_id):
             return
         words = "the last good routing was put back" if pinned else "it serves no model"

@@ -23,9 +23,9 @@ from core.engine.context import STATE_AWAY, SYSTEM, Engine
 from core.engine.rungs import CANCELLED, has_ended, load_row, run_cancelled, take_events
 from core.errors import OpsdeckError, StepFailed, WrongState
 from core.releases import endpointrows, rows, standing
-from core.releases.abort import route_back
 from core.releases.events import pending_events
 from core.releases.lock import release_lock
+from core.releases.sendback import SentBack, leave_receipt, send_back
 from core.serving.control import EndpointControl
 from core.state import schema
 from core.state.store import Transaction
@@ -55,6 +55,9 @@ def load_version(engine: Engine, deployment_id: str) -> str:
         if deployment["from_revision"] is None and routed - {deployment["revision"]}:
             # A first version that failed while no supervisor was there to be told.
             control.clear_table("no version has been let pass yet")
+        plan = plan_from_json(deployment["strategy"])
+        if plan.workers is not None:
+            control.set_workers(deployment["revision"], plan.workers)
         loaded = set(info.loads)
         wanted = [deployment["revision"], deployment["from_revision"]]
         for number in [n for n in wanted if n is not None and n not in loaded]:
@@ -200,7 +203,8 @@ def finish(engine: Engine, deployment_id: str) -> str:
 
 
 def fail(engine: Engine, deployment_id: str, message: str) -> str:
-    """End the deployment as failed, with all traffic on the stable version."""
+    """End the deployment as failed, with all traffic on the stable version; that leaves a
+    receipt and an alert, once, however often this is repeated."""
     return _withdraw(engine, deployment_id, DeploymentStatus.FAILED, message)
 
 
@@ -219,22 +223,38 @@ def strategy_of(engine: Engine, deployment_id: str) -> tuple[StrategyStep, ...]:
 def _withdraw(engine: Engine, deployment_id: str, status: DeploymentStatus, message: str) -> str:
     with engine.store.transaction(SYSTEM) as tx:
         endpoint = load_row(tx, deployment_id)["endpoint"]
+    _take_what_is_left(engine, endpoint)
     with _locked(engine, endpoint):
         with engine.store.transaction(SYSTEM) as tx:
             deployment = load_row(tx, deployment_id)
-            if has_ended(deployment):
-                return str(deployment["status"])
+        if has_ended(deployment):
+            return str(deployment["status"])
         control = _control(engine, endpoint)
         info = control.info()
+        sent, stable = SentBack(), deployment["from_revision"]
         if info is not None and info.alive:
             try:
-                route_back(control, deployment["from_revision"], message)
+                weight = deployment["set_weight"]
+                sent = send_back(control, deployment["revision"], stable, weight, message)
             except OpsdeckError as error:
                 message = f"{message}; traffic could not be moved back: {error.one_line()}"
+        # One transaction: killed before it, all is done again; after it, nothing is.
         with engine.store.transaction(SYSTEM) as tx:
-            rows.withdraw_canary(tx, deployment, status, message)
+            receipt = leave_receipt(tx, deployment, sent, f"deployment {status}: {message}")
+            rows.withdraw_canary(tx, deployment, status, message, receipt)
         standing.stand_down(control, deployment_id, plan_from_json(deployment["strategy"]))
     return status
+
+
+def _take_what_is_left(engine: Engine, endpoint: str) -> None:
+    """What the supervisor did by itself keeps a receipt and an alert of its own. Where it cannot
+    be put on record now, that is no reason for a deployment not to end."""
+    try:
+        take_events(engine, endpoint)
+    except STATE_AWAY:
+        raise
+    except OpsdeckError as error:
+        log.warning("events of %s: %s", endpoint, error.one_line())
 
 
 @contextmanager

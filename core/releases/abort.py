@@ -7,22 +7,16 @@ from core.errors import WrongState
 from core.reads import releases as _releases
 from core.releases.events import record_events
 from core.releases.lock import release_lock
+from core.releases.sendback import SentBack, leave_receipt, send_back
 from core.releases.standing import stand_down
 from core.serving.control import EndpointControl
 from core.session import Session
 
 
-def route_back(control: EndpointControl, stable: int | None, reason: str) -> None:
-    """Send every request to the stable revision; without one to nothing (503), rather than
-    to a version that nobody let pass."""
-    if stable is None:
-        control.clear_table(reason)
-    else:
-        control.set_table({stable: 100.0}, reason)
-
-
 def abort_deployment(session: Session, name: str, reason: str) -> str:
-    """Abort the endpoint's open deployment; returns its id. Raises `WrongState`."""
+    """Abort the endpoint's open deployment and leave a receipt; returns the deployment's id.
+
+    Raises `WrongState` when nothing is being deployed."""
     from core.releases import rows
 
     directory = session.workspace.endpoints_dir / name
@@ -34,13 +28,18 @@ def abort_deployment(session: Session, name: str, reason: str) -> str:
             raise WrongState(f"endpoint {name}: nothing is being deployed")
         control = EndpointControl(directory)
         info = control.info()
+        words = reason or "aborted"
+        sent = SentBack()
         if info is not None and info.alive:
-            route_back(control, deployment.from_revision, reason or "aborted")
+            sent = send_back(
+                control, deployment.revision, deployment.from_revision, deployment.set_weight, words
+            )
         with session.store().transaction(session.actor) as tx:
             row = rows.open_deployment(tx, name)
             if row is None or row["id"] != deployment.id:
                 raise WrongState(f"endpoint {name}: the deployment has just ended")
-            rows.withdraw_canary(tx, row, DeploymentStatus.ABORTED, reason or "aborted")
+            leave_receipt(tx, row, sent, f"aborted: {reason}" if reason else words)
+            rows.withdraw_canary(tx, row, DeploymentStatus.ABORTED, words)
             tx.outbox("control", f"deployment:{deployment.id}", command="aborted")
         if deployment.plan is not None:
             stand_down(control, deployment.id, deployment.plan)

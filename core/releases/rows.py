@@ -214,9 +214,14 @@ def end_deployment(
 
 
 def withdraw_canary(
-    tx: Transaction, deployment: Row, status: DeploymentStatus, message: str
+    tx: Transaction,
+    deployment: Row,
+    status: DeploymentStatus,
+    message: str,
+    receipt_id: str | None = None,
 ) -> None:
-    """End an open deployment with all traffic back on the stable revision."""
+    """End an open deployment with all traffic back on the stable revision; `receipt_id` is the
+    receipt that its alert, if it failed, points at."""
     state = {
         DeploymentStatus.ABORTED: "aborted",
         DeploymentStatus.ROLLED_BACK: "rolled_back",
@@ -236,6 +241,7 @@ def withdraw_canary(
             f"{deployment['model']} v{deployment['version']} could not be deployed",
             message,
             deployment_id=deployment["id"],
+            receipt_id=receipt_id,
         )
 
 
@@ -293,6 +299,11 @@ def _in_state(tx: Transaction, endpoint: str, state: str) -> list[Row]:
         .where(table.c.endpoint == endpoint, table.c.state == state)
         .order_by(table.c.revision.desc())
     )
+
+
+def revision_row(tx: Transaction, endpoint: str, revision: int | None) -> Row | None:
+    """A revision's row; `None` for none."""
+    return None if revision is None else _revision(tx, endpoint, revision)
 
 
 def _same_version(one: Row, other: Row) -> bool:

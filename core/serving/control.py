@@ -33,6 +33,7 @@ from core.serving.records import (
     EndpointState,
     EndpointStats,
     EndpointStatus,
+    GaveUp,
     InvokeReply,
     LoadReport,
     RollbackReport,
@@ -100,6 +101,7 @@ class EndpointControl:
             updated_at=data["updated_at"],
             loads=tuple(row["revision"] for row in data.get("loads", ())),
             server_pids=tuple(data.get("server_pids", ())),
+            gave_up=GaveUp.from_json(data["gave_up"]) if data.get("gave_up") else None,
         )
 
     def load(
@@ -227,13 +229,13 @@ class EndpointControl:
             self.configure(wanted)
         return wanted
 
-    def replace_server(self, timeout: float = 120) -> EndpointInfo:
-        """Put a fresh server process in place of the running one, without losing a request."""
     def set_workers(self, revision: int, bounds: tuple[int, int] | None) -> EndpointConfig:
         """Give a variant bounds of its own for its workers in each server, at once and for good,
         whether it is loaded yet or not; `None`: the endpoint's again. Raises as `reconfigure`."""
         return self.reconfigure(lambda config: config.with_workers(revision, bounds))
 
+    def replace_server(self, timeout: float = 120) -> EndpointInfo:
+        """Put a fresh server process in place of the running one, without losing a request."""
         self._ask("replace_server", timeout)
         return self._info()
 

@@ -102,6 +102,23 @@ def url_of(host: str, port: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class GaveUp(Record):
+    """The end of a crash loop: the supervisor put the last good table back, or serves nothing.
+
+    `requests_failed` counts what servers had in hand when they died, since the table that was
+    given up was put in force; `milliseconds` is what it took to replace it where servers live.
+    """
+
+    at: float
+    revisions: tuple[int, ...]  # that were routed
+    requests_failed: int = 0
+    milliseconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "revisions", tuple(self.revisions))
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointInfo:
     """Where an endpoint is and which processes run it."""
 
@@ -117,6 +134,7 @@ class EndpointInfo:
     updated_at: float
     loads: tuple[int, ...] = ()  # revisions that its servers hold, or get when they start
     server_pids: tuple[int, ...] = ()  # the oldest first
+    gave_up: GaveUp | None = None  # the last crash loop that was ended
 
     @property
     def url(self) -> str:
@@ -199,6 +217,18 @@ class ServerStatus(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerCount(Record):
+    """The workers of one variant: threads that have its model answer, in all servers together,
+    and the bounds of their number in each server."""
+
+    revision: int
+    workers: int
+    stuck: int  # of them, that the model keeps for longer than anybody waits
+    min_workers: int
+    max_workers: int
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointStatus(Record):
     """Desired and actual state side by side."""
 
@@ -216,23 +246,13 @@ class EndpointStatus(Record):
     last_error: str
     reason: str  # given with the last change of the table
     warm: bool = False  # a server that dies is replaced within a fraction of a second
-@dataclass(frozen=True, slots=True)
-class WorkerCount(Record):
-    """The workers of one variant: threads that have its model answer, in all servers together,
-    and the bounds of their number in each server."""
-
-    revision: int
-    workers: int
-    stuck: int  # of them, that the model keeps for longer than anybody waits
-    min_workers: int
-    max_workers: int
-
-
     capture: CaptureStatus = field(default_factory=CaptureStatus)
     servers: tuple[ServerStatus, ...] = ()  # those that answer, the oldest first
     wanted: int = 1  # servers that there are to be now
+    workers: tuple[WorkerCount, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "workers", listed(WorkerCount, self.workers))
         object.__setattr__(self, "servers", listed(ServerStatus, self.servers))
         object.__setattr__(self, "state", EndpointState(self.state))
         object.__setattr__(self, "desired", listed(Variant, self.desired))
@@ -249,10 +269,8 @@ class RevisionStats(Record):
 
     revision: int
     requests: int
-    workers: tuple[WorkerCount, ...] = ()
     errors: int
     rejected: int
-        object.__setattr__(self, "workers", listed(WorkerCount, self.workers))
     in_flight: int
     rps: float
     p50_ms: float | None

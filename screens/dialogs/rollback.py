@@ -57,8 +57,8 @@ def receipt_lines(receipt: Receipt, width: int) -> list[Line]:
         [],
         *facts(
             [
-                ("from", f"{receipt.from_model} v{receipt.from_version}"),
-                ("to", f"{receipt.to_model} v{receipt.to_version}"),
+                ("from", receipt.from_name),
+                ("to", receipt.to_name),
                 ("requests failed", [(str(failed), "bad" if failed else "ok")]),
                 ("in flight", f"{receipt.in_flight} at the swap"),
                 ("by", receipt.actor),

@@ -170,9 +170,10 @@ def past_lines(endpoint: Endpoint, now: float, width: int) -> list[Line]:
 def receipt_line(receipt: Receipt, now: float, width: int) -> list[Line]:
     """One rollback: when, from, to, how fast, what it cost, by whom and why."""
     failed = receipt.requests_failed
+    to = f"v{receipt.to_version}" if receipt.to_version else "none"
     line: Line = [
         (f"  ↩ {clock_time(receipt.at, now):<11} ", "warn"),
-        (f"v{receipt.from_version} → v{receipt.to_version}", "bold"),
+        (f"v{receipt.from_version} → {to}", "bold"),
         (f"  {short(receipt.milliseconds)} ms  ", "text"),
         (f"{plural(failed, 'request')} failed", "bad" if failed else "ok"),
         (f"  {receipt.actor}: {receipt.reason}", "dim"),

@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from core.errors import NotFound, WrongState
-from core.serving.records import LoadReport, Variant
+from core.serving.records import GaveUp, LoadReport, Variant
 from core.serving.routing import RoutingTable
 
 LOOP_CRASHES = 5
@@ -28,6 +28,7 @@ class Desired:
     good: RoutingTable = field(default_factory=RoutingTable)
     reason: str = ""
     pinned: bool = False
+    gave_up: GaveUp | None = None  # the last crash loop; older supervisors have left none
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Desired:
@@ -39,6 +40,7 @@ class Desired:
             good=_table(data.get("good", ())),
             reason=data.get("reason", ""),
             pinned=data.get("pinned", False),
+            gave_up=GaveUp.from_json(data["gave_up"]) if data.get("gave_up") else None,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -49,6 +51,7 @@ class Desired:
             "good": [asdict(variant) for variant in self.good.variants],
             "reason": self.reason,
             "pinned": self.pinned,
+            "gave_up": asdict(self.gave_up) if self.gave_up else None,
         }
 
     def route(self, table: RoutingTable, reason: str, healthy: bool) -> None:
@@ -75,6 +78,17 @@ class Desired:
         if self.table.names(revision):
             raise WrongState(f"Revision {revision} is routed", "route the requests away first")
         del self.loads[revision]
+
+    def give_up(self, requests_failed: int) -> bool:
+        """End a crash loop that cost so many requests: note when and of what, and `pin`."""
+        crashed = tuple(variant.revision for variant in self.table.variants)
+        self.gave_up = GaveUp(time.time(), crashed, requests_failed)
+        return self.pin()
+
+    def note_swap(self, milliseconds: float) -> None:
+        """The last good table is in force again, after so long."""
+        if self.gave_up is not None:
+            self.gave_up = replace(self.gave_up, milliseconds=milliseconds)
 
     def pin(self) -> bool:
         """Fall back to the last good table and nothing else; False when there is no other."""

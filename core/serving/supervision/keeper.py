@@ -70,6 +70,7 @@ class Keeper:
         self._incoming: dict[int, LoadReport] = {}  # loaded by some servers, not yet by all
         self._changing = asyncio.Lock()  # no server leaves while a model is being loaded
         self._shrinking = False
+        self._lost = 0  # requests that died with servers, under the present table
 
     @property
     def server(self) -> ServerProcess | None:
@@ -138,6 +139,7 @@ class Keeper:
         before = self.desired.table
         self.desired.route(table, reason, healthy=not regretted and self._crashes.count == 0)
         self._crashes.clear()
+        self._lost = 0
         self._not_before = 0.0  # somebody changed what is to be run: start it now
         self._wake.set()
         return before, table != before
@@ -327,6 +329,7 @@ class Keeper:
         if server in self.fleet.members and not self._stopping():
             self.fleet.members.remove(server)
             server.channel.close()
+            self._lost += server.ledger.in_flight
             if not self.servers():
                 self._up.clear()
             await self._crashed(await self._spawner.how_it_ended(server))
@@ -354,11 +357,13 @@ class Keeper:
     async def _give_up(self) -> None:
         """End a crash loop: back to the last good table, or, without one, to no model at all.
         The servers that live follow."""
-        if self.desired.pin():
+        begun = time.perf_counter()
+        if self.desired.give_up(self._lost):
             log.error("crash loop: going back to the last good table")
             if not self.servers():
                 self.state = EndpointState.RESTARTING
-            await self.fleet.swap(self.desired, SWAP_SECONDS)
+            swapped = await self.fleet.swap(self.desired, SWAP_SECONDS)
+            self.desired.note_swap((swapped.at - begun) * 1000)
             for server in self.servers():
                 for revision in server.loads - self.desired.loads.keys():
                     await unload_from(server, revision)

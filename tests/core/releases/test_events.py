@@ -285,3 +285,13 @@ def test_a_crash_loop_without_a_deployment_is_told_of_once(released: Ops) -> Non
     ops.alerts.resolve(alert.id)
     caretaker._keep_endpoints_up()
     assert ops.alerts.list() == ()
+
+    # The next loop of the same version is another one, told of once too.
+    for at in (1_780_000_000.25, 1_780_000_900.5):
+        gave_up = {"at": at, "revisions": [2], "requests_failed": 1, "milliseconds": 0.0}
+        (folder / "endpoint.json").write_text(json.dumps(data | {"gave_up": gave_up}))
+        for _ in range(3):
+            caretaker._keep_endpoints_up()
+        (newer,) = ops.alerts.list()
+        assert newer.id != alert.id
+        ops.alerts.resolve(newer.id)

@@ -668,3 +668,105 @@ def test_an_endpoint_that_is_being_deleted_is_not_brought_up_again(
     assert looked == [True]
     assert control.info() is None
     assert not control.folder.root.exists()
+
+
+@pytest.mark.parametrize("way", ["failed", "aborted"])
+def test_what_is_taken_back_leaves_one_receipt_also_where_its_author_is_killed(
+    served: Ops, models: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """A worker that dies between the traffic and the rows: the next one writes the same."""
+    ops = served
+    deploy(ops, models, 1, weight=40.0)
+    deployment = ops.endpoints.get(NAME).deployment
+    assert deployment is not None
+
+    def end() -> None:
+        if way == "failed":
+            deploywork.fail(engine_of(ops), deployment.id, "its server kept crashing")
+        else:
+            ops.endpoints.abort(NAME, "not this one")
+
+    module = "core.engine.deploywork" if way == "failed" else "core.releases.abort"
+    with monkeypatch.context() as patch, Clients(ops.endpoints.get(NAME).port) as clients:
+        patch.setattr(f"{module}.leave_receipt", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            end()
+        clients.more(50)
+    assert clients.failures == []
+    assert answer(ops) == 3.0
+    assert ops.endpoints.get(NAME).receipts == ()
+    end()
+    if way == "failed":
+        end()  # a durable step that is run again
+    (receipt,) = ops.endpoints.get(NAME).receipts
+    assert (receipt.from_name, receipt.to_name) == ("demand v1", "demand v3")
+    assert (receipt.requests_failed, receipt.deployment_id) == (0, deployment.id)
+    assert receipt.milliseconds > 0, "what the first attempt took is not lost"
+    told = [e.message for e in ops.endpoints.deployment(deployment.id).events]
+    assert any(m.startswith("40 % of the traffic back to demand v3 in") for m in told)
+    (entry,) = ops.audit.list(search="endpoint.sent_back")
+    assert (entry.detail["receipt"], entry.detail["weight"]) == (receipt.id, 40.0)
+    alerts = [a for a in ops.alerts.list() if a.kind == "deployment_failed"]
+    if way == "failed":
+        assert receipt.reason == "deployment failed: its server kept crashing"
+        assert (receipt.actor, entry.actor) == ("opsdeck", "opsdeck")
+        assert [a.receipt_id for a in alerts] == [receipt.id]
+    else:
+        assert (receipt.reason, receipt.actor) == ("aborted: not this one", "author")
+        assert alerts == []
+    assert answer(ops) == 3.0
+
+
+def test_a_failure_before_any_traffic_leaves_a_receipt_without_cost(
+    served: Ops, models: Path
+) -> None:
+    ops = served
+    ops.endpoints.rollback(NAME)  # what this one cost is not put to the account of the next
+    with ops.session.change("test") as tx:
+        made = rows.create_deployment(
+            tx, new_id(), endpoint=NAME, model="demand", version=3, strategy=DEFAULT_STRATEGY
+        )
+    deploywork.fail(engine_of(ops), made["id"], "E999 it cannot be loaded")
+    receipt = ops.endpoints.get(NAME).receipts[0]
+    assert (receipt.from_name, receipt.to_name) == ("demand v3", "demand v2")
+    assert (receipt.requests_failed, receipt.milliseconds) == (0, 0.0)
+    assert answer(ops) == 2.0
+
+
+def test_a_first_version_that_fails_goes_back_to_none(served: Ops, models: Path) -> None:
+    ops = served
+    with ops.session.change("test") as tx:
+        made = rows.create_deployment(
+            tx, new_id(), endpoint="fresh", model="demand", version=1, strategy=DEFAULT_STRATEGY
+        )
+    deploywork.fail(engine_of(ops), made["id"], "no good")
+    (receipt,) = ops.endpoints.get("fresh").receipts
+    assert (receipt.to_version, receipt.to_name) == (0, "no version")
+
+
+def test_what_the_supervisor_took_back_before_it_failed_keeps_its_own_receipt(
+    served: Ops, models: Path
+) -> None:
+    ops = served
+    deploy(ops, models, 1, weight=40.0)
+    deployment = ops.endpoints.get(NAME).deployment
+    assert deployment is not None
+    good = deployment.from_revision
+    ops.endpoints.control(NAME).rollback(good, "alarm errors")  # type: ignore[arg-type]
+    folder = ops.workspace.endpoints_dir / NAME / "events"
+    folder.mkdir(exist_ok=True)
+    event = {
+        "kind": "rolled_back",
+        "deployment": deployment.id,
+        "candidate": deployment.revision,
+        "champion": good,
+        "reason": "verdict: error_rate is worse",
+        "actor": "opsdeck (verdict)",
+        "at": time.time(),
+        "report": {"requests_failed": 2, "in_flight_at_swap": 3, "milliseconds_to_swap": 1.5},
+    }
+    (folder / "1-verdict.json").write_text(json.dumps(event))
+    assert deploywork.fail(engine_of(ops), deployment.id, "it crashed") == "rolled_back"
+    (receipt,) = ops.endpoints.get(NAME).receipts
+    assert (receipt.reason, receipt.requests_failed) == ("verdict: error_rate is worse", 2)
+    assert [a.kind for a in ops.alerts.list()] == ["rollback"]

@@ -282,6 +282,12 @@ def test_a_crash_loop_goes_back_to_the_last_good_table(
     assert status.state is EndpointState.SERVING
     assert "crash loop" in status.reason
     assert {report.revision for report in status.loaded} == {1}
+    told = control.info()
+    assert told is not None
+    assert told.gave_up is not None
+    assert time.time() - told.gave_up.at < 60
+    assert told.gave_up.revisions == (2, 1)
+    assert told.gave_up.requests_failed >= 1, "what died with a server got no answer"
 
 
 def test_a_crash_loop_without_a_good_table_fails_and_can_be_rolled_back(
