@@ -24,6 +24,7 @@ COMMANDS = {
     "approvals": ("console.commands.approvals", "List, show and decide approval requests."),
     "endpoints": ("console.commands.endpoints", "Deploy, promote, roll back, invoke."),
     "alerts": ("console.commands.alerts", "List, acknowledge and resolve alerts."),
+    "lineage": ("console.commands.lineage", "Show where data come from and where they go."),
     "audit": ("console.commands.audit", "List the journal and verify its chain."),
 }
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.services.captures import CapturesService
     from core.services.endpoints import EndpointsService
     from core.services.labels import LabelsService
+    from core.services.lineage import LineageService
     from core.services.models import ModelsService
     from core.services.pipelines import PipelinesService
     from core.services.pulse import PulseService
@@ -104,6 +105,13 @@ class Ops:
         from core.services.labels import LabelsService
 
         return LabelsService(self.session)
+
+    @cached_property
+    def lineage(self) -> LineageService:
+        """What was made from what."""
+        from core.services.lineage import LineageService
+
+        return LineageService(self.session)
 
     @cached_property
     def audit(self) -> AuditService:

@@ -43,8 +43,7 @@ class Edge:
     """`target` was made from `source`; `via` says by what (ingest, view, recipe, query,
     features, train, deploy, capture), `detail` which one.
 
-    `run_id` and `snapshot_id` are of the newest time that it was so. Times are epoch seconds;
-    0 where the edge has not been recorded yet.
+    `run_id` and `snapshot_id` are of the newest time that it was so. Times are epoch seconds.
     """
 
     source: Node
@@ -54,8 +53,8 @@ class Edge:
     run_id: str | None = None
     snapshot_id: str | None = None
     by: str = ""
-    first_at: float = 0.0
-    last_at: float = 0.0
+    first_at: float | None = None
+    last_at: float | None = None
 
 
 def edges_between(

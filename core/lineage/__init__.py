@@ -1,19 +1,30 @@
-"""What a run was made of: code, environment and content, as hashes that can be compared."""
+"""What a run was made of (code, environment and content, as hashes that can be compared), and
+the graph of what data were made from what."""
 
 from core.lineage._code import CodeState, UntrackedFile, capture_lineage
 from core.lineage._content import ContentUnreadable, hash_file, hash_tree
 from core.lineage._environment import EnvironmentLock, environment_lock
+from core.lineage._graph import Branch, Touched, downstream, touched, upstream
 from core.lineage._redact import redact_secrets, strip_credentials
+from core.lineage._sqlcolumns import LineageUnknown, SqlLineage, lineage_of_sql
 
 __all__ = [
+    "Branch",
     "CodeState",
     "ContentUnreadable",
     "EnvironmentLock",
+    "LineageUnknown",
+    "SqlLineage",
+    "Touched",
     "UntrackedFile",
     "capture_lineage",
+    "downstream",
     "environment_lock",
     "hash_file",
     "hash_tree",
+    "lineage_of_sql",
     "redact_secrets",
     "strip_credentials",
+    "touched",
+    "upstream",
 ]
