@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from core.domain.analysis import AnalysisStatus, DisagreementSummary
+from core.domain.touched import Consumer
 from core.errors import BadInput, DiskFull, EndpointUnavailable, NotFound, RequestFailed, WrongState
 from core.processes import is_alive
 from core.quiet import QUIET_ENVIRONMENT
@@ -151,6 +152,13 @@ class EndpointControl:
         """Traffic by revision. Raises `EndpointUnavailable`, also when only the server is."""
         return EndpointStats.from_json(self._ask("stats", timeout, patience=timeout / 1.5))
 
+    def consumers(self, timeout: float = 10) -> tuple[Consumer, ...]:
+        """Who has called since the supervisor started, the busiest of the last quarter of an hour
+        first; of a server that is silent for two thirds of `timeout` what it last said. Raises
+        `EndpointUnavailable`, and `BadInput` where an older supervisor does not count them."""
+        rows = self._ask("consumers", timeout, patience=timeout / 1.5)
+        return tuple(Consumer(**row) for row in rows)
+
     def set_capture(self, rate: float) -> CaptureStatus:
         """Capture this share (0–1) of the requests from now on."""
         return CaptureStatus.from_json(self._ask("capture", 10, rate=rate))
@@ -271,7 +279,8 @@ class EndpointControl:
         begun = time.perf_counter()
         connection = http.client.HTTPConnection(info.host, info.port, timeout=timeout)
         try:
-            sent = {**(headers or {}), "Content-Type": content_type, "Connection": "close"}
+            own = {"Content-Type": content_type, "Connection": "close"}
+            sent = {"User-Agent": "opsdeck", **(headers or {}), **own}
             connection.request("POST", "/invocations", body=payload, headers=sent)
             reply = connection.getresponse()
             body = reply.read()

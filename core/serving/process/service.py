@@ -18,6 +18,7 @@ from core.serving.config import EndpointConfig
 from core.serving.model import servable
 from core.serving.model.batch import Batcher
 from core.serving.process.capture import Capture
+from core.serving.process.consumers import Consumers
 from core.serving.process.ledger import Ledger
 from core.serving.process.meters import Meter
 from core.serving.process.shadow import Shadow, Take
@@ -72,6 +73,7 @@ class Service:
         self.capture = Capture(folder)
         self.shadow = Shadow(self.capture)
         self.ledger = ledger or Ledger()
+        self.consumers = Consumers()
         self.epoch = Epoch(0, RoutingTable())
         self.loaded: dict[int, Loaded] = {}
         self.in_flight = 0

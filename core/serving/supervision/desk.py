@@ -142,6 +142,11 @@ class Desk:
         left = patience - (time.monotonic() - begun)
         return asdict((await self._figures.collect(left)).stats())
 
+    async def consumers(self, patience: float = ASK_SECONDS) -> Any:
+        """Who calls; of a server that is silent what it last said."""
+        found = (await self._figures.collect(patience)).consumers
+        return [asdict(consumer) for consumer in found.consumers(time.time())]
+
     async def capture(self, rate: float) -> Any:
         """Change the share of requests that is captured, for good."""
         await self._configure(replace(self._keeper.config, capture_rate=rate))
@@ -210,7 +215,7 @@ class Desk:
 
 
 _OPERATIONS = frozenset(
-    {"load", "unload", "set_table", "clear_table", "rollback", "status", "stats", "capture"}
+    {"load", "unload", "set_table", "clear_table", "rollback", "status", "stats", "consumers"}
     | {"arm", "disarm", "analysis", "observe", "shadow", "disagreements"}
-    | {"replace_server", "configure", "stop"}
+    | {"capture", "replace_server", "configure", "stop"}
 )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from core.serving.process.consumers import Tally
 from core.serving.process.traffic import RevisionFigures
 from core.serving.records import CaptureStatus, EndpointStats, ServerStatus, Variant, WorkerCount
 from core.serving.routing import RoutingTable
@@ -24,13 +25,16 @@ class Figures:
     in_flight: int = 0
     shed: int = 0
     capture: CaptureStatus | None = None
+    consumers: Tally = field(default_factory=Tally)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Figures:
         """What a server answers to `figures`."""
         rows = [RevisionFigures.from_json(row) for row in data["revisions"]]
         capture = CaptureStatus.from_json(data["capture"])
-        return cls({row.revision: row for row in rows}, data["in_flight"], data["shed"], capture)
+        consumers = Tally.from_json(data.get("consumers", ()))
+        by_revision = {row.revision: row for row in rows}
+        return cls(by_revision, data["in_flight"], data["shed"], capture, consumers)
 
     def __add__(self, other: Figures) -> Figures:
         """Both together."""
@@ -43,13 +47,14 @@ class Figures:
             self.in_flight + other.in_flight,
             self.shed + other.shed,
             CaptureStatus.together(captures) if captures else None,
+            self.consumers + other.consumers,
         )
 
     def ended(self) -> Figures:
         """What stays of it once its server has gone: the totals."""
         capture = self.capture and replace(self.capture, queued=0, on_disk=0, last_error="")
         rows = {number: row.ended() for number, row in self.revisions.items()}
-        return Figures(rows, 0, self.shed, capture)
+        return Figures(rows, 0, self.shed, capture, self.consumers)
 
     def without(self, revision: int) -> Figures:
         """All but those of one revision."""
@@ -69,6 +74,7 @@ def figures_of(service: Service) -> dict[str, Any]:
         "in_flight": service.in_flight,
         "shed": service.shed,
         "capture": asdict(service.capture.status()),
+        "consumers": service.consumers.rows(),
     }
 
 
