@@ -1,0 +1,1 @@
+"""Materialised views: queries over datasets whose rows are kept, and kept up."""
