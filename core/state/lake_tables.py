@@ -32,10 +32,12 @@ datasets = sa.Table(
     sa.Column("bytes", _B),
     sa.Column("updated_at", _F),
     sa.Column("settings", _T, nullable=False, server_default="{}"),
+    sa.Column("metadata_version", _I),
     sa.Column("dropped_at", _F),
 )
 """`kind`: table, view (materialised), features, captures. `schema` is a list of columns
-(`name`, `type`, `nullable`, `doc`); `settings` is JSON (how it is kept up)."""
+(`name`, `type`, `nullable`, `doc`); `settings` is JSON (how it is kept up).
+`metadata_version` counts the changes of the lake's own metadata that these rows mirror."""
 
 dataset_snapshots = sa.Table(
     "dataset_snapshots",

@@ -34,6 +34,7 @@ def _lake() -> None:
         sa.Column("bytes", sa.BigInteger(), nullable=True),
         sa.Column("updated_at", sa.Float(precision=53), nullable=True),
         sa.Column("settings", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("metadata_version", sa.Integer(), nullable=True),
         sa.Column("dropped_at", sa.Float(precision=53), nullable=True),
         sa.PrimaryKeyConstraint("name"),
     )

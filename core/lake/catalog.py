@@ -1,0 +1,141 @@
+"""Opening the catalogue: SQLite embedded, PostgreSQL for a team, Glue by configuration.
+
+What differs between them is in the properties alone; everything above sees pyiceberg's
+`Catalog`. Heavy: imports pyiceberg.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from pyiceberg.catalog import Catalog, MetastoreCatalog, load_catalog
+from pyiceberg.catalog.sql import SqlCatalog
+
+from core.errors import DiskFull, OpsdeckError, StateBusy
+from core.lake.config import LakeConfig
+from core.lake.errors import LakeCorrupt, LakeUnavailable
+from core.state.store import is_disk_full, make_engine, prepare_sqlite
+
+CATALOG = "opsdeck"
+
+TABLE_PROPERTIES = {
+    "commit.retry.num-retries": "20",  # for writers that are not ours; ours retry themselves
+    "commit.retry.min-wait-ms": "10",
+    "commit.retry.max-wait-ms": "1000",
+    "commit.manifest-merge.enabled": "true",  # or each commit adds one to the list for ever
+    "commit.manifest.min-count-to-merge": "50",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "30",
+    "write.parquet.compression-codec": "zstd",
+    "write.target-file-size-bytes": str(256 << 20),
+}
+"""Of every table of ours."""
+
+# It is our own doing that a delete may match nothing, and is said in the snapshot.
+warnings.filterwarnings("ignore", "Delete operation did not match any records")
+
+
+class DatabaseCatalog(SqlCatalog):
+    """A catalogue in SQLite or PostgreSQL, over an engine that waits for other writers."""
+
+    def __init__(self, engine: sa.Engine, properties: dict[str, str]) -> None:
+        MetastoreCatalog.__init__(self, CATALOG, **properties)
+        self.engine = engine
+        try:
+            self._init_catalog()
+        except (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.IntegrityError):
+            self._init_catalog()  # another process made the tables between look and leap
+
+
+def open_catalog(config: LakeConfig) -> Catalog:
+    """The catalogue, its namespace made; raises `LakeUnavailable`, `LakeCorrupt`, `DiskFull`."""
+    with plain_errors(config):
+        properties = _properties(config)
+        if config.local:
+            _make_folder(Path(config.warehouse))
+        if config.catalog == "glue":
+            catalog = load_catalog(CATALOG, type="glue", **properties)
+        else:
+            catalog = DatabaseCatalog(_engine(config.uri), properties | {"uri": config.uri})
+        catalog.create_namespace_if_not_exists(config.namespace)
+        return catalog
+
+
+def _properties(config: LakeConfig) -> dict[str, str]:
+    return {"warehouse": config.warehouse, **config.properties}
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise LakeUnavailable(f"{folder}: the warehouse is not writable", "who owns the folder?")
+
+
+def _engine(uri: str) -> sa.Engine:
+    if not uri.startswith("sqlite"):
+        return make_engine(uri)
+    path = Path(uri.removeprefix("sqlite:///"))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": 30}
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        prepare_sqlite(connection)
+
+    return engine
+
+
+@contextmanager
+def plain_errors(config: LakeConfig) -> Iterator[None]:
+    """What libraries raise about the catalogue or the files, in one line of ours."""
+    try:
+        yield
+    except OpsdeckError:
+        raise
+    except sa.exc.SQLAlchemyError as error:
+        raise _of_database(config, error) from error
+    except OSError as error:
+        raise of_files(config, error) from error
+
+
+def _of_database(config: LakeConfig, error: sa.exc.SQLAlchemyError) -> OpsdeckError:
+    orig = getattr(error, "orig", None)
+    text = str(orig or error).splitlines()[0]
+    where = config.uri.removeprefix("sqlite:///").split("@")[-1].split("?")[0]
+    if is_disk_full(text):
+        return DiskFull(f"{where}: no room on the disk", "free some space and try again")
+    if "database is locked" in text or "lock timeout" in text:
+        return StateBusy(f"{where}: locked by another process for too long", "try again")
+    if any(words in text for words in ("malformed", "not a database", "no such table")):
+        return LakeCorrupt(
+            f"{where}: the lake's catalogue is damaged: {text}", "restore it from a backup"
+        )
+    return LakeUnavailable(f"{where}: the lake's catalogue: {text}", "can it be reached?")
+
+
+def of_files(config: LakeConfig, error: OSError) -> OpsdeckError:
+    """An error of the file system or of S3 as one of ours."""
+    text = " ".join(str(error).split())[:300]
+    if is_disk_full(text) or error.errno == 28:
+        return DiskFull(f"{config.warehouse}: no room on the disk", "free some space")
+    if isinstance(error, PermissionError):
+        return LakeUnavailable(f"{config.warehouse}: not allowed: {text}", "who owns the folder?")
+    if isinstance(error, FileNotFoundError):
+        return LakeCorrupt(f"a file of the lake is missing: {text}", "restore it from a backup")
+    return LakeUnavailable(f"{config.warehouse}: {text}", "can it be reached?")
+
+
+def close_catalog(catalog: Any) -> None:
+    """Give back its connections."""
+    engine = getattr(catalog, "engine", None)
+    if engine is not None:
+        engine.dispose()
