@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from core.errors import BadInput
 from core.pipelines import _units
 from core.pipelines._keys import NAME, OPTIONAL_DURATIONS, Key
 from core.pipelines._nodes import Map, Node, Scalar, Seq, describe
 from core.pipelines._report import Report, did_you_mean
+from core.workerbounds import MOST_WORKERS, parse_workers
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE = re.compile(r"[^.\s]+\.[^.\s]+")
@@ -168,6 +170,19 @@ def _env(report: Report, where: str, node: Node, key: Key) -> dict[str, str]:
     return found
 
 
+def _workers(report: Report, where: str, node: Node, key: Key) -> list[int]:
+    # What is written: in YAML 1.1 1:4 without quotation marks would be a number.
+    text = node.text if isinstance(node, Scalar) else ""
+    if isinstance(node, Map) and {entry.key for entry in node.entries} == {"min", "max"}:
+        ends = [node.get(name) for name in ("min", "max")]
+        text = ":".join(e.node.text for e in ends if e and isinstance(e.node, Scalar))
+    try:
+        return list(parse_workers(where, text))
+    except BadInput:
+        hint = "such as {min: 1, max: 4}, 1:4 or 2"
+        raise _Wrong(f"bounds of workers from 1 to {MOST_WORKERS}", hint) from None
+
+
 def _scalar(report: Report, where: str, node: Node, key: Key) -> Scalar:
     if not isinstance(node, Scalar) or node.value is None:
         raise _Wrong("text, a number, true or false")
@@ -194,6 +209,7 @@ _READ: dict[str, Callable[[Report, str, Node, Key], Any]] = {
     "duration": _duration,
     "memory": _memory,
     "names": _names,
+    "workers": _workers,
     "env": _env,
     "scalar": _scalar,
     "scalars": _scalars,

@@ -17,8 +17,8 @@ from core.pipelines._params import read_params
 from core.pipelines._releases import wire_release
 from core.pipelines._report import Report, did_you_mean
 from core.pipelines._steps import Draft, read_step
-from core.pipelines._units import MAX_SECONDS
 from core.pipelines._wiring import Known, known_steps, needs_of, wire
+from core.units import MAX_SECONDS
 
 FOLDER = "pipelines"
 MAX_STEPS = 500

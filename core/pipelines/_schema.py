@@ -13,8 +13,9 @@ from core.domain.analysis import (
     OnBreach,
 )
 from core.pipelines import _keys as k
-from core.pipelines._units import DURATION_PATTERN, SIZE_PATTERN
 from core.releases.presets import CATALOGUE
+from core.units import DURATION_PATTERN, SIZE_PATTERN
+from core.workerbounds import MOST_WORKERS
 
 _SCALAR = {"type": ["string", "number", "boolean"]}
 _FORMS: dict[str, dict[str, Any]] = {
@@ -42,6 +43,21 @@ _FORMS: dict[str, dict[str, Any]] = {
         "anyOf": [
             {"type": "number", "minimum": 0, "maximum": 100},
             {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*%\s*$"},
+        ]
+    },
+    "workers": {
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": MOST_WORKERS},
+            {"type": "string", "pattern": r"^\s*[0-9]+\s*([:-]\s*[0-9]+\s*)?$"},
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["min", "max"],
+                "properties": {
+                    "min": {"type": "integer", "minimum": 1, "maximum": MOST_WORKERS},
+                    "max": {"type": "integer", "minimum": 1, "maximum": MOST_WORKERS},
+                },
+            },
         ]
     },
     "any": {"type": ["number", "string"]},
@@ -72,6 +88,7 @@ def json_schema() -> dict[str, Any]:
         **top,
         "definitions": {
             "param": _param(),
+            "workers": _FORMS["workers"],
             "stages": {"type": "array", "minItems": 1, "items": _stage()},
             "alarms": {"type": ["array", "null"], "maxItems": 10, "items": _alarm()},
             "analysis": {"anyOf": [{"type": "null"}, _analysis()]},
@@ -131,6 +148,7 @@ def _strategy() -> dict[str, Any]:
         "analysis": {"$ref": "#/definitions/analysis"},
         "on_breach": {"enum": [*OnBreach]},
         "keep": _FORMS["duration"],
+        "workers": {"$ref": "#/definitions/workers"},
     }
     own = {"type": "object", "additionalProperties": False, "required": ["steps"]}
     mappings = [{**own, "properties": {"steps": steps, **common}}]
