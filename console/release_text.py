@@ -33,6 +33,12 @@ def change_text(session: Session, preview: ChangePreview) -> str:
     return "\n\n".join([*parts, "nothing was done"])
 
 
+def workers_words(bounds: tuple[int, int]) -> str:
+    """Bounds of workers: `2`, or `1 to 4`."""
+    low, high = bounds
+    return str(low) if low == high else f"{low} to {high}"
+
+
 def _lines(session: Session, title: str, lines: tuple[str, ...]) -> str:
     return "\n".join([heading(session, title), *(f"  {line}" for line in lines)])
 
@@ -58,10 +64,8 @@ def plan_text(session: Session, plan: ReleasePlan) -> str:
         marks = tuple(" (dry run)" * m.dry_run for m in plan.analysis.metrics)
         lines = tuple(a + b for a, b in zip(metrics, marks, strict=True))
         parts.append(_lines(session, f"compared, alpha {plan.analysis.alpha:g}", lines))
-    parts.append(
-        block(
-            session,
-            [("on a breach", str(plan.on_breach)), ("kept loaded", lasting(plan.keep_seconds))],
-        )
-    )
+    facts = [("on a breach", str(plan.on_breach)), ("kept loaded", lasting(plan.keep_seconds))]
+    if plan.workers is not None:
+        facts.append(("workers", f"{workers_words(plan.workers)} in each server"))
+    parts.append(block(session, facts))
     return "\n\n".join(parts)

@@ -16,8 +16,10 @@ from console.invoking import TOKEN_VARIABLE, read_token
 from console.moments import size_of
 from console.output import emit
 from console.release_text import change_text
+from console.schedule_file import read_schedule
 from console.session import Session, pass_session
 from core.errors import BadInput
+from core.workerbounds import parse_workers
 
 
 def attach(group: click.Group) -> None:
@@ -38,6 +40,17 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--max-connections", type=int, help="Open at once in each server."),
         click.option("--max-concurrency", type=int, help="Answered at once by each server."),
         click.option("--max-body", metavar="SIZE", help="Of a request: 8MiB."),
+        click.option(
+            "--schedule",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Other bounds in windows of the week: a YAML list.",
+        ),
+        click.option("--target-per-worker", type=number, help="Requests aimed at for each."),
+        click.option(
+            "--max-workers", type=int, help="A variant's threads in each server, at most."
+        ),
+        click.option("--min-workers", type=int, help="And at least."),
         click.option("--target-in-flight", type=number, help="Aimed at in each server."),
         click.option("--max-servers", type=int, help="At most so many server processes."),
         click.option("--min-servers", type=int, help="At least so many server processes."),
@@ -59,7 +72,19 @@ def _read(given: dict[str, Any]) -> dict[str, Any]:
         found["max_body"] = size_of("--max-body", found["max_body"])
     if "capture_cap" in found:
         found["capture_bytes"] = size_of("--capture-cap", found.pop("capture_cap"))
+    if "schedule" in found:
+        found["schedule"] = read_schedule(found["schedule"])
     return found
+
+
+def _of_variant(text: str) -> tuple[int, tuple[int, int] | None]:
+    """`r7=1:4` as the revision and its bounds; `r7=` is none of its own."""
+    name, equals, bounds = text.partition("=")
+    number = name.strip().removeprefix("r")
+    if not equals or not (number.isascii() and number.isdigit()):
+        raise BadInput(f"--variant-workers {text}: not rN=MIN:MAX", "for example: r7=1:4")
+    told = bounds.strip()
+    return int(number), parse_workers(f"--variant-workers {text}", told) if told else None
 
 
 @click.command("create", cls=Verb)
@@ -95,19 +120,36 @@ def create(
 @click.command("configure", cls=Verb)
 @click.argument("name")
 @click.option("--no-token", is_flag=True, help="Ask clients for no token any more.")
+@click.option("--no-schedule", is_flag=True, help="The same bounds all week.")
+@click.option(
+    "--variant-workers",
+    "of_variants",
+    multiple=True,
+    metavar="rN=MIN:MAX",
+    help="Workers of one variant; rN= for the endpoint's again.",
+)
 @_settings
 @pass_session
 def configure(
-    session: Session, name: str, no_token: bool, token_file: Path | None, **given: Any
+    session: Session,
+    name: str,
+    no_token: bool,
+    no_schedule: bool,
+    of_variants: tuple[str, ...],
+    token_file: Path | None,
+    **given: Any,
 ) -> None:
     """Change how an endpoint serves; what is left out stays. At once where it runs."""
+    if no_schedule and given.get("schedule") is not None:
+        raise BadInput("--no-schedule and --schedule exclude each other")
     if no_token and token_file is not None:
         raise BadInput("--no-token and --token-file exclude each other")
     token = "" if no_token else None if token_file is None else read_token(token_file)
-    settings = _read(given)
-    if not settings and token is None:
+    settings = _read(given) | ({"schedule": ()} if no_schedule else {})
+    workers = dict(_of_variant(text) for text in of_variants)
+    if not settings and token is None and not workers:
         raise BadInput("nothing to change", "see: opsdeck endpoints configure --help")
-    found = session.ops().endpoints.configure(name, token=token, settings=settings)
+    found = session.ops().endpoints.configure(name, token=token, settings=settings, workers=workers)
     emit(session, found, lambda: endpoint_text(session, found))
 
 

@@ -17,9 +17,11 @@ from console.session import Session, pass_session
 from console.strategy_options import read_strategy, strategy_of
 from core.domain.release import lasting
 from core.errors import BadInput
+from core.workerbounds import parse_workers
 
 if TYPE_CHECKING:
     from core.domain.preview import ChangePreview
+    from core.domain.release import ReleasePlan
     from core.releases.presets import Option
 
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would happen; do nothing.")
@@ -54,6 +56,9 @@ def attach(group: click.Group) -> None:
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Of the strategy.")
 @click.option("--step", "steps", multiple=True, metavar="STEP", help="A step of the strategy.")
 @click.option(
+    "--workers", metavar="MIN:MAX", help="Bounds of its workers in each server (default: 1)."
+)
+@click.option(
     "--port", type=click.IntRange(1, 65535), help="Port of a new endpoint (default: a free one)."
 )
 @click.option("--environment", metavar="NAME", help="Of a new endpoint (default: the workspace's).")
@@ -71,6 +76,7 @@ def deploy(
     strategy: str | None,
     settings: tuple[str, ...],
     steps: tuple[str, ...],
+    workers: str | None,
     port: int | None,
     environment: str | None,
     override: bool,
@@ -91,10 +97,11 @@ def deploy(
     """
     _check_timeout(timeout, wait or watch)
     written = strategy_of(strategy, settings, steps)
+    bounds = None if workers is None else parse_workers("--workers", workers)
     ops = session.ops()
     if dry_run:
         preview = ops.endpoints.preview_deploy(
-            name, model, version, strategy=written, environment=environment
+            name, model, version, strategy=written, workers=bounds, environment=environment
         )
         _show(session, preview)
         return
@@ -108,6 +115,7 @@ def deploy(
         model,
         version,
         strategy=written,
+        workers=bounds,
         port=port or 0,
         environment=environment,
         override=override,
@@ -252,30 +260,61 @@ def rollback(
     show_default=True,
     help="In whose words: sagemaker gives the DeploymentConfig of UpdateEndpoint.",
 )
+@click.option("--workers", metavar="MIN:MAX", help="Bounds of the new version's workers.")
+@click.option("--endpoint", metavar="NAME", help="With this endpoint's workers and schedule.")
+@click.option("--variant", metavar="NAME", help="Its name there [default: AllTraffic].")
 @pass_session
-def plan(session: Session, strategy: str | None, settings: tuple[str, ...], target: str) -> None:
+def plan(
+    session: Session,
+    strategy: str | None,
+    settings: tuple[str, ...],
+    target: str,
+    workers: str | None,
+    endpoint: str | None,
+    variant: str | None,
+) -> None:
     """Show a strategy: its steps, what is watched, and the same in SageMaker's words.
 
-    Without an argument the presets and their settings. Needs no workspace.
+    Without an argument the presets and their settings. Needs no workspace, but for --endpoint.
+    Where workers follow the load, SageMaker's words have the requests for its auto scaling
+    beside the DeploymentConfig.
     """
-    from core.releases.strategy import parse_plan
+    from core.releases.strategy import parse_plan, with_workers
 
+    if target != "sagemaker" and (endpoint or variant):
+        raise BadInput("--endpoint and --variant go with --for sagemaker")
+    bounds = None if workers is None else parse_workers("--workers", workers)
     if strategy is None:
         _presets(session)
         return
     written = strategy_of(strategy, settings, ()) if settings else read_strategy(strategy)
-    found = parse_plan(written)
+    found = with_workers(parse_plan(written), bounds)
     if target == "opsdeck":
         emit(session, found, lambda: plan_text(session, found))
         return
+    _for_sagemaker(session, found, endpoint, variant or "AllTraffic")
+
+
+def _for_sagemaker(
+    session: Session, found: ReleasePlan, endpoint: str | None, variant: str
+) -> None:
     import json
 
     from core.releases.sagemaker import deployment_config, left_out
+    from core.releases.sagemakerscaling import scaling
+    from core.serving.config import EndpointConfig
 
+    settings = EndpointConfig() if endpoint is None else session.ops().endpoints.config(endpoint)
+    number = variant.removeprefix("r")
+    revision = int(number) if variant != number and number.isdigit() else None
     config = deployment_config(found)
-    for remark in left_out(found):
+    scaled = scaling(found.workers, settings, endpoint or "ENDPOINT", variant, revision)
+    for remark in left_out(found, scaled is not None):
         session.say(remark)
-    emit(session, config, lambda: json.dumps(config, indent=2))
+    if scaled is not None and endpoint is None:
+        session.say("ENDPOINT stands for the endpoint's name: add --endpoint NAME")
+    shown = config if scaled is None else {"DeploymentConfig": config, **scaled}
+    emit(session, shown, lambda: json.dumps(shown, indent=2))
 
 
 def _default(option: Option) -> str:

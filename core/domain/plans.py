@@ -35,6 +35,7 @@ def plan_from_json(text: str) -> ReleasePlan:
         analysis=_analysis(data["analysis"]),
         on_breach=OnBreach(data["on_breach"]),
         keep_seconds=data["keep_seconds"],
+        workers=_bounds(data.get("workers")),
     )
 
 
@@ -51,6 +52,10 @@ def is_watched(plan: ReleasePlan) -> bool:
 
 def _steps(rows: Sequence[Mapping[str, Any]]) -> tuple[StrategyStep, ...]:
     return tuple(StrategyStep(**row) for row in rows)
+
+
+def _bounds(data: Sequence[int] | None) -> tuple[int, int] | None:
+    return None if data is None else (data[0], data[1])
 
 
 def _alarm(row: Mapping[str, Any]) -> AlarmRule:

@@ -16,7 +16,7 @@ from core.engine.registerwork import registered_version
 from core.errors import OpsdeckError, StepFailed
 from core.releases import rows
 from core.releases.environments import PRODUCTION
-from core.releases.strategy import parse_plan
+from core.releases.strategy import parse_plan, with_workers
 from core.state import schema
 from core.state.store import Transaction
 
@@ -45,7 +45,7 @@ def create_for_step(engine: Engine, run_id: str, name: str, generation: int) -> 
                 endpoint=str(options["endpoint"]),
                 model=version["name"],
                 version=version["version"],
-                strategy=parse_plan(options["strategy"]),
+                strategy=with_workers(parse_plan(options["strategy"]), options.get("workers")),
                 port=int(options.get("port") or 0),
                 environment=_environment(plan, options),
                 reason=f"run #{run['number']}",

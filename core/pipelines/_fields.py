@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from core import units as _units
 from core.errors import BadInput
-from core.pipelines import _units
 from core.pipelines._keys import NAME, OPTIONAL_DURATIONS, Key
 from core.pipelines._nodes import Map, Node, Scalar, Seq, describe
 from core.pipelines._report import Report, did_you_mean

@@ -20,6 +20,7 @@ Form = Literal[
     "scalar",  # text, number or flag
     "scalars",  # a list of those
     "percent",  # 0 to 100, with or without the sign
+    "workers",  # {min: 1, max: 4}, 1:4 or 2 → bounds
     "any",  # a number, or text that stands for one
     "node",  # read by somebody who knows its shape
 ]
@@ -114,6 +115,7 @@ DEPLOY: Mapping[str, Key] = {
     "endpoint": Key("name", "Name of the endpoint; the model's name by default."),
     "environment": Key("name", "Where a new endpoint belongs; that of the gate by default."),
     "strategy": Key("node", "A preset's name, a list of steps, or a mapping with either."),
+    "workers": Key("workers", "Bounds of its workers in each server: {min: 1, max: 4}."),
     "port": Key("whole", "Port of a new endpoint; a free one by default.", least=1, most=65535),
     "register": Key("name", "The register step whose version is deployed, if there are several."),
 }

@@ -58,13 +58,16 @@ def deployment_config(plan: ReleasePlan) -> dict[str, Any]:
     }
 
 
-def left_out(plan: ReleasePlan) -> tuple[str, ...]:
-    """What of a plan that SageMaker takes is not in its DeploymentConfig, in words."""
+def left_out(plan: ReleasePlan, scaled: bool = False) -> tuple[str, ...]:
+    """What of a plan that SageMaker takes is not in its DeploymentConfig, in words;
+    `scaled`: the requests for auto scaling are beside it."""
     remarks = ["the alarms are named: they have to exist in CloudWatch under these names"]
     if plan.analysis.metrics:
         remarks.append("the comparison of the arms is left out: SageMaker heeds alarms only")
     if quiet := [alarm.name for alarm in plan.alarms if alarm.dry_run]:
         remarks.append(f"alarms in dry run are left out: {', '.join(quiet)}")
+    if scaled:
+        remarks.append("a worker is an instance there: a thread cannot be had by itself")
     return tuple(remarks)
 
 

@@ -3,7 +3,8 @@
     strategy: canary
     strategy: [{set_weight: 10}, {bake: 5m}, {set_weight: 100}]
     strategy: {preset: canary, weight: 20, bake: 10m, on_breach: freeze}
-    strategy: {steps: [...], alarms: [...], analysis: {...}, on_breach: rollback, keep: 1h}
+    strategy: {steps: [...], alarms: [...], analysis: {...}, on_breach: rollback, keep: 1h,
+               workers: {min: 1, max: 4}}
 
 A list that only sets weights and pauses is watched by nothing. Any other strategy that does
 not name its alarms or its analysis has the default ones; `alarms: []` is none.
@@ -12,6 +13,7 @@ not name its alarms or its analysis has the default ones; `alarms: []` is none.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from core.domain.analysis import AnalysisPlan, OnBreach
@@ -38,7 +40,7 @@ DEFAULT_STRATEGY = (
 """A canary of 10 %, then half, each for half a minute: where nothing depends on it."""
 
 DEFAULT_PLAN = ReleasePlan(DEFAULT_STRATEGY, name="quick", alarms=DEFAULT_ALARMS)
-_COMMON = ("alarms", "analysis", "on_breach", "keep")
+_COMMON = ("alarms", "analysis", "on_breach", "keep", "workers")
 _UNWATCHED = ("set_weight", "pause")
 
 Written = str | Sequence[Any] | Mapping[str, Any]
@@ -51,6 +53,11 @@ def parse_plan(data: Any) -> ReleasePlan:
         hint = next((problem.hint for problem in problems if problem.hint), "")
         raise BadInput("; ".join(problem.words() for problem in problems), hint)
     return plan
+
+
+def with_workers(plan: ReleasePlan, bounds: Sequence[int] | None) -> ReleasePlan:
+    """The plan with these bounds for the new version's workers; `None` leaves its own."""
+    return plan if bounds is None else replace(plan, workers=(bounds[0], bounds[1]))
 
 
 def parse_strategy(items: Sequence[Mapping[str, Any]]) -> tuple[StrategyStep, ...]:
@@ -93,6 +100,8 @@ def _mapping(problems: Problems, data: Mapping[str, Any]) -> ReleasePlan:
     if "keep" in data:
         keep = values.seconds(problems, "strategy.keep", data["keep"])
         read |= {} if keep is None else {"keep_seconds": keep}
+    if "workers" in data:
+        read["workers"] = values.workers(problems, "strategy.workers", data["workers"])
     plan = ReleasePlan(steps, name=name, **read)
     _check(problems, plan)
     return plan

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.errors import BadInput
+from core.workerbounds import MOST_WORKERS, parse_workers
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhdw])")
 _DURATION = re.compile(r"\s*(?:\d+(?:\.\d+)?\s*(?:ms|[smhdw])\s*)+")
@@ -102,6 +105,22 @@ def seconds(problems: Problems, where: str, value: Any, least: float = 0.0) -> f
         problems.add(where, f"at least {least:g} s, not {shown(value)}")
         return None
     return total
+
+
+def workers(problems: Problems, where: str, value: Any) -> tuple[int, int] | None:
+    """Bounds of a variant's workers: `{min: 1, max: 4}`, `1:4`, or a number for always so
+    many; `None`, noted, for anything else."""
+    if isinstance(value, Mapping) and set(value) == {"min", "max"}:
+        value = f"{value['min']}:{value['max']}"
+    try:
+        return parse_workers(where, value if isinstance(value, str) else str(int(value)))
+    except (BadInput, TypeError, ValueError, OverflowError):
+        problems.add(
+            where,
+            f"bounds from 1 to {MOST_WORKERS}, not {shown(value)}",
+            "for example: {min: 1, max: 4}, or “1:4” in quotation marks",
+        )
+        return None
 
 
 def text(problems: Problems, where: str, value: Any) -> str | None:

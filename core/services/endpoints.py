@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from core.domain.analysis import DisagreementSummary
@@ -14,6 +14,7 @@ from core.reads import releases as _releases
 from core.services import endpointview
 from core.services.releases import ReleasesService
 from core.services.rules import check_config, check_name, check_token
+from core.serving.bounds import ScheduledBounds
 from core.serving.config import EndpointConfig
 from core.serving.control import EndpointControl
 from core.serving.records import InvokeReply
@@ -72,16 +73,33 @@ class EndpointsService(ReleasesService):
         return self.get(name)
 
     def configure(
-        self, name: str, *, token: str | None = None, settings: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        *,
+        token: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        workers: Mapping[int, tuple[int, int] | None] | None = None,
     ) -> Endpoint:
         """Change how an endpoint serves, at once where it runs; an empty `token` is none.
+        `workers` are bounds of variants, by revision; `None` for those of the endpoint.
 
         Raises `NotFound`, `BadInput`, and `WrongState` for what needs a restart.
         """
         self._session.refuse_when_read_only("endpoints configure")
-        _releases.find_endpoint(self._session.reader, name)
-        self._control(name).reconfigure(lambda before: _config(before, token, settings or {}))
-        changed = dict(settings or {})
+        known = {r.revision for r in _releases.find_endpoint(self._session.reader, name).revisions}
+        if unknown := sorted(set(workers or ()) - known):
+            raise BadInput(f"endpoint {name} has no variant r{unknown[0]}")
+
+        def change(before: EndpointConfig) -> EndpointConfig:
+            after = _config(before, token, settings or {})
+            for revision, bounds in (workers or {}).items():
+                after = after.with_workers(revision, bounds)
+            return after
+
+        self._control(name).reconfigure(change)
+        changed = {key: _plain(value) for key, value in (settings or {}).items()}
+        if workers:
+            changed["workers"] = {f"r{key}": bounds for key, bounds in workers.items()}
         with self._session.change("endpoints configure") as tx:
             if token is not None:
                 changed["token"] = "changed" if token else "none"
@@ -137,6 +155,13 @@ class EndpointsService(ReleasesService):
 
     def _live(self, endpoint: Endpoint) -> Endpoint:
         return endpointview.live(endpoint, self._control(endpoint.name))
+
+
+def _plain(value: Any) -> Any:
+    """A setting as the journal keeps it."""
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return asdict(value) if isinstance(value, ScheduledBounds) else value
 
 
 def _config(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
-from core.domain.release import Endpoint
+from core.domain.release import Endpoint, Revision
 from core.errors import EndpointUnavailable, OpsdeckError
 from core.serving.control import EndpointControl
-from core.serving.records import EndpointStats, EndpointStatus
+from core.serving.records import EndpointStats, EndpointStatus, WorkerCount
 
 VIEW_SECONDS = 1.5  # how long somebody who only looks waits for an endpoint's processes
 
@@ -55,6 +55,7 @@ def _with_status(endpoint: Endpoint, status: EndpointStatus) -> Endpoint:
         if not _answers(status):
             state, message = "degraded", "its server does not answer"
     actual = {variant.revision: variant.weight for variant in status.actual}
+    counts = {count.revision: count for count in status.workers}
     if not _answers(status):
         return replace(endpoint, status=state, message=message)
     return replace(
@@ -63,8 +64,23 @@ def _with_status(endpoint: Endpoint, status: EndpointStatus) -> Endpoint:
         message=message,
         servers=max(1, len(status.servers)),
         revisions=tuple(
-            replace(r, actual_weight=actual.get(r.revision, 0.0)) for r in endpoint.revisions
+            _with_workers(
+                replace(r, actual_weight=actual.get(r.revision, 0.0)), counts.get(r.revision)
+            )
+            for r in endpoint.revisions
         ),
+    )
+
+
+def _with_workers(revision: Revision, count: WorkerCount | None) -> Revision:
+    """The revision with its workers, where it is loaded."""
+    if count is None:
+        return revision
+    return replace(
+        revision,
+        workers=count.workers,
+        stuck_workers=count.stuck,
+        worker_bounds=(count.min_workers, count.max_workers),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from core.domain.preview import ChangePreview
@@ -15,7 +16,7 @@ from core.reads import models as _models
 from core.reads import releases as _releases
 from core.releases.presets import PRESETS
 from core.releases.rollback import roll_back
-from core.releases.strategy import DEFAULT_PLAN, Written, parse_plan
+from core.releases.strategy import DEFAULT_PLAN, Written, parse_plan, with_workers
 from core.services import previews
 from core.services.rules import check_gate, check_name
 from core.services.workers import WorkersService
@@ -60,6 +61,7 @@ class ReleasesService:
         version: str,
         *,
         strategy: Written | ReleasePlan | None = None,
+        workers: tuple[int, int] | None = None,
         port: int = 0,
         environment: str | None = None,
         override: bool = False,
@@ -67,11 +69,12 @@ class ReleasesService:
     ) -> Deployment:
         """Ask for a deployment of a model version (number or alias) by a strategy.
 
-        `strategy` is a preset's name, a list of steps or a mapping. A new endpoint belongs to
-        `environment` (default: the workspace's). Raises `NotFound`, `BadInput` (the strategy),
-        `WrongState` (another one is open), and `NotAllowed` where the version was asked
-        approval for and has none, unless `override` says to go past the gate, which the
-        journal keeps with the reason.
+        `strategy` is a preset's name, a list of steps or a mapping. `workers` bounds the new
+        version's workers in each server, whatever the strategy or the endpoint says. A new
+        endpoint belongs to `environment` (default: the workspace's). Raises `NotFound`,
+        `BadInput` (the strategy), `WrongState` (another one is open), and `NotAllowed` where
+        the version was asked approval for and has none, unless `override` says to go past the
+        gate, which the journal keeps with the reason.
         """
         from core.releases import rows
         from core.releases.endpointrows import is_deleted
@@ -80,7 +83,7 @@ class ReleasesService:
         self._session.refuse_when_read_only("endpoints deploy")
         check_name(name)
         found = _models.find_version(self._session.reader, model, version)
-        plan = self._plan(strategy, name, model, found.version)
+        plan = with_workers(self._plan(strategy, name, model, found.version), workers)
         deployment_id = new_id()
         with self._session.change("endpoints deploy") as tx:
             check_gate(tx, model, found.version, override, reason)
@@ -107,16 +110,23 @@ class ReleasesService:
         version: str,
         *,
         strategy: Written | ReleasePlan | None = None,
+        workers: tuple[int, int] | None = None,
         environment: str | None = None,
     ) -> ChangePreview:
         """What `deploy` would do; raises what it would raise, but for the gate, which is told."""
         check_name(name)
         found = _models.find_version(self._session.reader, model, version)
-        plan = self._plan(strategy, name, model, found.version)
+        plan = with_workers(self._plan(strategy, name, model, found.version), workers)
         target = self.environment_for(name, environment)
-        return previews.of_deploy(
+        preview = previews.of_deploy(
             self._session, name, model, found.version, plan, target, environment
         )
+        if plan.workers is None:
+            return preview
+        low, high = plan.workers
+        many = f"always {low}" if low == high else f"{low} to {high}, as its load asks for"
+        words = f"workers of version {found.version} in each server process: {many}"
+        return replace(preview, consequences=(*preview.consequences, words))
 
     def environment_for(self, name: str, wanted: str | None = None) -> str:
         """The environment that a deployment to this endpoint would go to."""

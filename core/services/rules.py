@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from core.domain.gate import ApprovalStatus
 from core.errors import BadInput, NotAllowed
-from core.serving.bounds import MOST_SERVERS, MOST_WORKERS
+from core.serving.bounds import MOST_SERVERS
 from core.serving.config import EndpointConfig
 from core.state.reading import Reader
+from core.workerbounds import MOST_WORKERS
 
 if TYPE_CHECKING:
     from core.state.store import Transaction

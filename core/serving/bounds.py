@@ -7,18 +7,15 @@ so one it is until somebody says so.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from core.errors import BadInput
 from core.serving.records import Record, listed
+from core.workerbounds import MOST_WORKERS
 
 MOST_SERVERS = 64
-MOST_WORKERS = 32
-_WRITTEN = re.compile(r"\s*(\d{1,4})\s*(?:[:-]\s*(\d{1,4})\s*)?")
-EXAMPLE = "MIN:MAX, such as 1:4, or one number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +101,6 @@ def check_variants(where: str, rows: Iterable[VariantWorkers]) -> None:
         seen.add(row.revision)
         name = f"{where}variants: r{row.revision}: min_workers"
         check_pair(name, row.min_workers, "max_workers", row.max_workers, MOST_WORKERS)
-
-
-def parse_workers(where: str, text: str) -> tuple[int, int]:
-    """The bounds in `1:4`, `1-4` or `2` (always two). Raises `BadInput` that begins with
-    `where`."""
-    found = _WRITTEN.fullmatch(text)
-    low, high = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not 1 <= low <= high <= MOST_WORKERS:
-        raise BadInput(
-            f"{where}: {text!r} is not bounds of workers within 1 to {MOST_WORKERS}", EXAMPLE
-        )
-    return low, high
 
 
 def is_whole(value: Any) -> bool:

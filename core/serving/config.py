@@ -14,7 +14,6 @@ from typing import Any
 from core.errors import BadInput, StateCorrupt
 from core.serving.bounds import (
     MOST_SERVERS,
-    MOST_WORKERS,
     ScheduledBounds,
     VariantWorkers,
     check_pair,
@@ -23,6 +22,7 @@ from core.serving.bounds import (
     named,
 )
 from core.serving.records import Record, listed
+from core.workerbounds import MOST_WORKERS
 
 FILE = "config.json"
 

@@ -31,14 +31,18 @@ def arm_lines(endpoint: Endpoint, width: int, *, brief: bool = False) -> list[Li
         hidden -= {
             r for r, found in roles.items() if found.word in ("champion", "candidate", "shadow")
         }
-    lines = [_titles(width)]
+    workers = width >= WIDE and any(_follows_load(r) for r in endpoint.revisions)
+    lines = [_titles(width, workers)]
     order = {"champion": 0, "candidate": 1, "shadow": 1}
     for revision in sorted(
         endpoint.revisions, key=lambda one: order.get(roles[one.revision].word, 2)
     ):
         if revision.revision not in hidden:
             stats = endpoint.stats.get(revision.revision)
-            lines.append(_arm(revision, roles[revision.revision], stats, width))
+            line = _arm(revision, roles[revision.revision], stats, width, workers)
+            if workers:
+                line.append(_workers(revision, endpoint.servers))
+            lines.append(crop(line, width))
     if hidden and not brief:
         earlier = plural(len(hidden), "earlier revision")
         lines.append([(f"  · {earlier}", "faint")])
@@ -72,24 +76,40 @@ def _just_taken_back(endpoint: Endpoint) -> bool:
     return states.get(analysis.candidate) in ("canary", "stable")
 
 
-def _titles(width: int) -> Line:
+def _titles(width: int, workers: bool) -> Line:
     wide = width >= WIDE
-    bar = _bar(width)
+    bar = _bar(width, workers)
     titles = [fit(" ARMS", 15), fit("REV", 5) if wide else "", fit("V", 5)]
     titles += [fit("SET", 6, "right"), fit("ACTUAL", 8, "right")]
     titles += [" " * (bar + 1), fit("RPS", 8, "right"), fit("ERRORS", 9, "right")]
     titles += [fit("P50", 9, "right") if wide else "", fit("P99", 9, "right")]
     titles += [fit("FLIGHT", 8, "right"), fit("REQUESTS", 10, "right") if wide else ""]
+    titles += [fit("WORKERS", 9, "right") if workers else ""]
     return crop([(titles[0], "head"), ("".join(titles[1:]), "faint")], width)
 
 
-def _bar(width: int) -> int:
+def _bar(width: int, workers: bool) -> int:
     """Columns of the bar of an arm's actual weight."""
-    return min(24, width - 94) if width >= WIDE else 8
+    return max(4, min(24, width - 94 - 9 * workers)) if width >= WIDE else 8
 
 
-def _arm(revision: Revision, tag: Sign, stats: Mapping[str, Any] | None, width: int) -> Line:
-    wide, bar = width >= WIDE, _bar(width)
+def _follows_load(revision: Revision) -> bool:
+    """Whether a revision may have more than one worker in a server."""
+    return revision.worker_bounds is not None and revision.worker_bounds[1] > 1
+
+
+def _workers(revision: Revision, servers: int) -> Piece:
+    """How many there are and may be in all servers; a warning where the model keeps some."""
+    if revision.workers is None or revision.worker_bounds is None:
+        return fit("—", 9, "right"), "faint"
+    told = f"{revision.workers}/{revision.worker_bounds[1] * servers}"
+    return fit(told, 9, "right"), "warn" if revision.stuck_workers else "dim"
+
+
+def _arm(
+    revision: Revision, tag: Sign, stats: Mapping[str, Any] | None, width: int, workers: bool
+) -> list[Piece]:
+    wide, bar = width >= WIDE, _bar(width, workers)
     line: list[Piece] = [
         (f"  {tag.glyph} {fit(tag.word, 11)}", tag.style),
         (fit(str(revision.revision), 5) if wide else "", "dim"),
@@ -103,7 +123,7 @@ def _arm(revision: Revision, tag: Sign, stats: Mapping[str, Any] | None, width: 
         off = abs(actual - revision.weight) > 1.0
         line.append((fit(percent(actual), 8, "right"), "warn" if off else "text"))
         line += [(" ", "text"), *gauge(actual / 100, bar, tag.style)]
-    return crop([*line, *_traffic(stats, wide=wide)], width)
+    return [*line, *_traffic(stats, wide=wide)]
 
 
 def _traffic(stats: Mapping[str, Any] | None, *, wide: bool) -> Sequence[Piece]:
