@@ -122,11 +122,13 @@ ingests = sa.Table(
     sa.Column("files", _T, nullable=False, server_default="[]"),
     sa.Column("message", _T, nullable=False, server_default=""),
     sa.Column("run_id", _T),
+    sa.Column("holder", _T),
     sa.Index("ingests_dataset", "dataset", "at"),
     sa.Index("ingests_state", "state"),
 )
 """Batches on their way into a dataset: `kind` batch, stream, replay; `state` open, done,
-failed, quarantined. The row is there before the commit, whose snapshot carries its id."""
+failed, quarantined. The row is there before the commit, whose snapshot carries its id; while it
+is open, `holder` says whose it is: host, pid and that process's start."""
 
 ingested_files = sa.Table(
     "ingested_files",

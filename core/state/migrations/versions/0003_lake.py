@@ -117,6 +117,7 @@ def _ingest() -> None:
         sa.Column("files", sa.Text(), server_default="[]", nullable=False),
         sa.Column("message", sa.Text(), server_default="", nullable=False),
         sa.Column("run_id", sa.Text(), nullable=True),
+        sa.Column("holder", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ingests_dataset", "ingests", ["dataset", "at"], unique=False)
