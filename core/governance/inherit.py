@@ -1,0 +1,77 @@
+"""Labels that go with the data: what is derived from a labelled column carries its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from core.domain.governance import Label
+from core.ids import new_id
+from core.reads.governance import read_policy
+from core.session import Session
+
+Sources = Mapping[str, Sequence[tuple[str, str]]]
+
+
+def inherited(
+    target: str, sources: Sources, labels: Mapping[str, Sequence[Label]]
+) -> dict[tuple[str, str], str]:
+    """The labels that `target` gets: (column, tag) to where each comes from.
+
+    `labels` maps a source dataset to its labels. A column gets those of the columns that it was
+    made of and those of their whole datasets; one made of nobody knows which columns (an empty
+    name) gets all of that dataset's.
+    """
+    found: dict[tuple[str, str], str] = {}
+    for column, pairs in sources.items():
+        for dataset, source in pairs:
+            if dataset == target:
+                continue
+            for label in labels.get(dataset, ()):
+                if not source or not label.column or label.column == source:
+                    origin = label.origin or f"{dataset}.{label.column or source}".rstrip(".")
+                    found.setdefault((column, label.tag), origin)
+    return found
+
+
+def inherit_rows(session: Session, target: str, sources: Sources) -> int:
+    """Write them, each once, and close the target where a source is closed."""
+    import sqlalchemy as sa
+
+    from core.state.lake_tables import dataset_tags, grants
+
+    names = sorted({dataset for pairs in sources.values() for dataset, _ in pairs} - {target})
+    policies = {name: read_policy(session.reader, name) for name in names}
+    wanted = inherited(target, sources, {name: each.labels for name, each in policies.items()})
+    mine = read_policy(session.reader, target)
+    closing = [name for name in names if policies[name].governed] if not mine.governed else []
+    have = {(label.column, label.tag) for label in mine.labels}
+    new = {key: origin for key, origin in wanted.items() if key not in have}
+    if not new and not closing:
+        return 0
+    with session.change("data inherit") as tx:
+        for (column, tag), origin in new.items():
+            row = {"dataset": target, "column_name": column, "tag": tag}
+            exists = sa.select(dataset_tags.c.tag).filter_by(**row)
+            if tx.row(exists) is None:
+                tx.execute(
+                    dataset_tags.insert().values(**row, origin=origin, at=tx.now, by=tx.actor)
+                )
+        owner = mine.owner or tx.actor
+        if closing and tx.row(sa.select(grants.c.id).filter_by(dataset=target)) is None:
+            tx.execute(
+                grants.insert().values(
+                    id=new_id(),
+                    dataset=target,
+                    principal=owner,
+                    action="manage",
+                    at=tx.now,
+                    by=tx.actor,
+                )
+            )
+        tx.journal(
+            "data.inherit",
+            f"dataset/{target}",
+            labels=[f"{column}: {tag} of {origin}" for (column, tag), origin in new.items()],
+            closed_like=closing,
+        )
+    return len(new)
