@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from console.release_text import workers_words
 from console.session import Session
 from console.tables import Column, block, heading, table
+from console.touched_text import consumers_text, touched_facts
 from console.words import Cell, number, state, when
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def endpoint_text(session: Session, endpoint: Endpoint) -> str:
         parts.append(_deployment(session, endpoint.deployment))
     if endpoint.analysis is not None:
         parts.append(_analysis(session, endpoint.analysis))
+    if any(one.requests for one in endpoint.consumers):
+        parts.append(consumers_text(session, endpoint.consumers))
     if endpoint.history:
         parts.append(f"{heading(session, 'deployments')}\n{_history(session, endpoint.history)}")
     if endpoint.receipts:
@@ -279,7 +282,8 @@ def receipt_text(session: Session, receipt: Receipt) -> str:
 
 
 def preview_text(preview: RollbackPreview) -> str:
-    """What a rollback would do, in one line."""
+    """What a rollback would do: a sentence, and a line each for what else it touches."""
+    facts = touched_facts(preview.features, preview.consumers)
     moves = f"; {', '.join(preview.aliases)}" if preview.aliases else ""
     cold = "" if preview.loaded else "; it has to be loaded first"
     rate = preview.requests_per_second
@@ -289,4 +293,5 @@ def preview_text(preview: RollbackPreview) -> str:
         f"{preview.endpoint} ({preview.environment}) goes from {preview.model} version"
         f" {preview.from_version} to {preview.to_model} version {preview.to_version}"
         f" with all traffic{moves}{cold}{moved}{undo}"
+        + "".join(f"\n{key}: {words}" for key, words in facts)
     )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
 from console.session import shared_options
+from core.errors import BadInput
+
+_NEGATIVE = re.compile(r"-[0-9][0-9.,]*%?")
 
 
 class UnknownCommand(click.UsageError):
@@ -27,6 +31,19 @@ class Verb(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.extend(shared_options(hidden=True))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; a negative number is told for what it is, and not for an option."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            number = next((each for each in given if _NEGATIVE.fullmatch(each)), None)
+            if number is None or not number.startswith(error.option_name):
+                raise
+            hint = f"see: {ctx.command_path} --help"
+            message = f"{number} is a negative number, which nothing here takes"
+            raise BadInput(message, hint) from None
 
 
 class Noun(click.Group):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from console.session import Session
 from console.tables import block, heading
+from console.touched_text import touched_facts
 from core.domain.release import lasting
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def change_text(session: Session, preview: ChangePreview) -> str:
         ("aliases", ", ".join(preview.aliases)),
         ("undo", preview.undo),
     ]
+    if preview.from_version is not None:  # what is new has nobody to touch
+        facts[-1:-1] = touched_facts(preview.features, preview.consumers)
     parts = [block(session, facts), _lines(session, "then", preview.consequences)]
     if preview.steps:
         parts.append(_lines(session, "steps", preview.steps))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.domain.touched import Consumer, FeatureChange
+
 
 @dataclass(frozen=True, slots=True)
 class ChangePreview:
@@ -11,7 +13,9 @@ class ChangePreview:
 
     `consequences` are sentences; `steps` what the strategy has still to do; `alarms` what is
     watched meanwhile; `aliases` moves at the end, such as `champion: v2 → v3`; `gate` how the
-    version's approval stands; `undo` the command that takes it back.
+    version's approval stands; `undo` the command that takes it back. `features` is how the inputs
+    of the version that requests come to differ, `None` where they stay with one; `consumers`
+    who has called, `None` where the endpoint did not say.
     """
 
     action: str
@@ -26,3 +30,5 @@ class ChangePreview:
     aliases: tuple[str, ...] = ()
     gate: str = ""
     undo: str = ""
+    features: FeatureChange | None = None
+    consumers: tuple[Consumer, ...] | None = None

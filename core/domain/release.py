@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from core.domain.analysis import AlarmRule, AnalysisPlan, AnalysisStatus, OnBreach
+from core.domain.touched import Consumer
 
 
 class DeploymentStatus(StrEnum):
@@ -247,6 +248,7 @@ class Endpoint:
     stats: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     analysis: AnalysisStatus | None = None
     servers: int = 1
+    consumers: tuple[Consumer, ...] = ()  # who has called; of one endpoint that is looked at
 
     @property
     def url(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.domain.touched import Consumer, FeatureChange
+
 
 @dataclass(frozen=True, slots=True)
 class RollbackPreview:
@@ -27,3 +29,5 @@ class RollbackPreview:
     deployment_id: str | None
     requests_per_second: float | None  # None where the endpoint could not say at once
     undo: str = ""  # the command that brings it there again
+    features: FeatureChange | None = None
+    consumers: tuple[Consumer, ...] | None = None  # None where the endpoint could not say at once

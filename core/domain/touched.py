@@ -71,25 +71,26 @@ class FeatureChange:
         return bool(self.added or self.gone or self.retyped)
 
     def words(self) -> str:
-        """In one line: `7 the same, + wind, - sky, hour: long → double`."""
+        """In one line: `7 inputs the same; new: wind; gone: sky; hour: long → double`."""
         if self.unknown:
             return f"not known: {self.unknown}"
+        count = f"{len(self.same)} input" + ("" if len(self.same) == 1 else "s")
         if not self.changes:
-            return f"{len(self.same)} inputs, all the same" if self.same else "none"
-        parts = [f"{len(self.same)} inputs the same"]
-        parts += [f"+ {', '.join(self.added)}"] if self.added else []
-        parts += [f"- {', '.join(self.gone)}"] if self.gone else []
+            return f"{count}, all the same" if self.same else "no inputs"
+        parts = [f"{count} the same"]
+        parts += [f"new: {', '.join(self.added)}"] if self.added else []
+        parts += [f"gone: {', '.join(self.gone)}"] if self.gone else []
         return "; ".join([*parts, *self.retyped])
 
 
 def consumer_words(consumers: tuple[Consumer, ...] | None, most: int = 3) -> str:
-    """Who has called lately, the busiest first: `2 in the last 15 min: checkout from 10.0.3.4
-    (812 requests), …`; `None` is an endpoint that did not say."""
+    """Who has called lately, the busiest first, with their requests: `2 in the last 15 min:
+    checkout from 10.0.3.4 (812), …`; `None` is an endpoint that did not say."""
     if consumers is None:
         return "not known: the endpoint does not say"
     lately = [one for one in consumers if one.requests]
     if not lately:
         return "nobody in the last 15 min"
-    shown = ", ".join(f"{one.title} ({one.requests:,} requests)" for one in lately[:most])
+    shown = ", ".join(f"{one.title} ({one.requests:,})" for one in lately[:most])
     more = f", and {len(lately) - most} more" if len(lately) > most else ""
     return f"{len(lately)} in the last 15 min: {shown}{more}"

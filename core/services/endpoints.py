@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -9,7 +10,7 @@ from typing import Any
 
 from core.domain.analysis import DisagreementSummary
 from core.domain.release import Endpoint
-from core.errors import BadInput, WrongState
+from core.errors import BadInput, OpsdeckError, WrongState
 from core.reads import releases as _releases
 from core.services import endpointview
 from core.services.releases import ReleasesService
@@ -28,8 +29,14 @@ class EndpointsService(ReleasesService):
         return tuple(self._live(e) for e in _releases.list_endpoints(self._session.reader))
 
     def get(self, name: str) -> Endpoint:
-        """One endpoint with its history and receipts; raises `NotFound`."""
-        return self._live(_releases.find_endpoint(self._session.reader, name))
+        """One endpoint with its history, its receipts and who calls; raises `NotFound`."""
+        endpoint = self._live(_releases.find_endpoint(self._session.reader, name))
+        if not endpoint.stats:
+            return endpoint  # nobody answers who could say more
+        with contextlib.suppress(OpsdeckError):  # an older supervisor counts no consumers
+            consumers = self._control(name).consumers(endpointview.VIEW_SECONDS)
+            endpoint = replace(endpoint, consumers=consumers)
+        return endpoint
 
     def config(self, name: str) -> EndpointConfig:
         """How an endpoint serves; raises `NotFound`."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from core.domain.preview import ChangePreview
 from core.domain.release import (
     DEPLOYMENT_ENDED,
@@ -256,11 +254,6 @@ def _previous_after(endpoint: Endpoint, good: Revision) -> list[str]:
     if before is None or then == f"v{before.version}":
         return []
     return [f"previous: v{before.version} → {then}"]
-
-
-def with_rate(preview: RollbackPreview, rate: float | None) -> RollbackPreview:
-    """The preview with the endpoint's requests per second."""
-    return replace(preview, requests_per_second=rate)
 
 
 def _stable(endpoint: Endpoint) -> Revision | None:

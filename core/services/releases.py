@@ -10,14 +10,15 @@ from typing import Any
 from core.domain.preview import ChangePreview
 from core.domain.release import Deployment, Receipt, ReleasePlan
 from core.domain.rollback import RollbackPreview
-from core.errors import OpsdeckError, WorkerUnavailable, WrongState
+from core.domain.touched import Consumer
+from core.errors import NotFound, WorkerUnavailable, WrongState
 from core.ids import new_id
 from core.reads import models as _models
 from core.reads import releases as _releases
 from core.releases.presets import PRESETS
 from core.releases.rollback import roll_back
 from core.releases.strategy import DEFAULT_PLAN, Written, parse_plan, with_workers
-from core.services import previews
+from core.services import previews, touched
 from core.services.rules import check_gate, check_name
 from core.services.workers import WorkersService
 from core.serving.control import EndpointControl
@@ -121,6 +122,9 @@ class ReleasesService:
         preview = previews.of_deploy(
             self._session, name, model, found.version, plan, target, environment
         )
+        with contextlib.suppress(NotFound):  # a new one has no consumers, and nothing to differ
+            endpoint = _releases.find_endpoint(self._session.reader, name)
+            preview = touched.of_change(self._session, preview, endpoint, self._glance(name)[1])
         if plan.workers is None:
             return preview
         low, high = plan.workers
@@ -231,20 +235,18 @@ class ReleasesService:
         endpoint = _releases.find_endpoint(self._session.reader, name)
         info = self._control(name).info()
         routed = bool(info and info.alive and info.variants)
-        return previews.of_change(
+        found = previews.of_change(
             action, endpoint, full=full, percent=percent, force=force, routed=routed
         )
+        return touched.of_change(self._session, found, endpoint, self._glance(name)[1])
 
     def preview_rollback(self, name: str, to_version: int | None = None) -> RollbackPreview:
         """What a rollback would move; raises `WrongState` when there is nothing to go to."""
-        # All but the rate is of the rows and the supervisor's file: what hangs must not hold
-        # up the way back.
+        # All but the rate and the consumers is of the rows and of files: what hangs must not
+        # hold up the way back.
         endpoint = _releases.find_endpoint(self._session.reader, name)
-        info = self._control(name).info()
-        found = previews.of_rollback(endpoint, info, to_version)
-        if info is None or not info.alive:
-            return found
-        return previews.with_rate(found, self._rate(name))
+        found = previews.of_rollback(endpoint, self._control(name).info(), to_version)
+        return touched.of_rollback(self._session, found, *self._glance(name))
 
     def rollback(
         self,
@@ -276,12 +278,12 @@ class ReleasesService:
     def _control(self, name: str) -> EndpointControl:
         return EndpointControl(self._session.workspace.endpoints_dir / name)
 
-    def _rate(self, name: str) -> float | None:
-        """Requests per second now, where the endpoint says so at once."""
-        try:
-            return sum(s.rps for s in self._control(name).stats(GLANCE_SECONDS).revisions)
-        except OpsdeckError:
-            return None
+    def _glance(self, name: str) -> tuple[float | None, tuple[Consumer, ...] | None]:
+        """Requests per second and who calls, where the endpoint says so at once."""
+        info = self._control(name).info()
+        if info is None or not info.alive:
+            return None, None
+        return touched.glance(self._control(name), GLANCE_SECONDS)
 
     def _open(self, tx: Any, name: str) -> Mapping[str, Any]:
         from core.releases import rows

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
+from core.domain.touched import consumer_words
 from core.errors import OpsdeckError
 from screens.background import Change
 from screens.dialogs.base import Choice, Dialog, facts, paragraph
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def preview_lines(preview: RollbackPreview, command: str, width: int) -> list[Line]:
-    """Environment, from → to, traffic, aliases, consequence."""
+    """Environment, from → to, traffic, aliases, features, consumers, undo, consequence."""
     traffic = ", ".join(f"rev {revision}: {percent(share)}" for revision, share in preview.weights)
     rps = preview.requests_per_second
     rate = "" if rps is None else f" at {short(rps)} requests/s"
@@ -41,10 +42,16 @@ def preview_lines(preview: RollbackPreview, command: str, width: int) -> list[Li
         ]),
         ("traffic now", (traffic or "none") + rate),
         ("aliases", ", ".join(preview.aliases) or "stay as they are"),
+        *([] if preview.features is None else [("features", preview.features.words())]),
+        ("consumers", consumer_words(preview.consumers, most=2)),
+        ("undo", f"deploy v{preview.from_version} again"),
     ]  # fmt: skip
     consequence = f"All requests go to v{preview.to_version} at once; none is dropped."
     if preview.deployment_id:
         consequence += f" The deployment of v{preview.from_version} ends."
+    if preview.features is not None and preview.features.needed:
+        lacking = ", ".join(preview.features.needed)
+        consequence += f" Requests without {lacking} are refused from then on."
     lines = [*facts(pairs, width), [], *paragraph(consequence, width, "warn")]
     return [*lines, [], [("$ ", "faint"), (command, "dim")]]
 

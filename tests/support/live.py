@@ -11,8 +11,11 @@ from typing import Any
 
 from core.domain.analysis import DisagreementSummary
 from core.domain.release import Endpoint, Receipt
+from core.domain.touched import Consumer
 from core.ops import Ops
 from core.services.endpoints import EndpointsService
+from tests.support.mlmodel import BIKE, write_mlmodel
+from tests.support.seed import PIPELINE
 
 STATS: dict[int, dict[str, Any]] = {
     1: {"requests": 0, "errors": 0, "rps": 0.0, "p50_ms": None, "p99_ms": None},
@@ -47,6 +50,15 @@ class LiveEndpoints(EndpointsService):
             stats=STATS,
         )
         return self.scene(shown)
+
+    def _glance(self, _name: str) -> tuple[float | None, tuple[Consumer, ...] | None]:
+        """The traffic of the seeded canary, and who sends it."""
+        now = self._session_now()
+        return 41.3, (
+            Consumer("station-planner", "10.20.4.17", 36_502, 201_114, now),
+            Consumer("python-requests/2.32.3", "10.20.8.3", 668, 13_218, now - 41),
+            Consumer("curl/8.5.0", "10.20.0.9", 3, 391, now - 700),
+        )
 
     def deploy(self, *args: Any, **more: Any) -> Any:
         """Note what was asked for, and do it."""
@@ -107,6 +119,9 @@ class LiveEndpoints(EndpointsService):
 def with_live_endpoints(ops: Ops) -> LiveEndpoints:
     """Give `ops` endpoints that answer; returns the service to look at afterwards."""
     live = LiveEndpoints(ops.session, ops.workers)
+    for version in ops.models.versions(PIPELINE):
+        inputs = BIKE | ({"wind": "double"} if version.version == 3 else {})
+        write_mlmodel(ops.workspace.state_dir / version.path, inputs)
     ops.endpoints = live
     ops.pulse = type(ops.pulse)(ops.session, live, ops.workers)
     return live

@@ -410,6 +410,12 @@ def test_a_server_that_hangs_is_rolled_back_at_once(served: Ops) -> None:
     info = control.info()
     assert info is not None and info.server_pid is not None
     with Clients(info.port) as clients:
+        preview = ops.endpoints.preview_rollback(NAME)
+        assert preview.consumers is not None and preview.features is not None
+        assert [one.title for one in preview.consumers] == ["unnamed from 127.0.0.1"]
+        called = preview.consumers[0].requests
+        assert called >= 20 and preview.requests_per_second
+        assert preview.features.words() == "1 input, all the same"
         os.kill(info.server_pid, signal.SIGSTOP)
         time.sleep(0.2)
         begun = time.monotonic()
@@ -422,6 +428,8 @@ def test_a_server_that_hangs_is_rolled_back_at_once(served: Ops) -> None:
         assert (preview.from_version, preview.to_version, preview.loaded) == (3, 2, True)
         assert preview.weights == ((3, 100.0),)
         assert time.monotonic() - begun < 1
+        assert preview.consumers is not None, "what it said last is known"
+        assert preview.consumers[0].requests >= called
         begun = time.monotonic()
         receipt = ops.endpoints.rollback(NAME, reason="it hangs")
         took = time.monotonic() - begun
@@ -679,6 +687,11 @@ def test_what_is_taken_back_leaves_one_receipt_also_where_its_author_is_killed(
     deploy(ops, models, 1, weight=40.0)
     deployment = ops.endpoints.get(NAME).deployment
     assert deployment is not None
+    answer(ops)
+    preview = ops.endpoints.preview("abort", NAME)
+    assert preview.features is not None and preview.consumers is not None
+    assert preview.features.same == ("x",)
+    assert [(one.name, one.requests) for one in preview.consumers] == [("opsdeck", 1)]
 
     def end() -> None:
         if way == "failed":

@@ -147,8 +147,7 @@ def test_in_words() -> None:
     assert consumer_words((made("a", 0),)) == "nobody in the last 15 min"
     many = consumer_words(tuple(made(name, 1200) for name in "abcd"), most=2)
     assert many == (
-        "4 in the last 15 min: a from 10.0.0.1 (1,200 requests), b from 10.0.0.1"
-        " (1,200 requests), and 2 more"
+        "4 in the last 15 min: a from 10.0.0.1 (1,200), b from 10.0.0.1 (1,200), and 2 more"
     )
 
 
