@@ -174,8 +174,8 @@ def _workers(report: Report, where: str, node: Node, key: Key) -> list[int]:
     # What is written: in YAML 1.1 1:4 without quotation marks would be a number.
     text = node.text if isinstance(node, Scalar) else ""
     if isinstance(node, Map) and {entry.key for entry in node.entries} == {"min", "max"}:
-        ends = [node.get(name) for name in ("min", "max")]
-        text = ":".join(e.node.text for e in ends if e and isinstance(e.node, Scalar))
+        ends = [entry.node for name in ("min", "max") if (entry := node.get(name)) is not None]
+        text = ":".join(end.text if isinstance(end, Scalar) else "?" for end in ends)
     try:
         return list(parse_workers(where, text))
     except BadInput:

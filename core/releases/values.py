@@ -110,11 +110,15 @@ def seconds(problems: Problems, where: str, value: Any, least: float = 0.0) -> f
 def workers(problems: Problems, where: str, value: Any) -> tuple[int, int] | None:
     """Bounds of a variant's workers: `{min: 1, max: 4}`, `1:4`, or a number for always so
     many; `None`, noted, for anything else."""
-    if isinstance(value, Mapping) and set(value) == {"min", "max"}:
-        value = f"{value['min']}:{value['max']}"
+    text = value if isinstance(value, str) else ""
+    ends = [value.get("min"), value.get("max")] if isinstance(value, Mapping) else [value]
+    if all(isinstance(end, int) and not isinstance(end, bool) for end in ends):
+        text = ":".join(map(str, ends))
     try:
-        return parse_workers(where, value if isinstance(value, str) else str(int(value)))
-    except (BadInput, TypeError, ValueError, OverflowError):
+        if isinstance(value, Mapping) and set(value) != {"min", "max"}:
+            text = ""
+        return parse_workers(where, text)
+    except BadInput:
         problems.add(
             where,
             f"bounds from 1 to {MOST_WORKERS}, not {shown(value)}",
