@@ -21,6 +21,10 @@ _KEYS = (
     "encryption",
     "keep",
     "admins",
+    "groups",
+    "masks",
+    "mask_key_file",
+    "query",
 )
 _KEEP_KEYS = ("snapshots", "days", "orphan_hours", "dropped_days")
 _CATALOGS = ("sql", "glue")
