@@ -17,6 +17,8 @@ RECENT_OVER = 2
 """Of the revisions whose time is over so many are shown; one line counts the others."""
 WIDE = 100
 """From this width on revisions, the median and all requests are shown too."""
+ROOMY = 108
+"""From this width on their workers too, where a version may have several in a server."""
 
 
 def arm_lines(endpoint: Endpoint, width: int, *, brief: bool = False) -> list[Line]:
@@ -31,7 +33,7 @@ def arm_lines(endpoint: Endpoint, width: int, *, brief: bool = False) -> list[Li
         hidden -= {
             r for r, found in roles.items() if found.word in ("champion", "candidate", "shadow")
         }
-    workers = width >= WIDE and any(_follows_load(r) for r in endpoint.revisions)
+    workers = width >= ROOMY and any(_follows_load(r) for r in endpoint.revisions)
     lines = [_titles(width, workers)]
     order = {"champion": 0, "candidate": 1, "shadow": 1}
     for revision in sorted(
@@ -90,7 +92,7 @@ def _titles(width: int, workers: bool) -> Line:
 
 def _bar(width: int, workers: bool) -> int:
     """Columns of the bar of an arm's actual weight."""
-    return max(4, min(24, width - 94 - 9 * workers)) if width >= WIDE else 8
+    return min(24, width - 94 - 9 * workers) if width >= WIDE else 8
 
 
 def _follows_load(revision: Revision) -> bool:
