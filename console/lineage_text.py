@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from core.services.lineage import Impact
 
 WORDS: Mapping[str, str] = {
-    "source": "source", "dataset": "dataset", "view": "view", "feature_view": "features",
+    "source": "source", "dataset": "dataset", "feature_view": "features",
     "run": "run", "model": "model", "endpoint": "endpoint", "capture": "captured requests",
 }  # fmt: skip
 

@@ -137,6 +137,13 @@ class WorkerAlreadyRunning(OpsdeckError):
     code = "E311"
 
 
+class ServiceUnavailable(OpsdeckError):
+    """A process that does some of the work cannot be started, or has died at it."""
+
+    code = "E312"
+    exit_status = 4
+
+
 class EndpointUnavailable(OpsdeckError):
     """An endpoint's supervisor does not answer."""
 

@@ -17,17 +17,21 @@ from core.state.version import is_older
 from core.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
+    from core.aside import Aside
     from core.services.alerts import AlertsService
     from core.services.approvals import ApprovalsService
     from core.services.audit import AuditService
     from core.services.captures import CapturesService
+    from core.services.data import DataService
     from core.services.endpoints import EndpointsService
+    from core.services.ingest import IngestService
     from core.services.labels import LabelsService
     from core.services.lineage import LineageService
     from core.services.models import ModelsService
     from core.services.pipelines import PipelinesService
     from core.services.pulse import PulseService
     from core.services.runs import RunsService
+    from core.services.views import ViewsService
     from core.services.workers import WorkersService
 
 
@@ -114,6 +118,34 @@ class Ops:
         return LineageService(self.session)
 
     @cached_property
+    def data(self) -> DataService:
+        """Datasets of the lake."""
+        from core.services.data import DataService
+
+        return DataService(self.session)
+
+    @cached_property
+    def views(self) -> ViewsService:
+        """Materialised views."""
+        from core.services.views import ViewsService
+
+        return ViewsService(self.session)
+
+    @cached_property
+    def aside(self) -> Aside:
+        """The process for what would hold a front end up."""
+        from core.aside import Aside
+
+        return Aside(self.session)
+
+    @cached_property
+    def ingest(self) -> IngestService:
+        """What comes into datasets."""
+        from core.services.ingest import IngestService
+
+        return IngestService(self.session)
+
+    @cached_property
     def audit(self) -> AuditService:
         """The journal."""
         from core.services.audit import AuditService
@@ -132,7 +164,11 @@ class Ops:
         return hash(self.session.reader.change_counter())
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and end the process aside."""
+        if "aside" in self.__dict__:
+            self.aside.close()
+        if "data" in self.__dict__:
+            self.data.close()
         self.session.close()
 
     def __enter__(self) -> Ops:

@@ -25,7 +25,7 @@ def command() -> None:
 def show(session: Session, what: str, up: bool, down: bool, depth: int) -> None:
     """Show the lineage of WHAT, both ways: [KIND/]NAME[.COLUMN].
 
-    KIND is source, dataset, view, feature_view, run, model, endpoint or capture; it can be left
+    KIND is source, dataset, feature_view, run, model, endpoint or capture; it can be left
     out where the name says enough. A model is NAME/VERSION, or NAME for its newest version.
 
     \b

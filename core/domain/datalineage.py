@@ -11,8 +11,7 @@ class NodeKind(StrEnum):
     """What a node of the graph is."""
 
     SOURCE = "source"  # a file, a glob, a bucket, a query of another database, an intake
-    DATASET = "dataset"
-    VIEW = "view"
+    DATASET = "dataset"  # a materialised view, too: its rows are in a dataset
     FEATURE_VIEW = "feature_view"
     RUN = "run"
     MODEL = "model"  # NAME/VERSION

@@ -22,11 +22,13 @@ from core.governance.inherit import inherit_rows
 from core.governance.key import mask_key
 from core.governance.plan import Plan, View
 from core.governance.policy import Standing, label_mask, standing, tags_of
-from core.reads.governance import read_policy
+from core.reads.governance import grant_of, read_policy
 from core.session import Session
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from core.state.store import Transaction
 
 
 class Source(Protocol):
@@ -113,6 +115,12 @@ class Access:
         view = self._view(name, at, who, purpose)
         with self._journalled(name, who, "read", purpose):
             return view.plan(view.shown()).schema
+
+    def sees_all(self, name: str, actor: str | None = None) -> bool:
+        """Whether the actor sees every row and every column as it is; raises `Refused`."""
+        view = self._view(name, None, actor or self.session.actor, "")
+        shown = view.shown()
+        return len(shown) == len(view.schema) and view.plan(shown).passes
 
     def _view(self, name: str, at: str | None, who: str, purpose: str) -> View:
         """What the actor sees of a dataset; raises `Refused` where that is nothing."""
@@ -245,6 +253,19 @@ class Access:
             with self.session.store().transaction(self.session.actor) as tx:
                 tx.journal("data.refused", f"dataset/{name}", **detail)
             raise
+
+
+def may_govern(tx: Transaction, config: GovernanceConfig, name: str, actor: str) -> None:
+    """Raise `Refused` where the actor may not govern the dataset, as this transaction sees it."""
+    import sqlalchemy as sa
+
+    from core.state.lake_tables import datasets, grants
+
+    owner = tx.row(sa.select(datasets.c.owner).filter_by(name=name))
+    rows = tx.rows(sa.select(grants).filter_by(dataset=name))
+    policy = Policy(name, owner["owner"] if owner else "", tuple(grant_of(row) for row in rows))
+    if not standing(policy, config, actor, tx.now).govern:
+        raise Refused(f"dataset {name}: {actor} may not govern it any more")
 
 
 def pa_schema(fields: list[Any]) -> pa.Schema:

@@ -6,7 +6,7 @@ from core.lineage._content import ContentUnreadable, hash_file, hash_tree
 from core.lineage._environment import EnvironmentLock, environment_lock
 from core.lineage._graph import Branch, Touched, downstream, touched, upstream
 from core.lineage._redact import redact_secrets, strip_credentials
-from core.lineage._sqlcolumns import LineageUnknown, SqlLineage, lineage_of_sql
+from core.lineage._sqlcolumns import LineageUnknown, SqlLineage, lineage_of_sql, tables_of
 
 __all__ = [
     "Branch",
@@ -25,6 +25,7 @@ __all__ = [
     "lineage_of_sql",
     "redact_secrets",
     "strip_credentials",
+    "tables_of",
     "touched",
     "upstream",
 ]

@@ -25,7 +25,7 @@ def edges_from(reader: Reader, node: Node) -> tuple[Edge, ...]:
 def find_node(reader: Reader, ref: str) -> Node:
     """The node that somebody means by `[KIND/]NAME[.COLUMN]`; raises `NotFound`, `BadInput`.
 
-    Without a kind the first that has the name: dataset, view, feature view, model, endpoint.
+    Without a kind the first that has the name: dataset, feature view, model, endpoint.
     """
     kind, slash, rest = ref.partition("/")
     if slash and kind in set(NodeKind):
@@ -39,7 +39,7 @@ def find_node(reader: Reader, ref: str) -> Node:
 
 
 _GUESSES = (
-    NodeKind.DATASET, NodeKind.VIEW, NodeKind.FEATURE_VIEW, NodeKind.MODEL, NodeKind.ENDPOINT,
+    NodeKind.DATASET, NodeKind.FEATURE_VIEW, NodeKind.MODEL, NodeKind.ENDPOINT,
     NodeKind.RUN, NodeKind.SOURCE, NodeKind.CAPTURE,
 )  # fmt: skip
 
@@ -88,7 +88,6 @@ def _columns_of(reader: Reader, dataset: str) -> set[str]:
 
 _TABLES: Mapping[NodeKind, str] = {
     NodeKind.DATASET: "SELECT name FROM datasets WHERE name = :name",
-    NodeKind.VIEW: "SELECT name FROM views WHERE name = :name",
     NodeKind.FEATURE_VIEW: "SELECT name FROM feature_views WHERE name = :name",
     NodeKind.MODEL: "SELECT name FROM model_versions"
     " WHERE name || '/' || CAST(version AS TEXT) = :name",

@@ -83,6 +83,44 @@ def rows_of(
     return table
 
 
+def without(connection: Any, rows: Any, keys: Sequence[str], touched: Any) -> tuple[Any, int]:
+    """The rows whose keys were not touched, and how many were."""
+    connection.register("present", rows)
+    connection.register("touched", touched)
+    listed = ", ".join(quoted(key) for key in keys)
+    kept = connection.sql(
+        f"SELECT * FROM present WHERE ({listed}) NOT IN (SELECT ({listed}) FROM touched)"
+    ).to_arrow_table()
+    connection.unregister("present")
+    connection.unregister("touched")
+    return kept, rows.num_rows - kept.num_rows
+
+
+def shared(connection: Any, rows: Any, others: Any, keys: Sequence[str]) -> int:
+    """How many rows have keys that others have too."""
+    connection.register("present", rows)
+    connection.register("others", others)
+    listed = ", ".join(quoted(key) for key in keys)
+    [(count,)] = connection.execute(
+        f"SELECT count(*) FROM present WHERE ({listed}) IN (SELECT ({listed}) FROM others)"
+    ).fetchall()
+    connection.unregister("present")
+    connection.unregister("others")
+    return int(count)
+
+
+def together(connection: Any, rows: Any, more: Any) -> Any:
+    """Both, by the names of their columns."""
+    connection.register("present", rows)
+    connection.register("others", more)
+    made = connection.sql(
+        "SELECT * FROM present UNION ALL BY NAME SELECT * FROM others"
+    ).to_arrow_table()
+    connection.unregister("present")
+    connection.unregister("others")
+    return made
+
+
 def _check_keys(connection: Any, table: Any, keys: Sequence[str]) -> None:
     if not keys:
         return
