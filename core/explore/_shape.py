@@ -73,7 +73,7 @@ def bin_edges(ordered: Floats, whole: bool) -> Floats | None:
         pad = 0.5 if whole else max(abs(low) * 1e-3, 0.5)
         return np.array([low - pad, low + pad])
     if whole and span < MOST_BINS and abs(high) < 2**50:
-        return np.arange(low - 0.5, high + 1.5)
+        return np.arange(int(span) + 2, dtype=np.float64) + (low - 0.5)
     q25, q75 = np.quantile(ordered, [0.25, 0.75])
     width = 2 * (q75 - q25) / len(ordered) ** (1 / 3)
     wanted = int(np.ceil(min(span / width, MOST_BINS))) if width > 0 else FEWEST_BINS * 3
@@ -81,8 +81,8 @@ def bin_edges(ordered: Floats, whole: bool) -> Floats | None:
     if whole and abs(high) < 2**50 and abs(low) < 2**50:
         step = max(1.0, np.ceil((span + 1) / bins))
         steps: Floats = np.arange(int(np.ceil((span + 1) / step)) + 1, dtype=np.float64)
-        return low - 0.5 + step * steps
-    edges = np.linspace(low, high, bins + 1)
+        return steps * step + (low - 0.5)
+    edges: Floats = np.linspace(low, high, bins + 1)
     return edges if np.all(np.diff(edges) > 0) else np.array([low, high])
 
 
