@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from console.endpoint_text import endpoint_text
+from console.session import Session
+from core.domain.release import Endpoint, Revision
 from tests.console.conftest import Cli
 
 WEEK = """\
@@ -163,3 +166,18 @@ def test_plans_with_workers_are_auto_scaling_in_sagemakers_words(
     assert opens["ScalableTargetAction"] == {"MinCapacity": 2, "MaxCapacity": 6}
     assert closes["ScalableTargetAction"] == {"MinCapacity": 1, "MaxCapacity": 3}
     assert cli(*mine[:-1], "nope").status == 3
+
+
+def test_workers_stand_beside_each_revision() -> None:
+    revisions = (
+        Revision("bike", 1, "demand", 1, "stable", 90.0, "d", 0.0, 90.0, 2, 0, (1, 1)),
+        Revision("bike", 2, "demand", 2, "canary", 10.0, "d", 0.0, 10.0, 5, 1, (1, 4)),
+        Revision("bike", 3, "demand", 3, "retired", 0.0, "d", 0.0),
+    )
+    endpoint = Endpoint(
+        "bike", "staging", "in_service", "127.0.0.1", 80, revisions, 0.0, 0.0, servers=2
+    )
+    text = endpoint_text(Session(), endpoint)
+    lines = [line for line in text.splitlines() if "demand" in line]
+    assert "workers" in text
+    assert ["2 (1)" in lines[0], "5 (1 to 4, 1 stuck)" in lines[1]] == [True, True]
