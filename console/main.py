@@ -23,7 +23,9 @@ COMMANDS = {
     "models": ("console.commands.models", "List models and show their versions."),
     "approvals": ("console.commands.approvals", "List, show and decide approval requests."),
     "endpoints": ("console.commands.endpoints", "Deploy, promote, roll back, invoke."),
+    "data": ("console.commands.data", "Datasets: catalogue, versions, names, upkeep."),
     "alerts": ("console.commands.alerts", "List, acknowledge and resolve alerts."),
+    "views": ("console.commands.views", "Keep queries over datasets as datasets."),
     "lineage": ("console.commands.lineage", "Show where data come from and where they go."),
     "audit": ("console.commands.audit", "List the journal and verify its chain."),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,3 +84,18 @@ class Dataset:
     settings: Mapping[str, Any] = field(default_factory=dict)
     snapshots: int = 0
     dropped_at: float | None = None
+
+
+def schema_difference(old: Iterable[Column], new: Iterable[Column]) -> tuple[str, ...]:
+    """What differs between two lists of columns: `+ new type`, `- gone type`, `~ a → b`."""
+    before = {each.name: each for each in old}
+    after = {each.name: each for each in new}
+    lines = [f"+ {name} {each.type}" for name, each in after.items() if name not in before]
+    lines += [f"- {name} {each.type}" for name, each in before.items() if name not in after]
+    for name, each in after.items():
+        was = before.get(name)
+        if was is not None and was.type != each.type:
+            lines.append(f"~ {name} {was.type} → {each.type}")
+        elif was is not None and was.nullable != each.nullable:
+            lines.append(f"~ {name} {'may be' if each.nullable else 'is never'} missing")
+    return tuple(lines)

@@ -20,6 +20,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 
 from core.errors import DiskFull, OpsdeckError, StateBusy
 from core.lake.config import LakeConfig
+from core.lake.encryption import IO_IMPL, KEY_FILE, check_marker
 from core.lake.errors import LakeCorrupt, LakeUnavailable
 from core.state.store import is_disk_full, make_engine, prepare_sqlite
 
@@ -60,6 +61,7 @@ def open_catalog(config: LakeConfig) -> Catalog:
         properties = _properties(config)
         if config.local:
             _make_folder(Path(config.warehouse))
+            check_marker(Path(config.warehouse), config.key_file)
         if config.catalog == "glue":
             catalog = load_catalog(CATALOG, type="glue", **properties)
         else:
@@ -69,7 +71,10 @@ def open_catalog(config: LakeConfig) -> Catalog:
 
 
 def _properties(config: LakeConfig) -> dict[str, str]:
-    return {"warehouse": config.warehouse, **config.properties}
+    properties = {"warehouse": config.warehouse, **config.properties}
+    if config.key_file is not None:
+        properties |= {"py-io-impl": IO_IMPL, KEY_FILE: str(config.key_file)}
+    return properties
 
 
 def _make_folder(folder: Path) -> None:

@@ -97,14 +97,22 @@ def commit(
                 raise WrongState(f"dataset {name}: was dropped and made anew meanwhile")
         if note.batch_id is not None and find_noted(current, "batch", note.batch_id):
             return current, False
+        base = current.metadata_location
         try:
             with tables.plain():
                 current.metadata.properties["commit.retry.num-retries"] = "0"  # of this copy
                 transaction = current.transaction()
                 attempt(current, transaction)
                 return transaction.commit_transaction(), True
-        except (CommitFailedException, CommitStateUnknownException, ValidationException) as error:
+        except (
+            CommitFailedException,
+            CommitStateUnknownException,
+            ValidationException,
+            ValueError,
+        ) as error:
             current = tables.load(name)
+            if isinstance(error, ValueError) and current.metadata_location == base:
+                raise  # nobody was in the way
             if find_noted(current, "commit", note.commit):
                 return current, True  # it had gone through after all
             if time.monotonic() > deadline:

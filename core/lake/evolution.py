@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
 from pyarrow import types as pt
 from pyiceberg.exceptions import ResolveError
 from pyiceberg.exceptions import ValidationError as IcebergInvalid
+from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.table.update.schema import UpdateSchema
 from pyiceberg.types import IcebergType
@@ -136,8 +136,9 @@ def iceberg_type(field_: pa.Field) -> IcebergType:
     """Iceberg's type of an Arrow field; raises `BadInput`."""
     from pyiceberg.io.pyarrow import _ConvertToIcebergWithoutIDs, visit_pyarrow
 
-    schema = visit_pyarrow(storable(pa.schema([field_])), _ConvertToIcebergWithoutIDs())
-    return schema.fields[0].field_type
+    found = visit_pyarrow(storable(pa.schema([field_])), _ConvertToIcebergWithoutIDs())
+    assert isinstance(found, Schema)
+    return found.fields[0].field_type
 
 
 def edit(
@@ -172,18 +173,3 @@ def edit(
             update.update_column(_path(column), doc=text)
     except (ValueError, IcebergInvalid, ResolveError) as error:
         raise BadInput(f"dataset {name}: {' '.join(str(error).split())[:200]}") from error
-
-
-def difference(old: Iterable[Any], new: Iterable[Any]) -> tuple[str, ...]:
-    """What differs between two lists of columns, in words."""
-    before = {each.name: each for each in old}
-    after = {each.name: each for each in new}
-    lines = [f"+ {name} {each.type}" for name, each in after.items() if name not in before]
-    lines += [f"- {name} {each.type}" for name, each in before.items() if name not in after]
-    for name, each in after.items():
-        was = before.get(name)
-        if was is not None and was.type != each.type:
-            lines.append(f"~ {name} {was.type} → {each.type}")
-        elif was is not None and was.nullable != each.nullable:
-            lines.append(f"~ {name} {'may be' if each.nullable else 'never'} missing")
-    return tuple(lines)

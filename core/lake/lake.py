@@ -13,10 +13,11 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 from pyiceberg.exceptions import TableAlreadyExistsError
+from pyiceberg.schema import assign_fresh_schema_ids
 from pyiceberg.table import Table
 
 from core.domain.dataset import Dataset, Snapshot
@@ -28,6 +29,7 @@ from core.lake.changes import appended_between
 from core.lake.commits import Note, commit, find_noted
 from core.lake.errors import DatasetExists
 from core.lake.expressions import row_filter, selection
+from core.lake.keeping import KeepingMixin
 from core.lake.mirror import mirror
 from core.lake.naming import NamingMixin
 from core.lake.partitions import partition_spec
@@ -38,10 +40,10 @@ from core.reads import datasets as _reads
 from core.session import Session
 from core.state.lake_tables import datasets
 
-Rows = pa.Table | pa.RecordBatchReader
+Rows: TypeAlias = pa.Table | pa.RecordBatchReader
 
 
-class Lake(NamingMixin):
+class Lake(NamingMixin, KeepingMixin):
     """One workspace's lake, in a session's name."""
 
     def __init__(self, session: Session) -> None:
@@ -75,7 +77,7 @@ class Lake(NamingMixin):
         location = f"{self.tables.config.warehouse}/{name}-{uuid.uuid4().hex[:12]}"
         with self.tables.plain():
             catalog = self.tables.catalog
-            made = catalog._convert_schema_if_needed(arrow)
+            made = assign_fresh_schema_ids(catalog._convert_schema_if_needed(arrow))
             transaction = catalog.create_table_transaction(
                 identifier,
                 made,

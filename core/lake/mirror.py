@@ -81,13 +81,13 @@ def _adopt(tx: Transaction, name: str, table: Table) -> None:
 
 
 def _snapshots(tx: Transaction, name: str, table: Table) -> None:
-    rows = tx.rows(
-        sa.select(dataset_snapshots.c.snapshot_id, dataset_snapshots.c.number).where(
+    known = _known(tx, name, [str(each.snapshot_id) for each in table.metadata.snapshots])
+    last = tx.row(
+        sa.select(sa.func.max(dataset_snapshots.c.number).label("number")).where(
             dataset_snapshots.c.dataset == name
         )
     )
-    known = {row["snapshot_id"] for row in rows}
-    number = max((row["number"] for row in rows), default=0)
+    number = int(last["number"] or 0) if last else 0
     for snapshot in sorted(table.metadata.snapshots, key=lambda each: each.sequence_number or 0):
         identity = str(snapshot.snapshot_id)
         if identity in known:
@@ -104,6 +104,20 @@ def _snapshots(tx: Transaction, name: str, table: Table) -> None:
             by=values["by"],
             **{key: values[key] for key in ("batch_id", "run_id", "message") if values[key]},
         )
+
+
+def _known(tx: Transaction, name: str, ids: list[str]) -> set[str]:
+    """Those that have a row already. Asked for by id: there are far more rows of old."""
+    found: set[str] = set()
+    for start in range(0, len(ids), 400):
+        rows = tx.rows(
+            sa.select(dataset_snapshots.c.snapshot_id).where(
+                dataset_snapshots.c.dataset == name,
+                dataset_snapshots.c.snapshot_id.in_(ids[start : start + 400]),
+            )
+        )
+        found |= {row["snapshot_id"] for row in rows}
+    return found
 
 
 def _values(name: str, table: Table, snapshot: IcebergSnapshot) -> dict[str, Any]:

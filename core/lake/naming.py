@@ -126,7 +126,7 @@ class NamingMixin:
     def _remove(self, name: str, ref: str, kind: SnapshotRefType, action: str, by: str) -> None:
         def attempt(table: Table, transaction: Any) -> None:
             _ref(name, table, ref, kind)
-            transaction._stage((RemoveSnapshotRefUpdate(ref_name=ref),), ())
+            transaction._stage((RemoveSnapshotRefUpdate.model_validate({"ref-name": ref}),), ())
 
         self._name(name, action, attempt, action, ref=ref, by=by)
 

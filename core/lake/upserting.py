@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +20,8 @@ from core.errors import BadInput
 from core.lake.rewriting import Rewrite, tasks_of, without
 
 _ROW = "__opsdeck_row"
+_AT_LEAST: Any = GreaterThanOrEqual  # their stubs know no positional arguments
+_AT_MOST: Any = LessThanOrEqual
 
 
 def last_of_each(name: str, rows: pa.Table, keys: Sequence[str]) -> pa.Table:
@@ -71,8 +74,6 @@ def _bounds(wanted: pa.Table) -> BooleanExpression:
         if not (pa.types.is_integer(kind) or pa.types.is_large_string(kind)):
             continue
         ends = pc.min_max(wanted.column(key)).as_py()
-        condition = And(
-            condition,
-            And(GreaterThanOrEqual(key, ends["min"]), LessThanOrEqual(key, ends["max"])),
-        )
+        least, most = _AT_LEAST(key, ends["min"]), _AT_MOST(key, ends["max"])
+        condition = And(condition, least, most)
     return condition
