@@ -53,6 +53,7 @@ def _serve(workspace: Workspace, slots: int) -> int:
     from core.engine.caretaker import Caretaker
     from core.engine.context import SYSTEM, Engine, set_engine
     from core.engine.dispatcher import Dispatcher
+    from core.engine.duties import Duties
     from core.engine.heartbeat import Heartbeat, new_worker_id
     from core.engine.plan import threads_per_step
     from core.engine.slots import Slots
@@ -82,6 +83,7 @@ def _serve(workspace: Workspace, slots: int) -> int:
     heartbeat.start()
     Dispatcher(engine).start()
     Caretaker(engine).start()
+    Duties(engine).start()
     log.info("worker %s serves %s with %d slots", engine.worker_id, workspace.root, slots)
     asked_to_stop.wait()
     engine.stopping.set()
