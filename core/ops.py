@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from core.services.captures import CapturesService
     from core.services.data import DataService
     from core.services.endpoints import EndpointsService
+    from core.services.governance import GovernanceService
     from core.services.ingest import IngestService
     from core.services.labels import LabelsService
     from core.services.lineage import LineageService
@@ -137,6 +138,13 @@ class Ops:
         from core.aside import Aside
 
         return Aside(self.session)
+
+    @cached_property
+    def governance(self) -> GovernanceService:
+        """Who may use which dataset."""
+        from core.services.governance import GovernanceService
+
+        return GovernanceService(self.session)
 
     @cached_property
     def ingest(self) -> IngestService:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.domain.governance import CLEAR, Action, Mask, Policy
+from core.domain.governance import CLEAR, EVERYBODY, Action, Mask, Policy
 from core.governance.config import GovernanceConfig
 from core.governance.masks import fitting, openness
 
@@ -63,13 +63,20 @@ class Standing:
         return EVERYTHING in self.lenses
 
 
-def standing(policy: Policy, config: GovernanceConfig, actor: str, now: float) -> Standing:
-    """What the actor may do at that moment (epoch seconds)."""
-    if config.is_admin(actor):
+def standing(
+    policy: Policy,
+    config: GovernanceConfig,
+    actor: str,
+    now: float,
+    names: frozenset[str] | None = None,
+) -> Standing:
+    """What the actor may do at that moment (epoch seconds); `names` are the principals that
+    they are, unless it is said by the groups."""
+    names = config.principals(actor) if names is None else names
+    if config.admins & (names - {EVERYBODY}):
         return Standing((EVERYTHING,), True, True, True, "admin")
     if policy.owner and actor == policy.owner:
         return Standing((EVERYTHING,), True, True, True, "owner")
-    names = config.principals(actor)
     held = [grant for grant in policy.grants if grant.holds(now) and grant.principal in names]
     actions = {grant.action for grant in held}
     if Action.MANAGE in actions:
