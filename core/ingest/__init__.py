@@ -1,0 +1,1 @@
+"""The ways into a dataset: batches of files and queries, streams, and crawlers."""
