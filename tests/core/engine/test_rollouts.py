@@ -323,6 +323,41 @@ def test_a_version_that_cannot_be_loaded_leaves_the_traffic_and_an_alert(stable:
     assert weights(site) == {1: 100.0}
     (alert,) = site.ops.alerts.list()
     assert (alert.kind, alert.severity) == ("deployment_failed", "critical")
+    (receipt,) = [r for r in site.ops.endpoints.get("bike").receipts if r.id == alert.receipt_id]
+    assert (receipt.deployment_id, receipt.actor) == (done.id, "opsdeck")
+    assert (receipt.from_version, receipt.to_version, receipt.requests_failed) == (2, 1, 0)
+    assert receipt.reason.startswith("deployment failed: ")
+
+
+def test_a_version_that_keeps_crashing_leaves_one_receipt_and_one_alert(stable: Site) -> None:
+    site = stable
+    before = {r.id for r in site.ops.endpoints.get("bike").receipts}
+    control = site.ops.endpoints.control("bike")
+    bring(site, [{"set_weight": 30}, {"pause": "10m"}, {"set_weight": 100}])
+    until(site, lambda d: at(d, "pause"))
+    killed = set[int]()
+
+    def another() -> bool:
+        info = control.info()
+        return info is not None and info.server_pid not in (None, *killed)
+
+    with traffic(site) as answers:
+        for _ in range(5):
+            site.wait_for(another, 30)
+            pid = control.info().server_pid  # type: ignore[union-attr]
+            assert pid is not None
+            killed.add(pid)
+            os.kill(pid, signal.SIGKILL)
+        done = until(site, lambda d: d.status.ended)
+    assert done.status == "failed"
+    site.wait_for(lambda: weights(site) == {1: 100.0}, 30)
+    time.sleep(3)  # the caretaker looks again
+    (receipt,) = [r for r in site.ops.endpoints.get("bike").receipts if r.id not in before]
+    assert "kept crashing the server" in receipt.reason
+    assert (receipt.from_version, receipt.to_version, receipt.actor) == (2, 1, "opsdeck")
+    assert receipt.requests_failed <= sum(status != 200 for status in answers)
+    (alert,) = site.ops.alerts.list()
+    assert (alert.kind, alert.receipt_id) == ("deployment_failed", receipt.id)
 
 
 def test_a_preview_changes_nothing(stable: Site) -> None:
@@ -332,6 +367,9 @@ def test_a_preview_changes_nothing(stable: Site) -> None:
     assert preview.steps[0].startswith("shadow 100 %")  # a champion in production
     assert preview.aliases == ("champion: v1 → v2", "previous: v1")
     assert preview.gate == "nobody was asked about this version"
+    assert preview.features is not None
+    assert preview.features.words() == "1 input, all the same"
+    assert preview.consumers is not None
     with pytest.raises(WrongState, match="nothing is being deployed"):
         site.ops.endpoints.preview("promote", "bike")
     with pytest.raises(NotFound):
