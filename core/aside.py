@@ -26,7 +26,8 @@ from core.session import Session
 
 HEAD = struct.Struct("!Q")
 SERVICES = (
-    "data", "explore", "features", "governance", "ingest", "quality", "queries", "recipes", "views",
+    "data", "explore", "features", "governance", "ingest", "lineage", "quality", "queries",
+    "recipes", "views",
 )  # fmt: skip
 """What may be asked: the services that need the libraries."""
 

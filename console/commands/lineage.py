@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from console.groups import noun
 from console.lineage_text import impact_text, name_of, tree
+from console.moments import moment
 from console.output import emit
 from console.session import Session, pass_session
 from console.tables import heading
@@ -57,3 +60,23 @@ def impact(session: Session, what: str) -> None:
     """Show what breaks if WHAT ([KIND/]NAME[.COLUMN]) changes or goes away."""
     found = session.ops().lineage.impact(what)
     emit(session, found, lambda: impact_text(session, found))
+
+
+@command.command("export")
+@click.option("--since", default=None, help="Only what happened after this (ISO time, or 7d).")
+@click.option("--to", default=None, metavar="URL|FILE", help="Send there instead of printing.")
+@pass_session
+def export(session: Session, since: str | None, to: str | None) -> None:
+    """Print OpenLineage events, one JSON document a line.
+
+    With `lake: {openlineage: URL or file}` in opsdeck.yaml the worker sends them by itself. A
+    backend's key is read from OPENLINEAGE_API_KEY.
+    """
+    service = session.ops().lineage
+    after = moment("--since", since) or 0.0
+    if to is not None:
+        sent = service.send(to, after)
+        emit(session, {"sent": sent, "to": to}, lambda: f"{sent} events sent to {to}")
+        return
+    for event in service.events(after):
+        click.echo(json.dumps(event, separators=(",", ":")))

@@ -48,7 +48,17 @@ def due_views(session: Session, now: float) -> Sequence[Task]:
     return [Task("views", "refresh", (name,)) for name in ViewsService(session).due(now)]
 
 
-DUTIES: tuple[Due, ...] = (due_views,)
+def due_lineage(session: Session, now: float) -> Sequence[Task]:
+    """Events that somebody wants to have and has not got."""
+    from core.services import lineageevents
+
+    if lineageevents.target_of(session) is None:
+        return ()
+    sent = lineageevents.read_cursor(session.workspace.state_dir / lineageevents.CURSOR)
+    return [Task("lineage", "follow")] if lineageevents.newest(session) > sent else ()
+
+
+DUTIES: tuple[Due, ...] = (due_views, due_lineage)
 
 
 class Duties(threading.Thread):

@@ -25,6 +25,7 @@ _KEYS = (
     "masks",
     "mask_key_file",
     "query",
+    "openlineage",
 )
 _KEEP_KEYS = ("snapshots", "days", "orphan_hours", "dropped_days")
 _CATALOGS = ("sql", "glue")

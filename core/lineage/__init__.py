@@ -5,6 +5,7 @@ from core.lineage._code import CodeState, UntrackedFile, capture_lineage
 from core.lineage._content import ContentUnreadable, hash_file, hash_tree
 from core.lineage._environment import EnvironmentLock, environment_lock
 from core.lineage._graph import Branch, Touched, downstream, touched, upstream
+from core.lineage._openlineage import Events, RunTold
 from core.lineage._redact import redact_secrets, strip_credentials
 from core.lineage._sqlcolumns import LineageUnknown, SqlLineage, lineage_of_sql, tables_of
 
@@ -13,7 +14,9 @@ __all__ = [
     "CodeState",
     "ContentUnreadable",
     "EnvironmentLock",
+    "Events",
     "LineageUnknown",
+    "RunTold",
     "SqlLineage",
     "Touched",
     "UntrackedFile",

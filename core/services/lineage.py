@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from core.domain.datalineage import Edge, Node, NodeKind
 from core.errors import BadInput
 from core.lineage import Branch, Touched, downstream, touched, upstream
 from core.reads import lineage as _lineage
+from core.services import lineageevents as _events
 from core.session import Session
 
 
@@ -52,6 +55,19 @@ class LineageService:
         """What breaks, or may break, where this changes or goes away."""
         node = self._node(ref)
         return Impact(node, touched(downstream(node, self._from)))
+
+    def events(self, since: float = 0.0) -> Iterator[dict[str, Any]]:
+        """OpenLineage events of what happened after `since` (epoch seconds), oldest first."""
+        return _events.events(self._session, since, _events.newest(self._session))
+
+    def send(self, target: str, since: float = 0.0) -> int:
+        """Send these events to a backend's address or append them to a file; returns how many.
+        Raises `BackendUnavailable`."""
+        return _events.send(self.events(since), target, Path.cwd())
+
+    def follow(self) -> int:
+        """Send what is new to where `lake.openlineage` says; returns how many."""
+        return _events.follow(self._session)
 
     def _node(self, ref: str | Node) -> Node:
         return ref if isinstance(ref, Node) else self.find(ref)
