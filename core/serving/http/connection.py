@@ -16,7 +16,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from core.serving.http.access import allowed
 from core.serving.http.dialects import error_body
+from core.serving.process.consumers import Row
 from core.serving.process.service import Service
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class Connection(HttpToolsProtocol):
         self._unread = 0  # bytes that the client has not taken, at the last look
         self._taking: asyncio.TimerHandle | None = None  # looks whether it does
         self._counted = 0  # requests of this connection that stand in the ledger
+        self._consumer: Row | None = None  # whose requests these are
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or refuse it when there are too many."""
@@ -54,6 +57,9 @@ class Connection(HttpToolsProtocol):
         self._unwatch_taking()
         while self._counted:  # nobody waits for an answer any more
             self._leave_ledger()
+        if self._consumer is not None:
+            self._service.consumers.part(self._consumer)
+            self._consumer = None
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -97,6 +103,18 @@ class Connection(HttpToolsProtocol):
         """Its head is there."""
         self._in_head = False
         super().on_headers_complete()
+        if self._consumer is not None or self._meet():
+            self._consumer.requests += 1  # type: ignore[union-attr]
+
+    def _meet(self) -> bool:
+        """Find out who calls, with the first request for predictions that is let in."""
+        service, address = self._service, self.client[0] if self.client else ""
+        if self.scope["method"] != "POST":
+            return False
+        if service.digest and not allowed(self.headers, service.digest):
+            return False
+        self._consumer = service.consumers.meet(address, self.headers, self.url)
+        return self._consumer is not None
 
     def on_message_complete(self) -> None:
         """It is all there."""
