@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from core.aside import Aside
 from core.engine.context import SYSTEM, Engine
 from core.errors import OpsdeckError
+from core.lake.due import UpkeepDue
 from core.session import Session
 
 log = logging.getLogger("opsdeck.worker")
@@ -58,7 +59,15 @@ def due_lineage(session: Session, now: float) -> Sequence[Task]:
     return [Task("lineage", "follow")] if lineageevents.newest(session) > sent else ()
 
 
-DUTIES: tuple[Due, ...] = (due_views, due_lineage)
+_UPKEEP = UpkeepDue()
+
+
+def due_upkeep(session: Session, now: float) -> Sequence[Task]:
+    """Datasets with old versions to let go, small files to merge, files that nothing needs."""
+    return [Task("data", "keep_up", (name,)) for name in _UPKEEP(session, now)]
+
+
+DUTIES: tuple[Due, ...] = (due_views, due_lineage, due_upkeep)
 
 
 class Duties(threading.Thread):

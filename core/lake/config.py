@@ -20,12 +20,8 @@ _KEYS = (
     "properties",
     "encryption",
     "keep",
-    "admins",
-    "groups",
-    "masks",
-    "mask_key_file",
-    "query",
-    "openlineage",
+    *("admins", "groups", "masks", "mask_key_file"),  # read by core.governance
+    *("query", "features", "openlineage"),  # by their packages
 )
 _KEEP_KEYS = ("snapshots", "days", "orphan_hours", "dropped_days")
 _CATALOGS = ("sql", "glue")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from core.domain.dataset import Column, Dataset, Ref, Snapshot, schema_difference
 from core.domain.upkeep import RollbackPlan
 from core.errors import BadInput
+from core.governance.access import open_access
 from core.lake.names import check_name
 from core.reads import datasets as _reads
 from core.session import Session
@@ -121,8 +122,7 @@ class DataService:
         doc: Mapping[str, str] | None = None,
     ) -> Dataset:
         """Change columns; older versions keep theirs. Raises `BadInput`."""
-        self._session.refuse_when_read_only("data alter")
-        self._may_manage(name)
+        self._may_manage("data alter", name)
         if not (add or widen or rename or drop or doc):
             raise BadInput(f"dataset {name}: nothing to change", "see: opsdeck data alter --help")
         from core.lake.types import type_of
@@ -160,7 +160,7 @@ class DataService:
     def publish(self, name: str, branch: str) -> Snapshot:
         """Make what a branch holds the current version; raises `WrongState` where the dataset
         has moved on since."""
-        self._may_write("data branch", name)
+        self._may_manage("data branch", name)
         return self.lake.publish(name, branch, by=self._session.actor)
 
     def rollback_preview(self, name: str, to: str) -> RollbackPlan:
@@ -181,7 +181,7 @@ class DataService:
     def rollback(self, name: str, to: str, *, reason: str = "") -> Snapshot:
         """Make another version the current one; what is left behind can be read until it is
         expired. Raises `NotFound`, `SnapshotExpired`."""
-        self._may_write("data rollback", name)
+        self._may_manage("data rollback", name)
         return self.lake.rollback(name, to, by=self._session.actor, reason=reason)
 
     def expire(
@@ -194,7 +194,7 @@ class DataService:
         dry_run: bool = False,
     ) -> Expiry:
         """Let old versions go, except those that are named or that something refers to."""
-        self._may_manage_unless(dry_run, "data expire", name)
+        self._may_manage("data expire", name, dry_run=dry_run)
         return self.lake.expire(
             name,
             keep=keep,
@@ -206,25 +206,32 @@ class DataService:
 
     def compact(self, name: str, *, dry_run: bool = False) -> Compaction:
         """Merge small files; the rows stay as they are."""
-        self._may_manage_unless(dry_run, "data compact", name)
+        self._may_manage("data compact", name, dry_run=dry_run)
         return self.lake.compact(name, dry_run=dry_run, by=self._session.actor, least=2)
 
     def sweep(self, name: str, *, dry_run: bool = False) -> Sweep:
         """Delete files that no version refers to."""
-        self._may_manage_unless(dry_run, "data expire", name)
+        self._may_manage("data expire", name, dry_run=dry_run)
         return self.lake.sweep(name, dry_run=dry_run)
 
     def drop(
         self, name: str, *, purge: bool = False, force: bool = False, dry_run: bool = False
     ) -> Drop:
         """Take a dataset out of the lake. Raises `WrongState` where something reads it."""
-        self._may_manage_unless(dry_run, "data drop", name)
+        self._may_manage("data drop", name, dry_run=dry_run)
         return self.lake.drop(name, purge=purge, force=force, dry_run=dry_run)
 
     def undrop(self, name: str) -> Dataset:
         """Bring back a dataset that was dropped and whose files are still there."""
-        self._may_manage_unless(False, "data drop --undo", name, there=False)
+        self._session.refuse_when_read_only("data drop --undo")
+        open_access(self._session).check_manage(name)
         return self.lake.undrop(name)
+
+    def keep_up(self, name: str) -> str:
+        """What the worker does when a dataset wants it: see `core.lake.upkeep`."""
+        from core.lake.upkeep import keep_up
+
+        return keep_up(self.lake.tables, name)
 
     def make_key(self, path: Path) -> str:
         """A new key for an encrypted lake, in a file only its owner can read; returns the
@@ -237,14 +244,14 @@ class DataService:
     # -- who may
 
     def _may_write(self, what: str, name: str) -> None:
+        """Raise `ReadOnly`, `NotFound`, `Refused`."""
         self._session.refuse_when_read_only(what)
         self.get(name)
+        open_access(self._session).check_write(name)
 
-    def _may_manage(self, name: str) -> None:
-        self.get(name)
-
-    def _may_manage_unless(self, dry_run: bool, what: str, name: str, there: bool = True) -> None:
+    def _may_manage(self, what: str, name: str, *, dry_run: bool = False) -> None:
+        """The same for what is lost or changed for good; a dry run needs no right to change."""
         if not dry_run:
             self._session.refuse_when_read_only(what)
-        if there:
-            self.get(name)
+        self.get(name)
+        open_access(self._session).check_manage(name)
