@@ -67,6 +67,7 @@ class LineageService:
 
     def follow(self) -> int:
         """Send what is new to where `lake.openlineage` says; returns how many."""
+        self._session.refuse_when_read_only("lineage follow")
         return _events.follow(self._session)
 
     def _node(self, ref: str | Node) -> Node:

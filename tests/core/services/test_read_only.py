@@ -44,6 +44,12 @@ READS = {
     "endpoints.preview",
     "endpoints.preview_deploy",
     "endpoints.preview_rollback",
+    "lineage.downstream",
+    "lineage.events",
+    "lineage.find",
+    "lineage.impact",
+    "lineage.send",  # writes where it is told to, not here
+    "lineage.upstream",
     "models.get",
     "models.list",
     "models.versions",
@@ -57,15 +63,21 @@ READS = {
     "runs.logs",
     "runs.metrics",
     "runs.wait",
+    "views.due",
+    "views.files",
+    "views.get",
+    "views.in_order",
+    "views.list",
     "workers.alive",
     "workers.list",
 }
+NO_SERVICES = {"aside"}
 
 
 def methods(ops: Ops) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Every public method of every service, by its name in the facade."""
     for service, kind in vars(type(ops)).items():
-        if isinstance(kind, cached_property):
+        if isinstance(kind, cached_property) and service not in NO_SERVICES:
             for name, _ in inspect.getmembers(type(getattr(ops, service)), inspect.isfunction):
                 if not name.startswith("_"):
                     yield f"{service}.{name}", getattr(getattr(ops, service), name)
