@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from core.services.captures import CapturesService
     from core.services.data import DataService
     from core.services.endpoints import EndpointsService
+    from core.services.features import FeaturesService
     from core.services.governance import GovernanceService
     from core.services.ingest import IngestService
     from core.services.labels import LabelsService
@@ -89,6 +90,13 @@ class Ops:
         from core.services.endpoints import EndpointsService
 
         return EndpointsService(self.session, self.workers)
+
+    @cached_property
+    def features(self) -> FeaturesService:
+        """What is known of entities, offline and online."""
+        from core.services.features import FeaturesService
+
+        return FeaturesService(self.session)
 
     @cached_property
     def alerts(self) -> AlertsService:

@@ -188,6 +188,32 @@ class OnlineRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FeatureRow:
+    """One offline row of an entity. `superseded`: another row of the same event counts."""
+
+    event_at: float
+    created_at: float | None
+    deleted: bool
+    values: Mapping[str, Any]
+    superseded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What a point-in-time join made. `matched` maps a view to the entity rows that found a
+    row of it, `snapshots` to the snapshot of its source that was read. `output` is a file or a
+    dataset, whose snapshot is `snapshot_id`."""
+
+    rows: int
+    columns: tuple[str, ...]
+    matched: Mapping[str, int]
+    snapshots: Mapping[str, str]
+    output: str
+    snapshot_id: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureDrift:
     """One feature online and offline, over the sampled entities. The differences are of
     numbers, absolute."""
@@ -236,7 +262,7 @@ class Erasure:
 
     view: str
     entity: str
-    online_versions: tuple[int, ...] = ()
+    online_views: tuple[str, ...] = ()
     online_rows: int = 0
     offline_rows: int = 0
     snapshot_id: str | None = None

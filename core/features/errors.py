@@ -17,10 +17,15 @@ class FeaturesInvalid(OpsdeckError):
 
 
 class TransformFailed(OpsdeckError):
-    """A view's SQL or one of its expressions does not work on its source."""
+    """A view's SQL or one of its expressions does not work on its source; `key` is that of the
+    definition."""
 
     code = "E571"
     exit_status = 2
+
+    def __init__(self, message: str, hint: str = "", key: str = "") -> None:
+        super().__init__(message, hint)
+        self.key = key
 
 
 class JoinRefused(OpsdeckError):

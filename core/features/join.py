@@ -111,22 +111,21 @@ def _take_entities(
             raise _no_column(name, entities, f"key of feature view {part.ref or spec.name}")
     number = pa.array(np.arange(entities.num_rows, dtype=np.int64))
     taken = [*dict.fromkeys([*names, time])]
-    columns = {f"c{place}": entities.column(name) for place, name in enumerate(taken)}
-    con.register("opsdeck_given", pa.table({"i": number, **columns}))
+    given = pa.table([number, *(entities.column(n) for n in taken)], ["opsdeck i", *taken])
+    con.register("opsdeck_given", given)
     types = {str(r[0]): str(r[1]) for r in con.execute("DESCRIBE opsdeck_given").fetchall()}
-    column = {name: f"c{place}" for place, name in enumerate(taken)}
     try:
         keys = [
-            f"{sql.key_value(column[name], types[column[name]], key.type, name)} AS k{place}"
+            f"{sql.key_value(name, types[name], key.type)} AS k{place}"
             for place, (name, key) in enumerate(zip(names, spec.entity, strict=True))
         ]
-        at = sql.micros(column[time], types[column[time]], time)
+        at = sql.micros(time, types[time], "time")
         con.execute(
-            f"CREATE TEMP TABLE opsdeck_entities AS SELECT i, {', '.join(keys)}, {at} AS t"
-            " FROM opsdeck_given"
+            f'CREATE TEMP TABLE opsdeck_entities AS SELECT "opsdeck i" AS i, {", ".join(keys)},'
+            f" {at} AS t FROM opsdeck_given"
         )
     except (duckdb.Error, TransformFailed) as error:
-        text = str(error).splitlines()[0]
+        text = error.message if isinstance(error, TransformFailed) else str(error).splitlines()[0]
         raise JoinRefused(f"the entity rows do not fit {part.ref or spec.name}: {text}") from error
     newest = sql.scalar(con, "SELECT max(t) FROM opsdeck_entities")
     return None if newest is None else int(newest)

@@ -9,11 +9,11 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from core.domain.features import EntityKey
+from core.domain.features import EntityKey, FeatureSpec
 from core.errors import BadInput
 
 _WHOLE = re.compile(r"[-+]?[0-9]{1,19}")
@@ -39,6 +39,21 @@ def encode(entity: Sequence[EntityKey], values: Sequence[Any]) -> str | None:
 def decode(entity: Sequence[EntityKey], text: str) -> dict[str, Any]:
     """The key's columns again."""
     return dict(zip((key.name for key in entity), json.loads(text), strict=True))
+
+
+def key_values(spec: FeatureSpec, given: Mapping[str, Any]) -> list[Any]:
+    """The key's values in the view's order and types. Raises `BadInput`."""
+    missing = [name for name in spec.keys if given.get(name) is None]
+    unknown = [name for name in given if name not in spec.keys]
+    if missing or unknown:
+        word = f"no {', '.join(missing)}" if missing else f"unknown {', '.join(unknown)}"
+        raise BadInput(
+            f"key of feature view {spec.name}: {word}",
+            "give " + " ".join(f"{name}=…" for name in spec.keys),
+        )
+    text = encode(spec.entity, [given[name] for name in spec.keys])
+    found: list[Any] = json.loads(text or "[]")
+    return found
 
 
 def digest(secret: bytes, view: str, text: str) -> str:

@@ -117,11 +117,11 @@ def make_rows(
     """
     inner = _transformed(con, spec, source)
     types = described(con, inner, spec)
-    keys = [key_value(quoted(k.name), types[k.name], k.type, k.name) for k in spec.entity]
-    event = micros(quoted(spec.event_time), types[spec.event_time], spec.event_time)
+    keys = [key_value(k.name, types[k.name], k.type) for k in spec.entity]
+    event = micros(spec.event_time, types[spec.event_time], "event_time")
     created = "NULL::BIGINT"
     if spec.created_time is not None:
-        created = micros(quoted(spec.created_time), types[spec.created_time], spec.created_time)
+        created = micros(spec.created_time, types[spec.created_time], "created_time")
     deleted = f"coalesce({quoted(spec.deleted)}::BOOLEAN, FALSE)" if spec.deleted else "FALSE"
     names = [f"{value} AS {n}" for value, n in zip(keys, key_columns(len(keys)), strict=True)]
     values = [
@@ -196,35 +196,40 @@ def described(con: duckdb.DuckDBPyConnection, sql: str, spec: FeatureSpec) -> di
             if name not in types:
                 from core.pipelines._report import did_you_mean
 
+                where = f"features.{name}" if key == "features" else key
                 raise TransformFailed(
-                    f"feature view {spec.name}: {key}: {spec.source} gives no column {name}",
+                    f"feature view {spec.name}: {where}: {spec.source} gives no column {name}",
                     did_you_mean(name, types),
+                    where,
                 )
     return types
 
 
-def key_value(column: str, kind: str, wanted: str, name: str) -> str:
+def key_value(name: str, kind: str, wanted: str) -> str:
     """A column as a part of the key; a number that is not whole is nobody's key. Raises
     `TransformFailed` for a fraction where text is wanted: 5 and 5.0 would differ."""
+    column = quoted(name)
     fraction = kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL")
     if fraction and wanted == "int":
         return f"CASE WHEN {column} = floor({column}) THEN {column}::BIGINT END"
     if fraction:
         raise TransformFailed(
-            f"key {name}: fractions ({kind.lower()}) are no key of type {wanted}",
+            f"entity: {name}: fractions ({kind.lower()}) are no key of type {wanted}",
             f"declare it as a whole number: entity: {{{name}: int}}",
+            "entity",
         )
     return f"{column}::{KEY_SQL[wanted]}"
 
 
-def micros(column: str, kind: str, name: str) -> str:
+def micros(name: str, kind: str, key: str) -> str:
     """A column of times as µs since 1970 (UTC where it has no zone); infinite ones are null.
     Raises `TransformFailed` where it holds no times."""
+    column = quoted(name)
     if kind == "VARCHAR":
         column, kind = f"{column}::TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"
     if not kind.startswith("TIMESTAMP") and kind != "DATE":
         raise TransformFailed(
-            f"{name}: {kind.lower()} is no time", "use a timestamp, a date or ISO text"
+            f"{key}: {name} ({kind.lower()}) is no time", "use a timestamp, a date or ISO text", key
         )
     if kind != "TIMESTAMP WITH TIME ZONE":
         column = f"{column}::TIMESTAMP"
@@ -243,6 +248,9 @@ def _feature(feature: Feature, types: dict[str, str]) -> str:
 def failed(spec: FeatureSpec, error: duckdb.Error) -> TransformFailed:
     """DuckDB's error as one of ours, in one line, at the key that it is about."""
     text = next((line for line in str(error).splitlines() if line.strip()), "")
-    text = text.split(" LINE 1:")[0].strip()
-    key = "transform" if spec.sql or spec.transform or spec.where else "features"
-    return TransformFailed(f"feature view {spec.name}: {key}: {text[:300]}", "mend its definition")
+    text = text.split(" LINE 1:")[0].strip()[:300]
+    key = "transform" if spec.sql else "where" if spec.where else "features"
+    if spec.transform:
+        key = next((f"transform.{n}" for n, made in spec.transform.items() if made in str(error)),
+                   "transform")  # fmt: skip
+    return TransformFailed(f"feature view {spec.name}: {key}: {text}", "mend its definition", key)

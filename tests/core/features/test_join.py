@@ -231,7 +231,10 @@ def test_entity_rows_that_do_not_fit_are_refused(
     ("changes", "words"),
     [
         ({"transform": {"temp": "temperature + 1"}}, "temperature"),
-        ({"features": (Feature("humidity", "float"),)}, "features: readings gives no column"),
+        (
+            {"features": (Feature("humidity", "float"),)},
+            "features.humidity: readings gives no column",
+        ),
         ({"event_time": "when"}, "event_time: readings gives no column when"),
         ({"event_time": "temp"}, "no time"),
         ({"sql": "SELECT * FROM read_csv('/etc/passwd')"}, "transform"),

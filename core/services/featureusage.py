@@ -1,0 +1,47 @@
+"""Who reads a version of a feature view: models that endpoints serve, or may go back to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.domain.features import FeatureView
+from core.errors import NotFound
+from core.features.errors import InUse
+from core.features.uses import parse_pinned, uses_of_model
+from core.reads import models as _models
+from core.serving.config import EndpointConfig
+from core.session import Session
+
+
+def readers_of(session: Session, view: FeatureView) -> Iterator[str]:
+    """The endpoints whose models read this version, each once."""
+    rows = session.reader.rows(
+        "SELECT r.endpoint, r.model, r.version FROM revisions r"
+        " JOIN endpoints e ON e.name = r.endpoint WHERE e.status <> 'deleted'"
+        " AND r.state IN ('stable', 'canary', 'previous') ORDER BY r.endpoint, r.revision DESC"
+    )
+    told: set[str] = set()
+    for row in rows:
+        name = row["endpoint"]
+        if name in told:
+            continue
+        config = EndpointConfig.read(session.workspace.endpoints_dir / name)
+        uses = parse_pinned(getattr(config, "features", ()))
+        try:
+            version = _models.find_version(session.reader, row["model"], str(row["version"]))
+            uses += uses_of_model(session.workspace.state_dir / version.path)
+        except NotFound:  # deleted from the registry since: it can be loaded by nobody
+            continue
+        if any(use.ref == view.ref for use in uses):
+            told.add(name)
+            yield f"{name} ({row['model']} v{row['version']})"
+
+
+def refuse_used(session: Session, view: FeatureView) -> None:
+    """Raise `InUse` where an endpoint's model reads this version."""
+    found = list(readers_of(session, view))
+    if found:
+        raise InUse(
+            f"feature view {view.ref} is read by endpoint {', '.join(found)}",
+            "deploy a model that reads another version first, or give --force",
+        )
