@@ -39,10 +39,39 @@ def parse(sql: str) -> tuple[Any, str]:
 def text_of(expression: Mapping[str, Any]) -> str:
     """The SQL of an expression's tree."""
     node, _ = parse("SELECT 1")
-    whole = {**node, "select_list": [expression]}
-    document = {"error": False, "statements": [{"node": whole, "named_param_map": []}]}
-    text = str(_ask("SELECT json_deserialize_sql(CAST(? AS JSON))", json.dumps(document)))
-    return text.removeprefix("SELECT ")
+    return statement_of({**node, "select_list": [expression]}).removeprefix("SELECT ")
+
+
+def statement_of(node: Mapping[str, Any]) -> str:
+    """The SQL of a statement's tree."""
+    document = {"error": False, "statements": [{"node": node, "named_param_map": []}]}
+    return _ask("SELECT json_deserialize_sql(CAST(? AS JSON))", json.dumps(document))
+
+
+def table_names(tree: Any, defined: frozenset[str] = frozenset()) -> Iterator[str]:
+    """The tables that a statement's tree reads, as they are written there.
+
+    Names that WITH defines are none of them where they are in scope: in the statement that it
+    stands before and in the definitions after their own, and in it if that is recursive.
+    """
+    if isinstance(tree, list):
+        for item in tree:
+            yield from table_names(item, defined)
+    if not isinstance(tree, dict):
+        return
+    if tree.get("type") == "BASE_TABLE":
+        if tree["table_name"].lower() not in defined:
+            yield tree["table_name"]
+        return
+    for entry in (tree.get("cte_map") or {}).get("map", ()):
+        name = frozenset({entry["key"].lower()})
+        definition = entry["value"]
+        recursive = definition["query_node"]["type"] == "RECURSIVE_CTE_NODE"
+        yield from table_names(definition, defined | name if recursive else defined)
+        defined |= name
+    for key, value in tree.items():
+        if key != "cte_map":
+            yield from table_names(value, defined)
 
 
 def nodes(tree: Any) -> Iterator[dict[str, Any]]:
@@ -77,15 +106,19 @@ def _too_deep(tree: Any) -> bool:
 
 def _ask(sql: str, value: str) -> str:
     """One value from a connection that holds nothing and is used for parsing only."""
-    global _connection
-    import duckdb
-
     with _LOCK:
-        if _connection is None:
-            _connection = duckdb.connect(":memory:", config={"threads": 1})
-            _connection.execute("SET enable_external_access=false; SET lock_configuration=true")
-            atexit.register(_close)
-        return str(_connection.execute(sql, [value]).fetchall()[0][0])
+        return str(_opened().execute(sql, [value]).fetchall()[0][0])
+
+
+def _opened() -> Any:
+    global _connection
+    if _connection is None:
+        import duckdb
+
+        _connection = duckdb.connect(":memory:", config={"threads": 1})
+        _connection.execute("SET enable_external_access=false; SET lock_configuration=true")
+        atexit.register(_close)
+    return _connection
 
 
 def _close() -> None:
