@@ -24,14 +24,18 @@ if TYPE_CHECKING:
     from core.services.captures import CapturesService
     from core.services.data import DataService
     from core.services.endpoints import EndpointsService
+    from core.services.explore import ExploreService
     from core.services.features import FeaturesService
     from core.services.governance import GovernanceService
     from core.services.ingest import IngestService
+    from core.services.intakes import IntakesService
     from core.services.labels import LabelsService
     from core.services.lineage import LineageService
     from core.services.models import ModelsService
     from core.services.pipelines import PipelinesService
     from core.services.pulse import PulseService
+    from core.services.quality import QualityService
+    from core.services.queries import QueriesService
     from core.services.runs import RunsService
     from core.services.views import ViewsService
     from core.services.workers import WorkersService
@@ -99,6 +103,20 @@ class Ops:
         return FeaturesService(self.session)
 
     @cached_property
+    def explore(self) -> ExploreService:
+        """What is in the datasets."""
+        from core.services.explore import ExploreService
+
+        return ExploreService(self.session)
+
+    @cached_property
+    def quality(self) -> QualityService:
+        """What is expected of the datasets, and what was held back."""
+        from core.services.quality import QualityService
+
+        return QualityService(self.session)
+
+    @cached_property
     def alerts(self) -> AlertsService:
         """What somebody should know of."""
         from core.services.alerts import AlertsService
@@ -155,11 +173,25 @@ class Ops:
         return GovernanceService(self.session)
 
     @cached_property
+    def queries(self) -> QueriesService:
+        """Questions about datasets, in SQL."""
+        from core.services.queries import QueriesService
+
+        return QueriesService(self.session)
+
+    @cached_property
     def ingest(self) -> IngestService:
         """What comes into datasets."""
         from core.services.ingest import IngestService
 
         return IngestService(self.session)
+
+    @cached_property
+    def intakes(self) -> IntakesService:
+        """Ways into datasets that stay open."""
+        from core.services.intakes import IntakesService
+
+        return IntakesService(self.session)
 
     @cached_property
     def audit(self) -> AuditService:
