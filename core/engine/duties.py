@@ -49,6 +49,13 @@ def due_views(session: Session, now: float) -> Sequence[Task]:
     return [Task("views", "refresh", (name,)) for name in ViewsService(session).due(now)]
 
 
+def due_features(session: Session, now: float) -> Sequence[Task]:
+    """Online stores whose time has come and whose source has moved."""
+    from core.services.features import FeaturesService
+
+    return [Task("features", "materialize", (ref,)) for ref in FeaturesService(session).due(now)]
+
+
 def due_lineage(session: Session, now: float) -> Sequence[Task]:
     """Events that somebody wants to have and has not got."""
     from core.services import lineageevents
@@ -67,7 +74,7 @@ def due_upkeep(session: Session, now: float) -> Sequence[Task]:
     return [Task("data", "keep_up", (name,)) for name in _UPKEEP(session, now)]
 
 
-DUTIES: tuple[Due, ...] = (due_views, due_lineage, due_upkeep)
+DUTIES: tuple[Due, ...] = (due_views, due_features, due_lineage, due_upkeep)
 
 
 class Duties(threading.Thread):

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.domain.dataset import Snapshot
 from core.domain.features import Erasure, FeatureView
 from core.features import keys, registry
 from core.features.errors import CannotErase
@@ -20,6 +21,7 @@ from core.features.offline import source_condition
 from core.features.onlinewriter import OnlineWriter, locked
 from core.features.place import online_file, secret_of, spill_of
 from core.features.rowwise import source_columns
+from core.ids import new_id
 from core.reads import features as _reads
 from core.session import Session
 
@@ -53,20 +55,22 @@ def erase(
         for _, file in stores:
             stack.enter_context(locked(file))
         online = {each.ref: _forget(each, file, text) for each, file in stores}
-        before = lake.dataset(spec.source).current_snapshot
+        mine = new_id()
         after = lake.delete(
-            spec.source, condition, by=session.actor, message="an entity was erased"
+            spec.source, condition, by=session.actor, batch_id=mine, message="an entity was erased"
         )
-        behind = [pair for pair in stores if not _caught_up(session, *pair, before, after.id)]
-    if after.id != before:
-        behind += others
+        behind = []
+        if after.batch_id == mine:  # else there was nothing to delete
+            behind = [pair for pair in stores if not _caught_up(session, *pair, after)] + others
     for each, file in behind:  # by what they had not seen yet, or by another key
         done = materialize(
             lake, each.spec, each.version, file, rebuild=True, spill=spill_of(session.workspace)
         )
         registry.record_materialized(session, each, done)
     kept = _let_go(session, lake, spec.source, purge)
-    deleted = (after.deleted_rows or 0) if after.id != before else 0
+    # What shared a file with them was deleted and added again.
+    gone = (after.deleted_rows or 0) - (after.added_rows or 0)
+    deleted = gone if after.batch_id == mine else 0
     done_ = Erasure(
         view.spec.name, keys.digest(secret_of(session.workspace), spec.name, text),
         tuple(ref for ref, count in online.items() if count), sum(online.values()),
@@ -106,20 +110,16 @@ def _forget(view: FeatureView, file: Path, text: str) -> int:
         store.close()
 
 
-def _caught_up(
-    session: Session, view: FeatureView, file: Path, before: str | None, after: str
-) -> bool:
+def _caught_up(session: Session, view: FeatureView, file: Path, after: Snapshot) -> bool:
     """Move the cursor of a store that had seen everything over the deletion."""
     store = OnlineWriter(file, view.spec, view.version)
     try:
-        if store.cursor == after:
-            return True
-        if store.cursor != before:
+        if store.cursor != after.parent_id:
             return False
-        store.move_cursor(after)
+        store.move_cursor(after.id)
     finally:
         store.close()
-    registry.move_cursor(session, view, after)
+    registry.move_cursor(session, view, after.id)
     return True
 
 

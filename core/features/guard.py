@@ -9,10 +9,12 @@ from core.governance.errors import Refused
 from core.governance.policy import label_mask
 
 
-def refuse_partial(access: Access, spec: FeatureSpec, purpose: str) -> None:
-    """Raise `Refused` where the session's actor may not see every row of the source as it is,
+def refuse_partial(
+    access: Access, spec: FeatureSpec, purpose: str, actor: str | None = None
+) -> None:
+    """Raise `Refused` where the actor (the session's) may not see every row of the source as it is,
     in the columns that the view needs: the online store knows no masks."""
-    found = access.standing(spec.source)
+    found = access.standing(spec.source, actor)
     if found.sees_all:
         return
     policy = access.policy(spec.source)
@@ -20,7 +22,9 @@ def refuse_partial(access: Access, spec: FeatureSpec, purpose: str) -> None:
                 for lens in found.lenses)  # fmt: skip
     if whole and not policy.labels:
         return
-    schema = access.schema(spec.source, purpose=purpose)  # raises where nothing may be read
+    schema = access.schema(
+        spec.source, actor=actor, purpose=purpose
+    )  # raises where nothing may be read
     from core.features.rowwise import columns_needed
 
     wanted = columns_needed(spec, schema.names) or list(schema.names)
@@ -30,7 +34,7 @@ def refuse_partial(access: Access, spec: FeatureSpec, purpose: str) -> None:
         if lens.condition is None and all(mask == CLEAR for mask in shown):
             return
     raise Refused(
-        f"feature view {spec.name}: {access.session.actor} may see only a part of {spec.source},"
-        " and online rows know no masks",
+        f"feature view {spec.name}: {actor or access.session.actor} may see only a part of"
+        f" {spec.source}, and online rows know no masks",
         f"read what you may see: opsdeck features history {spec.name}",
     )

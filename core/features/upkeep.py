@@ -1,23 +1,21 @@
-"""Keeping an online store up: one run with its record, and the process that does it for a
-worker: `python -m core.features.upkeep WORKSPACE VIEW@VERSION`."""
+"""Keeping an online store up: one run with its record, and what is due. Light by itself."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from core.domain.features import FeatureView, Materialized
 from core.errors import OpsdeckError
 from core.features import registry
+from core.features.onlinewriter import OnlineWriter, locked
 from core.features.place import online_file, spill_of
 from core.reads import features as _reads
 from core.session import Session
 
 if TYPE_CHECKING:
     from core.lake.lake import Lake
-
-WORKER = "worker"
 
 
 def bring_up(
@@ -48,21 +46,38 @@ def bring_up(
     return done
 
 
-def main(root: Path, ref: str) -> int:
-    """Bring one view up, in the worker's name; the reason for failing is on record."""
-    from core.lake import open_lake
-    from core.workspace import open_workspace
+def due_of(session: Session, now: float) -> Iterator[tuple[FeatureView, bool]]:
+    """The versions that are kept up by themselves and whose time has come (epoch seconds), and
+    whether their source has moved since."""
+    current = {
+        row["name"]: row["current_snapshot"]
+        for row in session.reader.rows(
+            "SELECT name, current_snapshot FROM datasets WHERE dropped_at IS NULL"
+        )
+    }
+    for view in _reads.list_versions(session.reader, retired=False):
+        every, source = view.spec.every, view.spec.source
+        if not view.spec.online or every is None or source not in current:
+            continue
+        if now - (view.materialized_at or 0.0) >= every:
+            yield view, view.cursor is None or bool(view.message) or view.cursor != current[source]
 
-    session = Session(open_workspace(root), WORKER, read_only=False)
-    try:
-        bring_up(session, open_lake(session), _reads.find_version(session.reader, ref))
-    except OpsdeckError as error:
-        sys.stderr.write(f"{ref}: {error.one_line()}\n")
-        return error.exit_status
-    finally:
-        session.close()
-    return 0
 
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
+def tidy(session: Session, view: FeatureView) -> None:
+    """Let the rows count whose time has come, and those go that are too old."""
+    file = online_file(session.workspace, view.spec.name, view.version)
+    if not file.is_file():
+        return
+    begun = time.time()
+    with locked(file):
+        store = OnlineWriter(file, view.spec, view.version)
+        try:
+            written, removed = store.apply([], [], now=round(begun * 1e6), cursor=None)
+            online, later = store.counts()
+        finally:
+            store.close()
+    done = Materialized(
+        view.ref, "unchanged", None, written=written, removed=removed, later=later,
+        online_rows=online, seconds=time.time() - begun,
+    )  # fmt: skip
+    registry.record_materialized(session, view, done)

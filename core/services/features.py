@@ -12,6 +12,7 @@ from core.domain.features import (
     Erasure,
     FeatureRow,
     FeatureSkew,
+    FeatureSpec,
     FeatureUse,
     FeatureView,
     FeatureViewState,
@@ -86,14 +87,13 @@ class FeaturesService:
     def get(self, ref: str, key: Mapping[str, Any]) -> OnlineRow:
         """The online row of an entity, with its age. Raises `NotOnline`, `Refused`, `BadInput`
         for another key."""
-        from core.features.guard import refuse_partial
         from core.features.keys import key_values
         from core.features.online import OnlineReader
         from core.features.place import online_file
 
         view = _reads.find_version(self._session.reader, ref)
         values = key_values(view.spec, key)
-        refuse_partial(self._access, view.spec, f"online row of {view.ref}")
+        self._refuse_partial(view.spec, f"online row of {view.ref}")
         file = online_file(self._session.workspace, view.spec.name, view.version)
         reader = OnlineReader(file)
         try:
@@ -114,6 +114,10 @@ class FeaturesService:
         file = _files.load_spec(self._session.workspace.root, name)
         spec = _files.refuse_problems(file)
         self._access.schema(spec.source, purpose=f"feature view {name}")
+        if spec.online:
+            self._refuse_partial(spec, f"feature view {name}")
+            if spec.owner:  # in whose name the worker keeps it up
+                self._refuse_partial(spec, f"feature view {name}", spec.owner)
         schema = self._lake.schema(spec.source)
         check(file, spec, schema)
         view = registry.put_version(self._session, spec, lineage_columns(spec, schema.names))
@@ -131,6 +135,20 @@ class FeaturesService:
         if since is not None and until is not None and since >= until:
             raise BadInput("the range is empty: its end is not after its beginning")
         return self._materialize(self._current(ref, "backfill"), only=(since, until))
+
+    def due(self, now: float) -> tuple[str, ...]:
+        """Views that a worker keeps online, whose time has come and whose source has moved.
+        Where it has not, rows whose time has come and those that are too old are seen to
+        here: that takes no library."""
+        from core.features.upkeep import due_of, tidy
+
+        found = []
+        for view, moved in due_of(self._session, now):
+            if moved:
+                found.append(view.ref)
+            else:
+                tidy(self._session, view)
+        return tuple(found)
 
     def retire(self, ref: str, *, force: bool = False, reason: str = "") -> FeatureView:
         """Take a version out of use: its online store is deleted, its definition stays on
@@ -209,7 +227,6 @@ class FeaturesService:
     def skew(self, ref: str, *, sample: int = 1000) -> FeatureSkew:
         """Measure how far the online store is from the offline rows of now, and keep that."""
         from core.features import registry
-        from core.features.guard import refuse_partial
         from core.features.offline import opener
         from core.features.place import online_file, spill_of
         from core.features.skew import measure
@@ -217,7 +234,7 @@ class FeaturesService:
         self._session.refuse_when_read_only(f"features skew {ref}")
         view = self._registered(ref)
         purpose = f"skew of {view.ref}"
-        refuse_partial(self._access, view.spec, purpose)
+        self._refuse_partial(view.spec, purpose)
         found = measure(
             view.spec, view.version, opener(self._access, view.spec, None, purpose),
             online_file(self._session.workspace, view.spec.name, view.version),
@@ -239,6 +256,11 @@ class FeaturesService:
         from core.lake import open_lake
 
         return open_lake(self._session)
+
+    def _refuse_partial(self, spec: FeatureSpec, purpose: str, actor: str | None = None) -> None:
+        from core.features.guard import refuse_partial
+
+        refuse_partial(self._access, spec, purpose, actor)
 
     def _registered(self, ref: str) -> FeatureView:
         return _reads.find_version(self._session.reader, ref)
@@ -264,7 +286,7 @@ class FeaturesService:
                 f"feature view {view.ref} is {why}",
                 "say online: true in its file, then: opsdeck features apply " + view.spec.name,
             )
-        self._access.schema(view.spec.source, purpose=f"materialise {view.ref}")
+        self._refuse_partial(view.spec, f"materialise {view.ref}", view.spec.owner)
         return bring_up(self._session, self._lake, view, rebuild=rebuild, only=only)
 
     def _use(
