@@ -1,0 +1,87 @@
+"""Every transformation of the catalogue does what its entry says, on its own example."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from core.domain.recipe import Transformation
+from core.recipes.catalogue import catalogue
+from core.recipes.example import frame as example_frame
+from core.recipes.fitted import content_hash, load_fitted, save_fitted
+from core.recipes.plan import Plan
+from core.recipes.recipe import Recipe, Step
+from core.recipes.values import fault
+
+FRAME: pl.DataFrame = example_frame()
+TRAIN, LATER = FRAME[:45], FRAME[30:]
+
+
+def recipe_of(about: Transformation) -> Recipe:
+    columns = about.example.get("columns", ())
+    names = (columns,) if isinstance(columns, str) else tuple(columns)
+    target = {"class": "label"}.get(about.target, "target")
+    step = Step(about.name, about.name, names, params=about.example.get("with", {}), line=1)
+    return Recipe("example", (step,), target=target)
+
+
+@pytest.mark.parametrize("name", list(catalogue()))
+def test_its_contract(name: str, tmp_path: Path) -> None:
+    about = catalogue()[name]
+    recipe = recipe_of(about)
+    assert Plan(recipe).problems() == ()
+    for key, value in recipe.steps[0].params.items():
+        parameter = about.parameter(key)
+        assert parameter is not None, f"{key} of the example is no parameter"
+        assert fault(parameter, value) is None, (key, fault(parameter, value))
+
+    fitted, trained = Plan(recipe).fit_apply(TRAIN)
+    after, (trace,) = fitted.traced(LATER)
+    assert trace.added or trace.changed or trace.removed or about.rows or about.fitted, (
+        "did nothing"
+    )
+    if not about.rows:
+        assert (trained.height, after.height) == (TRAIN.height, LATER.height)
+        if "key" not in {*trace.removed, *trace.changed}:
+            assert after["key"].equals(LATER["key"])
+
+    # Deterministic, and independent of the data it is applied to when it has been fitted.
+    again, trained_again = Plan(recipe).fit_apply(TRAIN)
+    assert trained_again.equals(trained, null_equal=True)
+    assert content_hash(again) == content_hash(fitted)
+    assert about.fitted or not any(each.state for each in fitted.steps if name != "snake_case")
+
+    # The same after it has been written and read.
+    digest = save_fitted(fitted, tmp_path / "fitted")
+    loaded = load_fitted(tmp_path / "fitted")
+    assert loaded.apply(LATER).equals(after, null_equal=True)
+    assert content_hash(loaded) == digest == content_hash(fitted)
+    assert loaded.columns_of() == fitted.columns_of()
+
+    # Every output column has a lineage, of columns that were there.
+    assert set(fitted.columns_of()) == set(trained.columns)
+    for sources in fitted.columns_of().values():
+        assert set(sources) <= set(TRAIN.columns)
+
+    # What is of the row alone gives the same for a part of the rows; the target is not needed.
+    if (about.scope == "row" and not about.rows and about.target == "") or (
+        about.fitted and not about.rows and about.scope == "row"
+    ):
+        part = (
+            fitted.apply(LATER[10:14].drop("target", "label", strict=False))
+            if not {"target", "label"} & {*fitted.steps[0].call.columns}
+            else fitted.apply(LATER[10:14])
+        )  # type: ignore[union-attr]
+        whole = after[10:14]
+        for column in part.columns:
+            assert_same(part[column], whole[column])
+
+
+def assert_same(one: pl.Series, other: pl.Series) -> None:
+    if one.dtype.is_float() and other.dtype.is_float():
+        assert ((one - other).abs().fill_null(0.0) < 1e-6).all(), one.name
+        assert one.is_null().equals(other.is_null())
+    else:
+        assert one.to_list() == other.to_list(), one.name
