@@ -55,6 +55,8 @@ class Check:
         name = self.options.get("name")
         if name:
             return str(name)
+        if self.kind in _WORDS and self.columns:
+            return f"{self.columns[0]}: {_WORDS[self.kind]}"
         shown = "" if self.value is None or self.value is True else f" {_short(self.value)}"
         of = "+".join(self.columns)
         return f"{of}: {self.kind}{shown}" if of else f"{self.kind}{shown}"
@@ -127,13 +129,14 @@ class Validation:
         """How many checks of severity `warn` failed."""
         return sum(each.severity is CheckSeverity.WARN for each in self.failures)
 
-    def one_line(self) -> str:
-        """What failed first and how much else did."""
+    @property
+    def why(self) -> str:
+        """The error that failed first and how many others did; empty where none did."""
         failed = [each for each in self.failures if each.severity is CheckSeverity.ERROR]
         if not failed:
-            return f"{self.dataset}: {len(self.results)} checks, none failed"
+            return ""
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        return f"{self.dataset}: {failed[0].title}: {failed[0].message}{more}"
+        return f"{failed[0].title}: {failed[0].message}{more}"
 
 
 class QuarantineState(StrEnum):
@@ -186,6 +189,9 @@ class Verdict:
     validation: Validation | None
     quarantine_id: str | None = None
     message: str = ""
+
+
+_WORDS = {"nullable": "not missing", "required": "is there"}
 
 
 def _short(value: Any) -> str:

@@ -53,9 +53,15 @@ class RowSample:
         self._draws = [draws[kept]]
         self._held, self._bar = self._parts[0].height, bar
 
+    def fewest(self, count: int) -> pl.DataFrame:
+        """A sample of only so many of the rows."""
+        self.limit = min(self.limit, count)
+        self.whole = self.seen <= self.limit
+        return self.frame()
+
     def frame(self) -> pl.DataFrame:
         """The sample, in the order of the rows."""
-        if not self.whole and self._held > self.limit:
+        if self._held > self.limit:
             self._thin()
         if not self._parts:
             return pl.DataFrame()

@@ -79,7 +79,7 @@ def bin_edges(ordered: Floats, whole: bool) -> Floats | None:
     wanted = int(np.ceil(min(span / width, MOST_BINS))) if width > 0 else FEWEST_BINS * 3
     bins = int(np.clip(wanted, FEWEST_BINS, MOST_BINS))
     if whole and abs(high) < 2**50 and abs(low) < 2**50:
-        step = max(1.0, np.ceil((span + 1) / bins))
+        step = max(1.0, float(np.ceil((span + 1) / bins)))
         steps: Floats = np.arange(int(np.ceil((span + 1) / step)) + 1, dtype=np.float64)
         return steps * step + (low - 0.5)
     edges: Floats = np.linspace(low, high, bins + 1)

@@ -15,7 +15,9 @@ def drift(check: Check, context: Context) -> Answer:
         return CheckStatus.SKIPPED, "", "there is no baseline to compare with"
     now, baseline = context.profiles(str(check.options["baseline"]), check.columns)
     if baseline is None:
-        return CheckStatus.SKIPPED, "", f"no baseline {check.options['baseline']} yet"
+        ref = str(check.options["baseline"])
+        told = "no earlier snapshot with rows" if ref == "previous" else f"no snapshot {ref}"
+        return CheckStatus.SKIPPED, "", f"{told} to compare with"
     column = check.columns[0]
     before, after = baseline.column(column), now.column(column)
     if before is None or after is None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import sqlalchemy as sa
 
@@ -30,20 +31,12 @@ def record_validation(
     notes: Sequence[str] = (),
 ) -> Validation:
     """Put an evaluation on record; the oldest that passed give way to it."""
-    made = Validation(
+    made = replace(
+        unrecorded(expectations, evaluation, snapshot_id=snapshot_id, by=by, notes=notes),
         id=new_id(),
-        dataset=expectations.dataset,
-        snapshot_id=snapshot_id,
         batch_id=batch_id,
         at=tx.now,
-        by=by,
-        passed=evaluation.passed,
-        rows=evaluation.rows,
-        failed_rows=evaluation.failed_rows,
-        results=evaluation.results,
         run_id=run_id,
-        file=expectations.path,
-        notes=tuple(notes),
     )
     body = {
         "file": made.file,
@@ -69,6 +62,31 @@ def record_validation(
     if made.passed:
         _thin(tx, made.dataset)
     return made
+
+
+def unrecorded(
+    expectations: Expectations,
+    evaluation: Evaluation,
+    *,
+    snapshot_id: str | None,
+    by: str,
+    notes: Sequence[str] = (),
+) -> Validation:
+    """An evaluation as a record that is nowhere kept: its id is empty."""
+    return Validation(
+        id="",
+        dataset=expectations.dataset,
+        snapshot_id=snapshot_id,
+        batch_id=None,
+        at=time.time(),
+        by=by,
+        passed=evaluation.passed,
+        rows=evaluation.rows,
+        failed_rows=evaluation.failed_rows,
+        results=evaluation.results,
+        file=expectations.path,
+        notes=tuple(notes),
+    )
 
 
 def reasons_of(results: Sequence[CheckResult]) -> list[tuple[str, int | None]]:

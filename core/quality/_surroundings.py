@@ -76,3 +76,8 @@ def values_by(read: Read) -> Callable[[str, str], Iterator[pl.Series]]:
             yield frame[key]
 
     return values
+
+
+def column_names(reader: Reader, dataset: str) -> frozenset[str]:
+    """The columns that the dataset has now."""
+    return frozenset(column.name for column in _datasets.find_dataset(reader, dataset).columns)

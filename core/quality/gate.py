@@ -82,7 +82,7 @@ def gate(
             made = record_validation(
                 tx, expectations, evaluation, batch_id=batch_id, run_id=run_id, by=by
             )
-        return Verdict(True, made, message=made.one_line())
+        return Verdict(True, made, message=made.why)
     return _hold(session, expectations, table, evaluation, how, batch_id, by)
 
 
@@ -168,14 +168,14 @@ def _hold(
         if not session.reader.rows("SELECT id FROM quarantine WHERE id = :id", id=name):
             forget_rows(path)
         raise
-    return Verdict(False, made, name, made.one_line())
+    return Verdict(False, made, name, made.why)
 
 
 def _note(tx: Transaction, session: Session, made: Validation, name: str, path: Path) -> None:
     known = tx.row(sa.select(quarantine.c.id).where(quarantine.c.id == name))
     if known is not None:  # the same batch twice at once: the first told of it
         return
-    message = made.one_line()
+    message = made.why
     tx.execute(
         quarantine.insert().values(
             id=name,

@@ -48,7 +48,7 @@ def test_a_bad_batch_is_held_with_the_reasons_of_each_row(ops: Ops) -> None:
     assert rows.table.equals(table) and rows.numbers == (1, 2, 3, 4)
     assert rows.reasons[0] == ()
     assert set(rows.reasons[1]) == {"cnt: ge 0", "casual riders are riders"}
-    assert rows.reasons[2] == ("cnt: nullable False",)
+    assert rows.reasons[2] == ("cnt: not missing",)
     assert rows.reasons[3] == ("casual riders are riders",)
     (alert,) = ops.alerts.list()
     assert alert.target == "dataset/rides" and alert.state is AlertState.OPEN
