@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from console.session import Session
 from console.tables import Column, block, heading, table
 from console.words import state, when
-from core.domain.ingest import FileState, Ingest, IngestReport
+from core.domain.ingest import FileState, Ingest, IngestReport, Intake
 from screens.words import size
 
 _FILES = 20
@@ -179,3 +179,31 @@ def ingest_text(session: Session, one: Ingest) -> str:
         Column("file", flexible=True),
     )
     return f"{text}\n\n{table(session, columns, rows)}"
+
+
+def intakes_text(session: Session, found: Sequence[Intake]) -> str:
+    """Intakes as a table."""
+    if not found:
+        return "no intakes yet; see: opsdeck data intake --help"
+    rows = [
+        (
+            one.name,
+            one.dataset,
+            state("running" if one.running else "stopped", terminal=session.terminal),
+            one.url or "-",
+            f"{one.counts.accepted:,}" if one.url else "-",
+            size(one.counts.waiting_bytes) if one.counts.segments else "-",
+            one.counts.last_error,
+        )
+        for one in found
+    ]
+    columns = (
+        Column("intake"),
+        Column("dataset"),
+        Column("state"),
+        Column("address"),
+        Column("accepted", right=True),
+        Column("waiting", right=True),
+        Column("trouble", flexible=True),
+    )
+    return table(session, columns, rows)

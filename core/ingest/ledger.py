@@ -216,6 +216,8 @@ class Ledger:
             dataset=self._dataset,
         )
         left = [row for row in rows if row["id"] == only or (not only and not _lives(row))]
+        if not only:
+            self._sweep()
         if not left:
             return
         with contextlib.suppress(NotFound):  # then nothing of it is anywhere
@@ -245,6 +247,20 @@ class Ledger:
             else:
                 self.failed(row["id"], why or "its process ended before the commit")
             shutil.rmtree(folder_of(self._session, row["id"]), ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Delete what dead processes have prepared of batches that are ended by now."""
+        folder = self._session.workspace.state_dir / "ingest"
+        for path in folder.iterdir() if folder.is_dir() else ():
+            rows = self._session.reader.rows(
+                "SELECT state FROM ingests WHERE id = :id", id=path.name
+            )
+            try:
+                old = time.time() - path.stat().st_mtime > ELSEWHERE_SECONDS
+            except FileNotFoundError:
+                continue
+            if rows[0]["state"] != "open" if rows else old:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _content(mark: str) -> str:

@@ -227,7 +227,7 @@ def test_a_folder_that_cannot_be_read_is_no_empty_one(
     listed = os.scandir
 
     def scandir(path: str) -> object:
-        if Path(path).name == "locked":  # root, who runs some of these tests, may read all
+        if str(path).endswith("locked"):  # root, who runs some of these tests, may read all
             raise PermissionError(13, "Permission denied", path)
         return listed(path)
 
