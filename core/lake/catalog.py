@@ -74,6 +74,13 @@ def _properties(config: LakeConfig) -> dict[str, str]:
     properties = {"warehouse": config.warehouse, **config.properties}
     if config.key_file is not None:
         properties |= {"py-io-impl": IO_IMPL, KEY_FILE: str(config.key_file)}
+    if config.kms_key is not None:
+        # Arrow's own access to S3 knows nothing of these, and would leave them out silently.
+        properties |= {
+            "py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO",
+            "s3.server-side-encryption": "aws:kms",
+            "s3.sse-kms-key-id": config.kms_key,
+        }
     return properties
 
 

@@ -54,6 +54,7 @@ class LakeConfig:
     namespace: str
     properties: Mapping[str, str] = field(default_factory=dict)
     key_file: Path | None = None
+    kms_key: str | None = None
     keep: KeepPolicy = KeepPolicy()
 
     @property
@@ -80,11 +81,16 @@ class _Parser:
             raise self._wrong("lake.catalog", f"unknown kind {catalog!r}", "use sql or glue")
         warehouse = self._warehouse(catalog)
         key_file = self._key_file()
+        kms_key = self._text(
+            self._mapping(self._raw, "encryption", "lake."), "kms_key", "lake.encryption."
+        )
         if key_file is not None and not warehouse.startswith("/"):
             raise self._wrong(
-                "lake.encryption.key_file",
-                "is for a warehouse in a folder",
-                "on S3 use KMS: lake: {properties: {s3.sse.type: kms, s3.sse.key: ARN}}",
+                "lake.encryption.key_file", "is for a warehouse in a folder", "on S3: kms_key: ARN"
+            )
+        if kms_key is not None and warehouse.startswith("/"):
+            raise self._wrong(
+                "lake.encryption.kms_key", "is for a warehouse on S3", "in a folder: key_file: PATH"
             )
         return LakeConfig(
             catalog=catalog,
@@ -93,6 +99,7 @@ class _Parser:
             namespace=self._text(self._raw, "namespace", "lake.") or "opsdeck",
             properties=self._properties(),
             key_file=key_file,
+            kms_key=kms_key,
             keep=self._keep(),
         )
 
@@ -134,7 +141,7 @@ class _Parser:
 
     def _key_file(self) -> Path | None:
         given = self._mapping(self._raw, "encryption", "lake.")
-        self._known(given, ("key_file",), "lake.encryption.")
+        self._known(given, ("key_file", "kms_key"), "lake.encryption.")
         text = self._text(given, "key_file", "lake.encryption.")
         return self._workspace.root / Path(text).expanduser() if text else None
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pyarrow as pa
-from pyiceberg.exceptions import TableAlreadyExistsError
+from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
 from pyiceberg.schema import assign_fresh_schema_ids
 from pyiceberg.table import Table
 
@@ -28,6 +28,7 @@ from core.lake.catalog import TABLE_PROPERTIES
 from core.lake.changes import appended_between
 from core.lake.commits import Note, commit, find_noted
 from core.lake.errors import DatasetExists
+from core.lake.expiring import STEP
 from core.lake.expressions import row_filter, selection
 from core.lake.keeping import KeepingMixin
 from core.lake.mirror import mirror
@@ -93,7 +94,7 @@ class Lake(NamingMixin, KeepingMixin):
             transaction.append(arrow.empty_table(), snapshot_properties=note.properties())
             try:
                 table = transaction.commit_transaction()
-            except TableAlreadyExistsError as error:
+            except (TableAlreadyExistsError, CommitFailedException) as error:
                 raise DatasetExists(f"dataset {name}: exists already") from error
         self._describe(name, owner, kind, description, settings)
         mirror(self.session, name, table)
@@ -321,6 +322,7 @@ class Lake(NamingMixin, KeepingMixin):
         if not new:
             discard(table, files)
         mirror(self.session, name, after)
+        self._lighten(name, len(after.snapshots()))
         found = find_noted(after, "commit", note.commit)
         if found is None and note.batch_id is not None:
             found = find_noted(after, "batch", note.batch_id)
@@ -328,6 +330,13 @@ class Lake(NamingMixin, KeepingMixin):
             found = after.current_snapshot()
             assert found is not None, name
         return _reads.find_snapshot(self.session.reader, name, str(found.snapshot_id))
+
+    def _lighten(self, name: str, live: int) -> None:
+        """Where no worker keeps the dataset up, let some versions go: each one that is kept
+        makes every commit slower."""
+        keep = self.tables.config.keep.snapshots
+        if live >= 2 * keep + STEP and live % STEP == 0:
+            self.expire(name, most=live - keep)
 
     # -- reading
 
@@ -342,9 +351,9 @@ class Lake(NamingMixin, KeepingMixin):
     ) -> pa.RecordBatchReader:
         """Rows as a stream. `where` such as `temp > 0.5 and season = 'winter'`."""
         table = self.tables.load(name)
-        snapshot_id = resolve(self.session.reader, name, table, at)
-        scan = table.scan(snapshot_id=snapshot_id)
-        schema = scan.projection()
+        # Without `at` the columns are those of now: they may have been renamed since.
+        snapshot_id = None if at is None else resolve(self.session.reader, name, table, at)
+        schema = table.scan(snapshot_id=snapshot_id).projection()
         with self.tables.plain():
             scan = table.scan(
                 row_filter=row_filter(name, schema, where),
