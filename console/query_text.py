@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.session import Session
 from console.tables import Column, table
-from console.words import Cell, duration, number, when
+from console.words import Cell, duration, when
 
 if TYPE_CHECKING:
     from core.domain.query import PastQuery, QueriedDataset, QueryResult
@@ -18,7 +18,9 @@ _WIDEST = 60
 
 
 def result_text(session: Session, result: QueryResult) -> str:
-    """The rows as a table, numbers to the right."""
+    """The rows as a table, numbers to the right; a plan as it was drawn."""
+    if [column.name for column in result.columns] == ["explain_key", "explain_value"]:
+        return "\n".join(str(row[1]).rstrip() for row in result.rows)
     right = [any(word in column.type for word in _NUMBERS) for column in result.columns]
     columns = [
         Column(column.name, right=is_right, flexible=not is_right)
@@ -82,7 +84,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return number(value)
+        return f"{value:.6g}"
     if isinstance(value, datetime):
         text = value.isoformat(sep=" ", timespec="auto")
         return text.removesuffix("+00:00") + ("Z" if text.endswith("+00:00") else "")

@@ -144,7 +144,7 @@ def distinct_names(names: list[str]) -> list[str]:
 
 
 def plain(value: Any) -> Any:
-    """A value of a row as what JSON has: times in ISO, bytes in hexadecimal, decimals as text
+    """A value of a row as what JSON has: times and spans in ISO, bytes in hex, decimals as text
     where a number would lose digits; NaN and infinity, which it has no word for, as null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -158,12 +158,19 @@ def plain(value: Any) -> Any:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).hex()
     if isinstance(value, timedelta):
-        return value.total_seconds()
+        return _interval(0, value.days, value.seconds + value.microseconds / 1e6)
+    if isinstance(value, pa.MonthDayNano):
+        return _interval(value.months, value.days, value.nanoseconds / 1e9)
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return str(value)
+
+
+def _interval(months: int, days: int, seconds: float) -> str:
+    """A span of time as ISO 8601 has it: `P1M3DT0.5S`."""
+    return f"P{months}M{days}DT{seconds:g}S" if months else f"P{days}DT{seconds:g}S"
 
 
 def _cell(value: Any) -> str:

@@ -100,10 +100,14 @@ class Queries:
         limit: int | None = None,
         seconds: float | None = None,
         stop: Stop | None = None,
+        tables: Mapping[str, pa.Table] | None = None,
     ) -> Iterator[tuple[pa.RecordBatchReader, tuple[QueriedDataset, ...]]]:
-        """All rows of a query as a stream, and what it reads; raises as `run` does."""
+        """All rows of a query as a stream, and what it reads; raises as `run` does.
+
+        `tables` are rows in memory that the query may read by name beside the datasets.
+        """
         with self._run(sql) as run:
-            statement, sandbox = self._prepared(run, sql, at, seconds, stop)
+            statement, sandbox = self._prepared(run, sql, at, seconds, stop, tables)
             try:
                 with sandbox.running() as connection:
                     text = statement.sql
@@ -117,7 +121,7 @@ class Queries:
     def explain(self, sql: str, *, at: Mapping[str, str] | None = None) -> str:
         """How DuckDB would run it, as text."""
         result = self.run(f"EXPLAIN {sql}", at=at)
-        return "\n".join(str(row[-1]) for row in result.rows)
+        return "\n".join(str(row[-1]).rstrip() for row in result.rows)
 
     def datasets_of(self, sql: str) -> tuple[str, ...]:
         """The datasets that a statement reads, without running it; raises `QueryInvalid`,
@@ -131,12 +135,15 @@ class Queries:
         at: Mapping[str, str] | None,
         seconds: float | None,
         stop: Stop | None,
+        more: Mapping[str, pa.Table] | None = None,
     ) -> tuple[Statement, Sandbox]:
         statement = read_statement(sql, at)
-        run.datasets = tuple(self._queried(table) for table in statement.tables)
+        given = dict(more or {})
+        read = tuple(table for table in statement.tables if table.table not in given)
+        run.datasets = tuple(self._queried(table) for table in read)
         tables = {
             table.table: self._table(table, queried)
-            for table, queried in zip(statement.tables, run.datasets, strict=True)
+            for table, queried in zip(read, run.datasets, strict=True)
         }
         schemas = {name: table.schema for name, table in tables.items()}
         for name, condition in skips(statement.tree, schemas).items():
@@ -144,6 +151,8 @@ class Queries:
         sandbox = Sandbox(self._limited(seconds), stop)
         for name, table in tables.items():
             sandbox.add(name, table)
+        for name, rows in given.items():
+            sandbox.connection.register(name, rows)
         return statement, sandbox
 
     def _limited(self, seconds: float | None) -> QueryLimits:
@@ -157,9 +166,9 @@ class Queries:
             snapshot = self._access.source.resolve(table.dataset, table.at)
         except NotFound as error:
             close = _nearest(self._session, table.dataset)
-            raise NotFound(error.message, f"did you mean {close}?" if close else error.hint) from (
-                error
-            )
+            if close is None or close == table.dataset:
+                raise
+            raise NotFound(error.message, f"did you mean {close}?") from error
         try:
             number = _datasets.find_snapshot(self._session.reader, table.dataset, snapshot).number
         except NotFound:

@@ -159,7 +159,7 @@ class Sandbox:
             elif left <= 0:
                 self._why = QueryTimeout(
                     f"query: ended after {self._limits.seconds:g} seconds",
-                    "narrow it with WHERE, or raise lake.query.time in opsdeck.yaml",
+                    "narrow it, or allow more: --timeout, lake.query.time in opsdeck.yaml",
                 )
             if self._why is not None:
                 self.connection.interrupt()

@@ -14,6 +14,8 @@ from core.reads import datasets as _datasets
 from core.session import Session
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from core.query.completion import Catalogue
     from core.query.runner import Queries
     from core.query.sandbox import Stop
@@ -49,6 +51,17 @@ class QueriesService:
     ) -> QueryResult:
         """The first `limit` rows of a query; see `core.query.runner.Queries.run`."""
         return self.queries.run(sql, at=at, limit=limit, seconds=seconds, stop=stop)
+
+    def table(
+        self,
+        sql: str,
+        *,
+        at: Mapping[str, str] | None = None,
+        tables: Mapping[str, pa.Table] | None = None,
+    ) -> pa.Table:
+        """All rows of a query over datasets and `tables` in memory, in memory."""
+        with self.queries.stream(sql, at=at, tables=tables) as (reader, _):
+            return reader.read_all()
 
     def explain(self, sql: str, *, at: Mapping[str, str] | None = None) -> str:
         """How it would be run, as text."""

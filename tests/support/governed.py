@@ -30,7 +30,7 @@ class Memory:
         self.asked: list[dict[str, Any]] = []
 
     def _table(self, name: str, at: str | None) -> pa.Table:
-        return self.tables[name] if at is None else self.old[name]
+        return self.old[name] if at == "old" else self.tables[name]
 
     def read(
         self,

@@ -177,8 +177,8 @@ def test_a_filter_on_a_column_that_is_gone_shows_nothing(access: As) -> None:
 def test_columns_that_only_an_old_snapshot_has_are_left_out(access: As, memory: Memory) -> None:
     memory.old["people"] = PEOPLE.append_column("mail", PEOPLE["email"])
     label(access("olga").session, "people", "email")
-    assert "mail" not in rows(access("ann"), at="1")[0]
-    assert "mail" in rows(access("olga"), at="1")[0]
+    assert "mail" not in rows(access("ann"), at="old")[0]
+    assert "mail" in rows(access("olga"), at="old")[0]
 
 
 def test_columns_that_differ_in_case_are_not_mixed_up(access: As, memory: Memory) -> None:
