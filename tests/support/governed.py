@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from core.errors import NotFound
 from core.governance.access import Access
 from core.ops import Ops, open_ops
 
@@ -50,6 +51,8 @@ class Memory:
         return self._table(name, at).schema
 
     def resolve(self, name: str, at: str | None = None) -> str:
+        if name not in self.tables:
+            raise NotFound(f"dataset {name}: no such dataset")
         return at or "1"
 
 
