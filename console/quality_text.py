@@ -13,6 +13,7 @@ from screens.words import plural
 if TYPE_CHECKING:
     from core.domain.quality import (
         CheckResult,
+        Expectations,
         QuarantinedBatch,
         QuarantinedRow,
         Validation,
@@ -31,6 +32,8 @@ def validation_text(session: Session, found: Validation, *, all_: bool = False) 
     verdict = Cell("✔ as expected", "green") if found.passed else Cell("✘ not as expected", "red")
     if found.passed and found.warnings:
         verdict = Cell(f"✔ as expected, {plural(found.warnings, 'warning')}", "yellow")
+    if found.notes:
+        verdict = Cell(f"{verdict.text}, as far as you see it", verdict.colour)
     head = block(
         session,
         [
@@ -80,6 +83,37 @@ def _result_row(session: Session, result: CheckResult) -> Sequence[Cell | str]:
         "-" if result.failed_rows is None else f"{result.failed_rows:,}",
         why,
     )
+
+
+def expectations_text(session: Session, found: Expectations) -> str:
+    """A line a check."""
+    head = block(
+        session,
+        [
+            ("dataset", found.dataset),
+            ("file", found.path),
+            ("what", found.description),
+            ("strict", "no other columns" if found.strict else ""),
+        ],
+    )
+    columns = [
+        Column("line", right=True),
+        Column("check", flexible=True),
+        Column("if not"),
+        Column("of"),
+        Column("may fail"),
+    ]
+    rows = [
+        (
+            str(each.line),
+            each.title,
+            Cell(each.severity, "" if each.severity == "error" else "bright_black"),
+            each.scope if each.scope != "both" else "batch, snapshot",
+            f"{each.allow:.1%}" if each.allow else "",
+        )
+        for each in found.checks
+    ]
+    return f"{head}\n\n{table(session, columns, rows)}"
 
 
 def validations_text(session: Session, found: Sequence[Validation]) -> str:

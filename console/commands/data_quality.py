@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
 from console.groups import Verb
 from console.output import emit
-from console.quality_text import validation_text, validations_text
+from console.quality_text import expectations_text, validation_text, validations_text
 from console.session import Session, pass_session
 from core.errors import BadInput
 
@@ -83,6 +84,23 @@ def suggest(session: Session, name: str, force: bool, print_: bool) -> None:
         emit(session, {"text": text}, lambda: text.rstrip("\n"))
         return
     emit(session, {"path": path, "text": text}, lambda: f"expectations of {dataset}: {path}")
+
+
+@click.command("expectations", cls=Verb)
+@click.argument("name", required=False)
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of such files, for editors.")
+@pass_session
+def expectations(session: Session, name: str | None, schema: bool) -> None:
+    """List what the dataset NAME is expected to be like, check by check."""
+    if schema == (name is not None):
+        raise BadInput("give either NAME or --schema")
+    if schema:
+        from core.quality.schema import json_schema
+
+        click.echo(json.dumps(json_schema(), indent=2))
+        return
+    found = session.ops().quality.expectations(name or "")
+    emit(session, found, lambda: expectations_text(session, found))
 
 
 @click.command("constraints", cls=Verb)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.domain.dataset import Dataset
-from core.domain.profile import ColumnKind, ColumnProfile, DatasetProfile, TimeStats
+from core.domain.profile import ColumnKind, ColumnProfile, DatasetProfile, Gap, TimeStats
 from core.errors import BadInput, DiskFull
 from core.reads.datasets import list_refs
 from core.reads.quality import list_quarantine, list_validations
@@ -133,7 +133,7 @@ def _values(column: ColumnProfile) -> str:
     """What a column holds, in a few words."""
     number, text, time = column.number, column.text, column.time
     if time is not None and time.first is not None and time.last is not None:
-        return f"{_moment(time.first)} to {_moment(time.last)}"
+        return " to ".join(_span(time.first, time.last))
     if number is not None and number.minimum is not None and number.maximum is not None:
         mean = f", mean {number.mean:,.4g}" if number.mean is not None else ""
         return f"{number.minimum:,.6g} to {number.maximum:,.6g}{mean}"
@@ -193,8 +193,16 @@ def _longest(time: TimeStats) -> list[str]:
     longest = sorted(time.gaps, key=lambda gap: (-gap.missing, gap.first))[:MOST_GAPS]
     lines = ["| from | to | missing |", "|---|---|---:|"]
     for gap in sorted(longest, key=lambda each: each.first):
-        lines.append(f"| {_moment(gap.first)} | {_moment(gap.last)} | {gap.missing:,} |")
+        first, last = _span(gap.first, gap.last)
+        lines.append(f"| {first} | {last} | {gap.missing:,} |")
+    left = time.gap_count - len(longest)
+    if left > 0:
+        lines.append(f"| and {left:,} others | | {time.missing - _sum(longest):,} |")
     return lines
+
+
+def _sum(gaps: list[Gap]) -> int:
+    return sum(gap.missing for gap in gaps)
 
 
 def _quality(session: Session, dataset: Dataset) -> str:
@@ -270,5 +278,10 @@ def _day(at: float) -> str:
 
 
 def _moment(at: float) -> str:
-    moment = datetime.fromtimestamp(at, UTC)
-    return f"{moment:%Y-%m-%d}" if at % 86400 == 0 else f"{moment:%Y-%m-%d %H:%M}"
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
+
+
+def _span(first: float, last: float) -> tuple[str, str]:
+    """Two moments, as days where both are."""
+    shown = _day if first % 86400 == last % 86400 == 0 else _moment
+    return shown(first), shown(last)

@@ -1,11 +1,13 @@
 """How many different values there are, in a fixed 16 kB however many are seen.
 
-HyperLogLog with 2^14 registers over 64-bit hashes: a standard error of 0.8 %. Flajolet,
-Fusy, Gandouet, Meunier, HyperLogLog (2007), with linear counting for small numbers.
+HyperLogLog (Flajolet, Fusy, Gandouet, Meunier 2007) with 2^14 registers over 64-bit hashes,
+and Ertl's estimator (arXiv:1702.01284), which has no bias at any size: a standard error of
+0.8 %.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,8 @@ import numpy.typing as npt
 
 BITS = 14
 _REGISTERS = 1 << BITS
-_ALPHA = 0.7213 / (1 + 1.079 / _REGISTERS)
+_LONGEST = 64 - BITS + 1
+_ALPHA = 1 / (2 * math.log(2))
 
 
 class DistinctSketch:
@@ -39,11 +42,36 @@ class DistinctSketch:
 
     def count(self) -> int:
         """The estimate."""
-        raw = _ALPHA * _REGISTERS**2 / float(np.sum(2.0 ** -self._most.astype(np.float64)))
-        empty = int(np.count_nonzero(self._most == 0))
-        if raw <= 2.5 * _REGISTERS and empty:
-            return round(_REGISTERS * float(np.log(_REGISTERS / empty)))
-        return round(raw)
+        seen = np.bincount(self._most, minlength=_LONGEST + 1).astype(np.float64)
+        z = _REGISTERS * _tau(1 - seen[_LONGEST] / _REGISTERS)
+        for length in range(_LONGEST - 1, 0, -1):
+            z = 0.5 * (z + seen[length])
+        z += _REGISTERS * _sigma(seen[0] / _REGISTERS)
+        return round(_ALPHA * _REGISTERS**2 / z) if math.isfinite(z) else 0
+
+
+def _sigma(x: float) -> float:
+    """What the registers that have seen nothing stand for."""
+    if x == 1.0:
+        return math.inf
+    y, z, before = 1.0, x, -1.0
+    while z != before:
+        x, before = x * x, z
+        z += x * y
+        y += y
+    return z
+
+
+def _tau(x: float) -> float:
+    """What the registers that are full stand for."""
+    if x in (0.0, 1.0):
+        return 0.0
+    y, z, before = 1.0, 1 - x, -1.0
+    while z != before:
+        x, before = math.sqrt(x), z
+        y *= 0.5
+        z -= (1 - x) ** 2 * y
+    return z / 3
 
 
 def _bits(values: npt.NDArray[np.uint32]) -> npt.NDArray[Any]:

@@ -130,6 +130,9 @@ class QualityService:
         run_id: str | None = None,
     ) -> Validation:
         """Ask a snapshot for what is expected of it; see `core.quality.validating`."""
+        check_name(name)
+        find_dataset(self._session.reader, name)
+        load_expectations(self._session.workspace.root, name, file)  # before anything is loaded
         from core.quality.validating import validate_dataset
 
         return self._as_seen(validate_dataset(self._session, name, at=at, file=file, run_id=run_id))
