@@ -24,6 +24,7 @@ COMMANDS = {
     "approvals": ("console.commands.approvals", "List, show and decide approval requests."),
     "endpoints": ("console.commands.endpoints", "Deploy, promote, roll back, invoke."),
     "data": ("console.commands.data", "Datasets: catalogue, versions, names, upkeep."),
+    "recipes": ("console.commands.recipes", "Transformations without code: list, preview, run."),
     "features": ("console.commands.features", "Feature views: point in time, and online by key."),
     "alerts": ("console.commands.alerts", "List, acknowledge and resolve alerts."),
     "views": ("console.commands.views", "Keep queries over datasets as datasets."),

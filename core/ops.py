@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from core.services.approvals import ApprovalsService
     from core.services.audit import AuditService
     from core.services.captures import CapturesService
+    from core.services.crawls import CrawlsService
     from core.services.data import DataService
     from core.services.endpoints import EndpointsService
     from core.services.explore import ExploreService
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
     from core.services.pulse import PulseService
     from core.services.quality import QualityService
     from core.services.queries import QueriesService
+    from core.services.recipes import RecipesService
     from core.services.runs import RunsService
+    from core.services.splits import SplitsService
     from core.services.views import ViewsService
     from core.services.workers import WorkersService
 
@@ -173,6 +176,20 @@ class Ops:
         return GovernanceService(self.session)
 
     @cached_property
+    def recipes(self) -> RecipesService:
+        """Transformations, and files of them."""
+        from core.services.recipes import RecipesService
+
+        return RecipesService(self.session)
+
+    @cached_property
+    def splits(self) -> SplitsService:
+        """Datasets divided into parts, and what leaks between them."""
+        from core.services.splits import SplitsService
+
+        return SplitsService(self.session)
+
+    @cached_property
     def queries(self) -> QueriesService:
         """Questions about datasets, in SQL."""
         from core.services.queries import QueriesService
@@ -185,6 +202,13 @@ class Ops:
         from core.services.ingest import IngestService
 
         return IngestService(self.session)
+
+    @cached_property
+    def crawls(self) -> CrawlsService:
+        """Tables found in folders and buckets."""
+        from core.services.crawls import CrawlsService
+
+        return CrawlsService(self.session)
 
     @cached_property
     def intakes(self) -> IntakesService:

@@ -128,6 +128,7 @@ class RecipeRun:
     fitted: str
     folder: str
     steps: tuple[StepTrace, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,14 +91,24 @@ class EachColumn(Operation):
         made = {}
         for column in call.columns:
             name = call.result_name(column, self._default)
-            value = self._make(pl.col(column), **call.params)
+            value = self._of(pl.col(column), frame.schema[column], call)
             made[name] = guarded(value, call, column, name)
         return frame.with_columns(**made)
+
+    def _of(self, column: pl.Expr, dtype: Any, call: Call) -> pl.Expr:
+        return self._make(column, **call.params)
 
     def lineage(self, call: Call, made: Sequence[str], state: State) -> Lineage:
         others = (*call.references, *condition_columns(call.when))
         back = {call.result_name(each, self._default): each for each in call.columns}
         return {name: _unique((back.get(name, name), *others)) for name in made}
+
+
+class TypedColumn(EachColumn):
+    """As `EachColumn`, and the expression is told the column's type: `make(column, dtype, …)`."""
+
+    def _of(self, column: pl.Expr, dtype: Any, call: Call) -> pl.Expr:
+        return self._make(column, dtype, **call.params)
 
 
 class LearnedColumn(Operation):

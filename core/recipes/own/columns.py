@@ -16,6 +16,7 @@ from core.recipes.operation import (
     Lineage,
     Operation,
     State,
+    TypedColumn,
     WholeFrame,
     condition,
     condition_columns,
@@ -108,19 +109,34 @@ class _Snake(Operation):
 
 
 def _map_values(
-    column: pl.Expr, *, mapping: Mapping[str, Any], other: str, default: Any
+    column: pl.Expr, dtype: Any, *, mapping: Mapping[str, Any], other: str, default: Any
 ) -> pl.Expr:
-    keys = [each if isinstance(each, str) else str(each) for each in mapping]
-    as_text = column.cast(pl.String)
+    """Keys of a file are texts: for a column of numbers they are read as numbers."""
+    numeric = dtype.is_numeric()
+    keys: list[Any] = [_key(each) if numeric else str(each) for each in mapping]
+    compared = column.cast(pl.Float64) if numeric else column.cast(pl.String)
     values = list(mapping.values())
-    # A list of one type: Polars refuses a mixture.
-    kind = pl.Series(values, strict=False).dtype
     if other == "keep":
-        return as_text.replace(keys, [None if v is None else str(v) for v in values])
+        if numeric and all(isinstance(v, (int, float)) or v is None for v in values):
+            whole = dtype.is_integer() and not any(isinstance(v, float) for v in values)
+            changed = compared.replace(keys, [None if v is None else float(v) for v in values])
+            return changed.cast(dtype) if whole else changed
+        said = [None if v is None else str(v) for v in values]
+        mapped = compared.replace_strict(keys, said, default=None, return_dtype=pl.String)
+        # What is mapped to null is null; only what is not in the mapping stays.
+        return pl.when(compared.is_in(keys)).then(mapped).otherwise(column.cast(pl.String))
+    kind = pl.Series(values, strict=False).dtype
     blank = pl.lit(default) if other == "default" else pl.lit(None)
-    return as_text.replace_strict(
+    return compared.replace_strict(
         keys, pl.Series(values, strict=False), default=blank, return_dtype=kind
     )
+
+
+def _key(text: Any) -> float:
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        raise StepBroken(f"mapping: {text!r} is no number, and the column is one") from None
 
 
 def _cast(column: pl.Expr, *, to: str, strict: bool) -> pl.Expr:
@@ -178,7 +194,7 @@ section.add(
     required("any", "value", "The value."), arity="frame", value="first batch",
 )  # fmt: skip
 section.add(
-    "map_values", "Put other values in place of given ones.", EachColumn(_map_values),
+    "map_values", "Put other values in place of given ones.", TypedColumn(_map_values),
     required("mapping", "mapping", "Old value: new value."),
     choice("other", "What becomes of values that are not in the mapping.", "keep", "missing",
         "default"),

@@ -15,6 +15,7 @@ from core.recipes.operation import (
     LearnedFrame,
     Lineage,
     State,
+    TypedColumn,
     WholeFrame,
 )
 from core.recipes.own.define import Section, choice, column, number, optional, required, text
@@ -143,6 +144,14 @@ def _filled(frame: pl.DataFrame, name: str, method: str, by: list[str], time: st
     return made.cast(kind)
 
 
+def _null_if(column: pl.Expr, dtype: Any, *, values: list[Any]) -> pl.Expr:
+    """Numbers are compared as numbers (0 is 0.0), anything else as text."""
+    if dtype.is_numeric():
+        wanted = [float(v) for v in values if isinstance(v, (int, float))]
+        return pl.when(~column.cast(pl.Float64).is_in(wanted)).then(column)
+    return pl.when(~column.cast(pl.String).is_in([str(v) for v in values])).then(column)
+
+
 section.add(
     "impute", "Fill missing values with what the training part has: mean, median, most frequent.",
     LearnedColumn(_learn_fill, lambda c, value, params: c.fill_null(pl.lit(value))),
@@ -167,8 +176,7 @@ section.add(
 )  # fmt: skip
 section.add(
     "null_if", "These values mean that it is missing: -999, n/a, an empty text.",
-    EachColumn(lambda c, values: pl.when(c.cast(pl.String).is_in([str(v) for v in values]))
-        .then(None).otherwise(c)),
+    TypedColumn(_null_if),
     required("list", "values", "The values."), columns="city", values=["Ulm"],
 )  # fmt: skip
 section.add(
