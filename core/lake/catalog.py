@@ -6,6 +6,7 @@ What differs between them is in the properties alone; everything above sees pyic
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import warnings
@@ -25,6 +26,8 @@ from core.lake.errors import LakeCorrupt, LakeUnavailable
 from core.state.store import is_disk_full, make_engine, prepare_sqlite
 
 CATALOG = "opsdeck"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""No room on the disk, in the quota, or under the limit of the process."""
 
 TABLE_PROPERTIES = {
     "commit.retry.num-retries": "20",  # for writers that are not ours; ours retry themselves
@@ -85,7 +88,14 @@ def _properties(config: LakeConfig) -> dict[str, str]:
 
 
 def _make_folder(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise
+        raise LakeUnavailable(
+            f"{folder}: the warehouse cannot be made: {error.strerror}", "choose another folder"
+        ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise LakeUnavailable(f"{folder}: the warehouse is not writable", "who owns the folder?")
 
@@ -137,7 +147,7 @@ def _of_database(config: LakeConfig, error: sa.exc.SQLAlchemyError) -> OpsdeckEr
 def of_files(config: LakeConfig, error: OSError) -> OpsdeckError:
     """An error of the file system or of S3 as one of ours."""
     text = " ".join(str(error).split())[:300]
-    if is_disk_full(text) or error.errno == 28:
+    if is_disk_full(text) or error.errno in _NO_ROOM:
         return DiskFull(f"{config.warehouse}: no room on the disk", "free some space")
     if isinstance(error, PermissionError):
         return LakeUnavailable(f"{config.warehouse}: not allowed: {text}", "who owns the folder?")

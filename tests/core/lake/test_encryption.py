@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -50,7 +49,7 @@ def test_no_file_of_a_sealed_lake_shows_values_columns_or_the_key(
     assert lake.read("people", where="id = 1").read_all().to_pylist() == [
         {"hidden_column": SECRET, "id": 1}
     ]
-    assert not [each for each in state.rglob("*.tmp")]
+    assert not list(state.rglob("*.tmp"))
 
 
 def test_another_key_and_no_key_are_told(open_space: OpenSpace, key: Path, tmp_path: Path) -> None:
@@ -111,7 +110,7 @@ def test_a_damaged_file_is_told(open_space: OpenSpace, key: Path) -> None:
 
 
 def test_keys_that_others_can_read_are_refused(key: Path, tmp_path: Path) -> None:
-    assert os.stat(key).st_mode & 0o777 == 0o600
+    assert key.stat().st_mode & 0o777 == 0o600
     with pytest.raises(BadInput, match="exists already"):
         make_key(key)
     key.chmod(0o644)
