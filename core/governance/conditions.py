@@ -123,11 +123,29 @@ def check_condition(text: str, columns: Sequence[str]) -> Condition:
     return Condition(text, frozenset(named), checked)
 
 
+def rename_columns(text: str, renames: Mapping[str, str]) -> str:
+    """The condition over columns that have new names; as it is where it names none of them."""
+    alike = {old.lower(): new for old, new in renames.items()}
+    touched = False
+
+    def put(node: dict[str, Any]) -> dict[str, Any]:
+        nonlocal touched
+        if node.get("class") == "COLUMN_REF" and node["column_names"][-1].lower() in alike:
+            touched = True
+            return {**node, "column_names": [alike[node["column_names"][-1].lower()]]}
+        return node
+
+    tree = _rebuilt(_parsed(text), put)
+    return text_of(tree) if touched else text
+
+
 def _check_function(text: str, node: Mapping[str, Any]) -> None:
     name = _name(node)
     plain = not (node.get("filter") or node.get("distinct") or node["order_bys"].get("orders"))
     known = name in FUNCTIONS or name == ACTOR or (node["is_operator"] and name in _OPERATORS)
     unqualified = not node.get("schema") and not node.get("catalog")
+    if name == "row" and not node["arguments"]:  # what is left of nothing but a comment
+        raise PolicyInvalid("condition: empty", _HINT)
     if name == ACTOR and node["arguments"]:
         raise PolicyInvalid(f"condition {_short(text)}: actor() takes nothing")
     if not (plain and known and unqualified):

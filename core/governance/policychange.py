@@ -181,34 +181,3 @@ def take_label(tx: Transaction, dataset: str, column: str, tag: str) -> bool:
     if gone:
         tx.journal("data.unlabel", f"dataset/{dataset}", column=column, label=tag)
     return gone
-
-
-def follow_renames(tx: Transaction, dataset: str, renames: Mapping[str, str]) -> None:
-    """Let labels and grants follow columns that were renamed (old name to new).
-
-    Labels stay under the old name too: older snapshots have it, and a new column may take it.
-    Row filters are left as they are; one that names a column that is gone shows nothing until
-    it is mended.
-    """
-    import sqlalchemy as sa
-
-    from core.state.lake_tables import dataset_tags, grants
-
-    for old, new in renames.items():
-        mine = sa.select(dataset_tags).filter_by(dataset=dataset, column_name=old)
-        for row in tx.rows(mine):
-            key = {"dataset": dataset, "column_name": new, "tag": row["tag"]}
-            if tx.row(sa.select(dataset_tags.c.tag).filter_by(**key)) is None:
-                tx.execute(dataset_tags.insert().values(**{**row, "column_name": new}))
-    for row in tx.rows(sa.select(grants).filter_by(dataset=dataset)):
-        columns = None if row["columns"] is None else json.loads(row["columns"])
-        masks = json.loads(row["masks"])
-        values = {
-            "columns": None
-            if columns is None
-            else json.dumps([renames.get(name, name) for name in columns]),
-            "masks": json.dumps(
-                masks | {new: masks[old] for old, new in renames.items() if old in masks}
-            ),
-        }
-        tx.execute(grants.update().where(grants.c.id == row["id"]).values(**values))
