@@ -249,6 +249,7 @@ class Batch:
             if created and not self._is_in(begun.id):
                 self._lake.drop(self._name, purge=True, force=True)
             raise
+        back = {new: old for old, new in self._options.read.rename.items()}
         return self._ledger.done(
             begun.id,
             rows=staging.rows,
@@ -256,6 +257,7 @@ class Batch:
             files=taken,
             replaced=self._options.mode == "overwrite",
             message=message,
+            columns={name: (back.get(name, name),) for name in staging.reader().schema.names},
         )
 
     def _write(self, begun: Ingest, staging: Staging) -> Any:

@@ -13,12 +13,13 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from core.domain.datalineage import NodeKind, edges_between
 from core.domain.ingest import FileState, Ingest, IngestFile
 from core.errors import NotFound, WrongState
 from core.ids import new_id
@@ -27,7 +28,9 @@ from core.ingest.sources import Source
 from core.processes import is_alive, started
 from core.reads.ingests import find_ingest, ingest_of
 from core.session import Session
+from core.state.edges import record_edges
 from core.state.lake_tables import ingested_files, ingests
+from core.state.store import Transaction
 
 ELSEWHERE_SECONDS = 24 * 3600.0
 """After so long a batch of another host is given up: whether it lives cannot be seen here."""
@@ -158,9 +161,10 @@ class Ledger:
         replaced: bool = False,
         state: str = "done",
         message: str = "",
+        columns: Mapping[str, tuple[str, ...]] | None = None,
     ) -> Ingest:
         """The batch is in the dataset (or kept aside: `state` quarantined). `replaced`: nothing
-        else is in it."""
+        else is in it. `columns`: which of the source's each of the dataset's was made of."""
         with self._session.change("data ingest") as tx:
             values: dict[str, Any] = {
                 "state": state,
@@ -173,6 +177,8 @@ class Ledger:
             if files is not None:
                 values["files"] = _json(files)
             tx.execute(ingests.update().where(ingests.c.id == batch_id).values(**values))
+            if snapshot_id is not None:
+                self._trace(tx, batch_id, snapshot_id, columns)
             if replaced and state == "done":
                 others = sa.and_(
                     ingested_files.c.dataset == self._dataset, ingested_files.c.batch_id != batch_id
@@ -192,6 +198,27 @@ class Ledger:
                 **({"message": message} if message else {}),
             )
         return find_ingest(self._session.reader, batch_id)
+
+    def _trace(
+        self,
+        tx: Transaction,
+        batch_id: str,
+        snapshot_id: str,
+        columns: Mapping[str, tuple[str, ...]] | None,
+    ) -> None:
+        """Note where the dataset comes from."""
+        row = tx.row(sa.select(ingests).where(ingests.c.id == batch_id))
+        assert row is not None, batch_id
+        edges = edges_between(
+            (NodeKind.SOURCE, row["source"]),
+            (NodeKind.DATASET, self._dataset),
+            "ingest",
+            columns=columns,
+            detail=batch_id,
+            run_id=row["run_id"],
+            snapshot_id=snapshot_id,
+        )
+        record_edges(tx, edges)
 
     def failed(self, batch_id: str, message: str) -> None:
         """The batch is not in the dataset; its files may be taken in by another."""

@@ -109,6 +109,37 @@ def _refuse_unknown(options: ReadOptions, found: Mapping[str, object]) -> None:
                 raise BadInput(f"{option} {name}: no such column in the source", hint)
 
 
+def merged(ours: Mapping[str, Guessed], theirs: Mapping[str, Guessed]) -> dict[str, Guessed]:
+    """The columns of two sources of one table; raises `SchemaDiffers`."""
+    both = dict(ours)
+    for name, guessed in theirs.items():
+        both[name] = _both(name, (both[name], "") if name in both else None, guessed, "")
+    return both
+
+
+def differences(
+    current: pa.Schema, columns: Mapping[str, Guessed], *, text: bool
+) -> tuple[SchemaChange, ...]:
+    """How a source's columns differ from a dataset's. `text`: its values are text, as of CSV,
+    which is read as whatever the dataset has where it can be."""
+    known = {one.name: one.type for one in current}
+    found = {name: (guessed, "") for name, guessed in columns.items()}
+    changes = _changes(known, current, found, ReadOptions())
+    if not text:
+        return changes
+    return tuple(
+        one
+        for one in changes
+        if one.kind not in ("type", "widen")
+        or not (
+            one.before == "string" or (one.before, one.after) in _READ_AS or one.kind == "widen"
+        )
+    )
+
+
+_READ_AS = (("timestamptz", "timestamp"), ("timestamptz", "date"), ("double", "long"))
+
+
 def _both(name: str, before: tuple[Guessed, str] | None, now: Guessed, uri: str) -> Guessed:
     """One type for a column of two sources; raises `SchemaDiffers`."""
     if before is None or pa.types.is_null(before[0].type):

@@ -137,6 +137,21 @@ def find(
     return list(found.values())
 
 
+def named(froms: Sequence[str], base: Path | None = None) -> str:
+    """What is meant, in a line that means the same from any folder."""
+    told = [
+        text if "://" in text else os.path.normpath((base or Path.cwd()) / Path(text).expanduser())
+        for text in froms
+    ]
+    if len(told) <= 3:
+        return ", ".join(told)
+    try:
+        folder = os.path.commonpath(told)
+    except ValueError:  # some here, some in a bucket
+        folder = told[0]
+    return f"{folder} and below ({len(told):,} named)"
+
+
 def _found(
     text: str, store_of: Callable[[str], Store], format: str | None, base: Path, hive: bool
 ) -> list[Source]:

@@ -80,7 +80,7 @@ class IngestService:
         from core.ingest.batch import Batch
         from core.ingest.buckets import store_of
         from core.ingest.options import IngestOptions
-        from core.ingest.sources import find
+        from core.ingest.sources import find, named
         from core.lake import open_lake
         from core.lake.names import check_name
 
@@ -106,7 +106,7 @@ class IngestService:
                 return self._query(dataset, froms, query, password_env, options, lake, progress)
             sources = find(froms, store_of=store_of, format=format, base=base, hive=hive)
             batch = Batch(
-                self._session, lake, dataset, options, source=", ".join(froms), progress=progress
+                self._session, lake, dataset, options, source=named(froms, base), progress=progress
             )
             return batch.files(sources)
 
