@@ -10,7 +10,7 @@ from pyarrow import types as pt
 from pyiceberg.exceptions import ResolveError
 from pyiceberg.exceptions import ValidationError as IcebergInvalid
 from pyiceberg.schema import Schema
-from pyiceberg.table import Table
+from pyiceberg.table import Table, Transaction
 from pyiceberg.table.update.schema import UpdateSchema
 from pyiceberg.types import IcebergType
 
@@ -113,18 +113,21 @@ def fits(given: pa.DataType, target: pa.DataType, *, exactly: bool = False) -> b
     return False
 
 
-def apply(update: UpdateSchema, table: Table, changes: Changes) -> None:
-    """Put what a batch needs into an update of the schema."""
-    for each in changes.replaced:
-        update.delete_column(_path(each.name))
-    for each in (*changes.added, *changes.replaced):
-        if each in changes.replaced:
-            continue
-        update.add_column(_path(each.name), iceberg_type(each))
-    for each in changes.widened:
-        update.update_column(_path(each.name), iceberg_type(each))
-    for name in changes.relaxed:
-        update.make_column_optional(_path(name))
+def apply(transaction: Transaction, changes: Changes) -> None:
+    """Put what a batch needs into a transaction."""
+    with transaction.update_schema() as update:
+        for each in changes.replaced:
+            update.delete_column(_path(each.name))
+        for each in changes.added:
+            update.add_column(_path(each.name), iceberg_type(each))
+        for each in changes.widened:
+            update.update_column(_path(each.name), iceberg_type(each))
+        for name in changes.relaxed:
+            update.make_column_optional(_path(name))
+    if changes.replaced:  # a name is free again only after its column has gone
+        with transaction.update_schema() as update:
+            for each in changes.replaced:
+                update.add_column(_path(each.name), iceberg_type(each))
 
 
 def _path(name: str) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class KeepingMixin:
         dropped = tuple(drop)
 
         def attempt(table: Table, transaction: Any) -> None:
-            with transaction.update_schema(allow_incompatible_changes=True) as update:
+            with transaction.update_schema() as update:
                 edit(update, table, add=add, widen=widen, rename=rename, drop=dropped, doc=doc)
 
         table, _ = commit(self.tables, name, Note("evolve", by or self.session.actor), attempt)

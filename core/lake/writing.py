@@ -28,15 +28,8 @@ def evolved(tables: Tables, name: str, given: pa.Schema, evolve: str, by: str) -
         return table
 
     def attempt(current: Table, transaction: Any) -> None:
-        changes = needed(current, given, evolve)  # somebody may have done the same meanwhile
-        with transaction.update_schema(allow_incompatible_changes=True) as update:
-            apply(update, current, changes)
-        if changes.replaced:
-            with transaction.update_schema(allow_incompatible_changes=True) as update:
-                for each in changes.replaced:
-                    from core.lake.evolution import iceberg_type
-
-                    update.add_column((each.name,), iceberg_type(each))
+        # Looked at again: somebody may have done the same meanwhile.
+        apply(transaction, needed(current, given, evolve))
 
     return commit(tables, name, Note("evolve", by), attempt, table=table)[0]
 

@@ -209,3 +209,19 @@ def test_a_database_that_is_not_there_is_told(open_space: OpenSpace) -> None:
 def test_what_was_never_there_is_not_kept_up(ops: Ops) -> None:
     with pytest.raises(NotFound):
         ops.data.keep_up("nope")
+
+
+def test_a_type_that_cannot_hold_the_old_values_replaces_its_column_when_told_to(
+    lake: Lake,
+) -> None:
+    lake.create("sales", rows(1).schema, owner="a")
+    lake.append("sales", rows(1), by="a")
+    words = pa.table({"id": ["two"], "x": [0.2]})
+    with pytest.raises(SchemaMismatch, match="'id'"):
+        lake.append("sales", words, by="a")
+    lake.append("sales", words, by="a", evolve="any")
+    found = lake.read("sales", columns=["x", "id"]).read_all().sort_by("x").to_pylist()
+    assert found == [{"x": 0.1, "id": None}, {"x": 0.2, "id": "two"}]
+    assert lake.read("sales", at="2", columns=["id"]).read_all().to_pylist() == [{"id": 1}]
+    with pytest.raises(BadInput):
+        lake.evolve("sales", widen={"x": pa.int32()})
