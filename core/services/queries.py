@@ -82,6 +82,7 @@ class QueriesService:
         name unless said. Raises `BadInput`, `DiskFull`, and as `run` does."""
         from core.query.exporting import format_of, write_file
 
+        path = Path(path)
         kind = format or format_of(path)
         began = time.perf_counter()
         with self.queries.stream(sql, at=at, limit=limit, seconds=seconds, stop=stop) as found:

@@ -44,6 +44,9 @@ READS = {
     "endpoints.preview",
     "endpoints.preview_deploy",
     "endpoints.preview_rollback",
+    "governance.grants",
+    "governance.labels",
+    "governance.whocan",
     "lineage.downstream",
     "lineage.events",
     "lineage.find",
@@ -57,6 +60,12 @@ READS = {
     "pipelines.show",
     "pipelines.validate",
     "pulse.snapshot",
+    "queries.catalogue",
+    "queries.explain",
+    "queries.export",  # writes where it is told to, not here
+    "queries.history",
+    "queries.run",
+    "queries.write",  # the same
     "runs.count",
     "runs.get",
     "runs.list",
