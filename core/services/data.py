@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.domain.catalogue import CatalogueEntry
 from core.domain.dataset import Column, Dataset, Ref, Snapshot, schema_difference
 from core.domain.upkeep import RollbackPlan
 from core.errors import BadInput
 from core.governance.access import open_access
+from core.governance.renames import following_renames
 from core.lake.names import check_name
 from core.reads import datasets as _reads
+from core.reads.catalogue import read_catalogue
 from core.session import Session
 
 if TYPE_CHECKING:
@@ -49,6 +52,11 @@ class DataService:
     def list(self, *, kind: str | None = None, dropped: bool = False) -> tuple[Dataset, ...]:
         """Datasets by name; `dropped`: those that were, instead."""
         return _reads.list_datasets(self._session.reader, kind=kind, dropped=dropped)
+
+    def catalogue(self) -> tuple[CatalogueEntry, ...]:
+        """Datasets by name with what tells whether they may be relied on: the newest
+        validation, batches held back, a view's lag, labels."""
+        return read_catalogue(self._session.reader)
 
     def get(self, name: str) -> Dataset:
         """A dataset; raises `NotFound`."""
@@ -127,15 +135,16 @@ class DataService:
             raise BadInput(f"dataset {name}: nothing to change", "see: opsdeck data alter --help")
         from core.lake.types import type_of
 
-        return self.lake.evolve(
-            name,
-            add={key: type_of(key, value) for key, value in (add or {}).items()},
-            widen={key: type_of(key, value) for key, value in (widen or {}).items()},
-            rename=rename,
-            drop=drop,
-            doc=doc,
-            by=self._session.actor,
-        )
+        with following_renames(self._session, name, rename or {}):
+            return self.lake.evolve(
+                name,
+                add={key: type_of(key, value) for key, value in (add or {}).items()},
+                widen={key: type_of(key, value) for key, value in (widen or {}).items()},
+                rename=rename,
+                drop=drop,
+                doc=doc,
+                by=self._session.actor,
+            )
 
     def tag(self, name: str, tag: str, *, at: str | None = None) -> Snapshot:
         """Name a version (default: the current one), which keeps it from being expired."""
