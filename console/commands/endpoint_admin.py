@@ -35,6 +35,11 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--capture-rate", type=float, help="Share of the requests captured, 0 to 1."),
         click.option("--capture-cap", metavar="SIZE", help="Captured at most: 500MB, 1GiB."),
         click.option("--onnx/--no-onnx", default=None, help="Convert models where proven equal."),
+        click.option(
+            "--features",
+            metavar="VIEW@VERSION,…",
+            help="Views that models loaded from now on read, where they name none; or: none.",
+        ),
         click.option("--read-timeout", type=number, metavar="SECONDS", help="For a slow client."),
         click.option("--predict-timeout", type=number, metavar="SECONDS", help="Then 504."),
         click.option("--max-connections", type=int, help="Open at once in each server."),
@@ -72,6 +77,9 @@ def _read(given: dict[str, Any]) -> dict[str, Any]:
         found["max_body"] = size_of("--max-body", found["max_body"])
     if "capture_cap" in found:
         found["capture_bytes"] = size_of("--capture-cap", found.pop("capture_cap"))
+    if "features" in found:
+        listed = [name.strip() for name in found["features"].split(",")]
+        found["features"] = tuple(name for name in listed if name not in ("", "none"))
     if "schedule" in found:
         found["schedule"] = read_schedule(found["schedule"])
     return found

@@ -26,7 +26,7 @@ def readers_of(session: Session, view: FeatureView) -> Iterator[str]:
         if name in told:
             continue
         config = EndpointConfig.read(session.workspace.endpoints_dir / name)
-        uses = parse_pinned(getattr(config, "features", ()))
+        uses = parse_pinned(config.features)
         try:
             version = _models.find_version(session.reader, row["model"], str(row["version"]))
             uses += uses_of_model(session.workspace.state_dir / version.path)

@@ -57,12 +57,14 @@ class EndpointConfig(Record):
     variants: tuple[VariantWorkers, ...] = ()  # those with bounds of their own
     schedule: tuple[ScheduledBounds, ...] = ()  # the first whose window is open holds
     onnx: bool = False
+    features: tuple[str, ...] = ()  # NAME@VERSION of views, for models that name none themselves
     capture_rate: float = 1.0  # share of the requests, 0-1
     capture_bytes: int = 1 << 30  # on disk; the oldest days go first
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "schedule", listed(ScheduledBounds, self.schedule))
         object.__setattr__(self, "variants", listed(VariantWorkers, self.variants))
+        object.__setattr__(self, "features", tuple(self.features))
 
     @classmethod
     def read(cls, folder: Path) -> EndpointConfig:
@@ -143,6 +145,10 @@ class EndpointConfig(Record):
         if not _is_number(self.capture_rate) or not 0 <= self.capture_rate <= 1:
             raise BadInput(f"The capture rate {self.capture_rate!r} is not between 0 and 1")
         self._check_capacity()
+        if self.features:
+            from core.features.uses import parse_pinned
+
+            parse_pinned(self.features)
 
     def _check_capacity(self) -> None:
         low, high = self.min_servers, self.max_servers

@@ -59,6 +59,7 @@ def render(service: Service) -> str:
     _weights(text, service, loaded)
     _workers(text, loaded)
     _histograms(text, loaded)
+    _features(text, loaded)
     _totals(text, service)
     return "\n".join(text.lines) + "\n"
 
@@ -95,6 +96,30 @@ def _histograms(text: _Text, loaded: Iterable[Loaded]) -> None:
             running += count
             text.sample(f"{name}_bucket", running, **labels, le=_number(bound))
         text.sample(f"{name}_sum", item.traffic.seconds_sum, **labels)
+        text.sample(f"{name}_count", running, **labels)
+
+
+def _features(text: _Text, loaded: Iterable[Loaded]) -> None:
+    """What was looked up for models that read feature views."""
+    found = [(item, each.meter) for item in loaded for each in getattr(item.engine, "lookups", ())]
+    rows = [({**_variant(item), "view": meter.ref}, meter) for item, meter in found]
+    if not rows:
+        return
+    text.metric("feature_lookups_total", "counter", "Entities looked up, by what was found.")
+    for labels, meter in rows:
+        for state, count in meter.states.items():
+            text.sample("feature_lookups_total", count, **labels, state=str(state))
+    text.metric("feature_age_seconds", "gauge", "Age of the event of the last row that counted.")
+    for labels, meter in rows:
+        text.sample("feature_age_seconds", meter.age, **labels)
+    name = "feature_lookup_seconds"
+    text.metric(name, "histogram", "Time of one entity's look-up.")
+    for labels, meter in rows:
+        running = 0
+        for bound, count in zip((*meter.bounds, math.inf), meter.histogram, strict=True):
+            running += count
+            text.sample(f"{name}_bucket", running, **labels, le=_number(bound))
+        text.sample(f"{name}_sum", meter.seconds_sum, **labels)
         text.sample(f"{name}_count", running, **labels)
 
 

@@ -73,7 +73,8 @@ class Infer(Tensors):
             raise BadRequest('"id" must be a string')
         parameters_of(data, "The request")
         wanted = _wanted(data.get("outputs"))
-        scoring = to_scoring(read_tensors(data.get("inputs")), engine.signature)
+        taken = getattr(engine, "taken", engine.signature)  # more, where features are looked up
+        scoring = to_scoring(read_tensors(data.get("inputs")), taken)
         name = output_name(engine.signature)
         return engine.prepare(orjson.dumps(scoring), JSON), (identity, wanted, name)
 

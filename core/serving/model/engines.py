@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from core.serving.http.shapes import CSV, BadRequest, media_type, parse_json, read_table
+from core.serving.http.shapes import CSV, BadRequest, Table, media_type, parse_json, read_table
 from core.serving.model.schema import Column, Signature, frame
 from core.serving.records import Flavour
 
@@ -65,7 +65,10 @@ class NativeEngine:
 
     def prepare(self, body: bytes, content_type: str) -> Any:
         """The rows, checked against the signature."""
-        table = read_table(body, content_type)
+        return self.rows(read_table(body, content_type))
+
+    def rows(self, table: Table) -> Any:
+        """The same of a body that has been read."""
         return self._schema.split(table) if self._frame else self._schema.matrix(table)
 
     def answer(self, inputs: Sequence[Any]) -> list[Any]:

@@ -17,6 +17,7 @@ from core.errors import BadInput, ModelUnusable, NotFound, WrongState
 from core.serving.config import EndpointConfig
 from core.serving.model import servable
 from core.serving.model.batch import Batcher
+from core.serving.model.engines import Engine
 from core.serving.process.capture import Capture
 from core.serving.process.consumers import Consumers
 from core.serving.process.ledger import Ledger
@@ -71,6 +72,7 @@ class Service:
     ) -> None:
         self.name = name
         self.capture = Capture(folder)
+        self._folder = folder.parent
         self.shadow = Shadow(self.capture)
         self.ledger = ledger or Ledger()
         self.consumers = Consumers()
@@ -121,9 +123,8 @@ class Service:
                     )
                 return have.report
             thread = ThreadPoolExecutor(1, thread_name_prefix="load")
-            onnx, path = self.config.onnx, Path(model_path)
             loading = asyncio.get_running_loop().run_in_executor(
-                thread, servable.load, revision, path, model, version, onnx
+                thread, self._load, revision, Path(model_path), model, version
             )
             try:
                 engine, report = await asyncio.wait_for(loading, LOAD_SECONDS)
@@ -138,6 +139,18 @@ class Service:
             loaded.workers.follow(self.config)
             self.loaded[revision] = loaded
             return report
+
+    def _load(
+        self, revision: int, path: Path, model: str, version: int
+    ) -> tuple[Engine, LoadReport]:
+        """In a thread: the model, and where it reads feature views, what looks them up."""
+        engine, report = servable.load(revision, path, model, version, self.config.onnx)
+        names, said = self.config.features, path / "MLmodel"
+        if not names and not (said.is_file() and b"opsdeck.features" in said.read_bytes()):
+            return engine, report
+        from core.serving.model.featured import features_folder, with_features
+
+        return with_features(engine, report, names, features_folder(self._folder))
 
     def unload(self, revision: int) -> None:
         """Forget a revision. Raises `NotFound`, or `WrongState` while it is routed."""
