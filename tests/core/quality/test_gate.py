@@ -10,8 +10,8 @@ import pytest
 from core.domain.alert import AlertState
 from core.lake import open_lake
 from core.ops import Ops
-from core.quality.gate import gate
 from core.quality.errors import ExpectationsInvalid
+from core.quality.gate import gate
 from core.quality.held import read_rows
 from core.reads.quality import list_quarantine, list_validations
 from tests.core.quality.conftest import rides
