@@ -126,7 +126,7 @@ def label(session: Session, target: str, tags: tuple[str, ...], remove: bool) ->
 @pass_session
 def whocan(session: Session, name: str, who: tuple[str, ...]) -> None:
     """Show who can do what with the dataset NAME; of one WHO, column by column."""
-    found = session.ops().governance.whocan(name, *who)
+    found = session.ops().governance.whocan(name, who)
     emit(session, {"dataset": name, "who": found}, lambda: reach_text(session, name, found))
 
 

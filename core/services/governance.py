@@ -164,7 +164,7 @@ class GovernanceService:
                 change.take_label(tx, name, column, tag)
         return tuple(each for each in self.labels(name) if each.column == column)
 
-    def whocan(self, name: str, *who: str) -> tuple[Reach, ...]:
+    def whocan(self, name: str, who: Sequence[str] = ()) -> tuple[Reach, ...]:
         """What those named, or else everybody with a say, may do; raises `NotFound`."""
         from core.governance.reach import reaches
 

@@ -163,8 +163,8 @@ def test_who_can(serve: Serve) -> None:
     assert found["group:analysts"].rows == "id < 3"
     assert found["loader"].write and not found["loader"].read
     assert not (found["*"].read or found["*"].write or found["*"].manage)
-    (ann,) = olga.whocan("people", "ann")
+    (ann,) = olga.whocan("people", ["ann"])
     assert ann.columns == {"id": "clear", "email": "hash", "pay": "bucket:10"} and ann.rows == ""
     assert ann.expires_at is not None and not ann.write
-    (eve,) = olga.whocan("people", "eve")
+    (eve,) = olga.whocan("people", ["eve"])
     assert (eve.why, eve.read, dict(eve.columns)) == ("no grant", False, {})

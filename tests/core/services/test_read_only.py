@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,6 +96,7 @@ def methods(ops: Ops) -> Iterator[tuple[str, Callable[..., Any]]]:
 def plausible(method: Callable[..., Any]) -> dict[str, Any]:
     """Arguments for every parameter that must be given."""
     values: dict[str, Any] = {"body": b"{}", "params": {}, "pipeline": "chain"}
+    values |= {"sql": "FROM nothing", "path": Path("/nowhere/rows.csv"), "format": "csv"}
     return {
         name: values.get(name, "1")
         for name, parameter in inspect.signature(method).parameters.items()
