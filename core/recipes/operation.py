@@ -46,12 +46,14 @@ class Operation:
     """A transformation at work. Stateless: what it learns is returned and handed in again.
 
     `apply` must not look at the target, and gives the same for the same frame and state.
-    `conditional`: it heeds `when`; `names`: it heeds `as`; `keeps`: it heeds `keep`.
+    `conditional`: it heeds `when`; `names`: it heeds `as`; `keeps`: it heeds `keep`;
+    `reads_references`: it needs the columns that parameters name when applied, too.
     """
 
     conditional = False
     names = False
     keeps = False
+    reads_references = True
 
     def fit(self, frame: pl.DataFrame, call: Call) -> State:
         """What is learned from `frame`; nothing unless a subclass says otherwise."""

@@ -151,7 +151,8 @@ class Plan:
                 skipped = "no column fits"
                 return FittedStep(step, None), frame, _trace(step, frame, frame, (), skipped)
             operation = operation_of(step.use)
-            wanted = (*call.columns, *call.references, *condition_columns(call.when))
+            others = call.references if operation.reads_references else ()
+            wanted = (*call.columns, *others, *condition_columns(call.when))
             needs = {name: str(frame.schema[name]) for name in wanted if name in frame.columns}
             if step.stage == "apply":
                 state, after = operation.fit(frame, call), frame
@@ -302,7 +303,9 @@ def _followed(
     followed: Columns = {}
     for name in after.columns:
         if name in inputs:
-            sources = [source for each in inputs[name] for source in known.get(each, ())]
+            # What learned from the target says something of it, and bears its labels.
+            read = (*inputs[name], *((call.target,) if call.target else ()))
+            sources = [source for each in read for source in known.get(each, ())]
             followed[name] = tuple(dict.fromkeys(sources))
         else:
             followed[name] = known.get(name, ())

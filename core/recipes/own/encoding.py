@@ -78,6 +78,7 @@ class TargetEncoding(Operation):
     """
 
     names = True
+    reads_references = False
 
     def fit(self, frame: pl.DataFrame, call: Call) -> State:
         y = target_values(frame, call)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from core.domain.recipe import Transformation
-from core.recipes.catalogue import catalogue
+from core.recipes.build import build
+from core.recipes.catalogue import PATH, catalogue, to_table
 from core.recipes.example import frame as example_frame
 from core.recipes.fitted import content_hash, load_fitted, save_fitted
 from core.recipes.plan import Plan
@@ -85,3 +88,37 @@ def assert_same(one: pl.Series, other: pl.Series) -> None:
         assert one.is_null().equals(other.is_null())
     else:
         assert one.to_list() == other.to_list(), one.name
+
+
+def test_the_table_is_what_the_libraries_say_now() -> None:
+    """After a change: python -m core.recipes.build."""
+    assert PATH.read_text(encoding="utf-8") == to_table(build())
+
+
+def test_there_are_more_than_three_hundred_each_fully_told() -> None:
+    entries = catalogue()
+    assert len(entries) > 500
+    assert {each.library for each in entries.values()} == {
+        "opsdeck", "polars", "scikit-learn", "feature-engine",
+    }  # fmt: skip
+    for about in entries.values():
+        assert about.summary.endswith((".", "…")), about.name
+        assert about.arity in ("each", "together", "frame")
+        assert about.scope in ("row", "window", "frame")
+        for parameter in about.parameters:
+            assert parameter.help, (about.name, parameter.name)
+            assert set(parameter.types) <= set(TYPES), (about.name, parameter.name)
+            if parameter.default is not None:
+                assert fault(parameter, parameter.default) is None, (about.name, parameter)
+
+
+def test_listing_them_loads_no_library() -> None:
+    code = (
+        "import sys; from core.recipes import catalogue; catalogue.search('text', 'upper');"
+        "print([n for n in ('polars', 'sklearn', 'pandas', 'numpy', 'yaml') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+TYPES = ("flag", "integer", "number", "text", "list", "mapping", "column", "columns", "any", "null")
