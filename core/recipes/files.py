@@ -164,8 +164,9 @@ def _text(report: Report, node: Map, key: str, where: str) -> str:
     entry = node.get(key)
     if entry is None:
         return ""
-    if isinstance(entry.node, Scalar) and isinstance(entry.node.value, str) and entry.node.value:
-        return entry.node.value
+    found = entry.node.value if isinstance(entry.node, Scalar) else None
+    if isinstance(found, str) and (found or key == "description"):
+        return found
     report.add(entry.line, _at(where, key), f"expected a text, found {describe(entry.node)}")
     return ""
 

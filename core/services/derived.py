@@ -40,7 +40,9 @@ class Source:
         known = _datasets.list_snapshots(session.reader, name, expired=True)
         found = next((each for each in known if each.id == snapshot), None)
         tags = {column: frozenset(those) for column, those in access.tags(name).items()}
-        number, rows = (found.number, found.rows) if found else (0, None)
+        # How many rows there are is not told to who may not see all of them.
+        rows = found.rows if found and access.sees_all(name) else None
+        number = found.number if found else 0
         return cls(access, name, snapshot, number, rows, tags, purpose)
 
     def frame(
