@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-StepKind = Literal["function", "script", "notebook", "register", "gate", "deploy"]
+StepKind = Literal["function", "script", "notebook", "data", "register", "gate", "deploy"]
 ParamType = Literal["str", "int", "float", "bool"]
 
 
@@ -28,10 +28,11 @@ class Source:
     """Where one input of a step comes from.
 
     `kind` "output": `step` and `name` of an artifact; "param": `name` of a parameter;
-    "value": a literal in `value`.
+    "value": a literal in `value`; "dataset": `name` of a dataset of the lake, at the version
+    (a number, tag, branch or time) in `value`, or its newest where that is None.
     """
 
-    kind: Literal["output", "param", "value"]
+    kind: Literal["output", "param", "value", "dataset"]
     name: str = ""
     step: str = ""
     value: Any = None
@@ -42,7 +43,8 @@ class StepSpec:
     """A node of the pipeline.
 
     `target` is `module:function` for a function, a path relative to the workspace for a
-    script or a notebook, and "" for the built-in kinds, whose settings are in `options`.
+    script or a notebook, the verb of a data step (its settings are its `inputs`), and "" for
+    the built-in kinds, whose settings are in `options`.
     `needs` are the steps that must have ended well before this one starts (inferred from
     `inputs`, plus `after`). Times are seconds.
     """

@@ -201,5 +201,5 @@ class Caretaker:
         )
         running = {row["execution_id"] for row in rows}
         for leftover in found:
-            if leftover.name not in running:
+            if leftover.name.partition("-")[0] not in running:
                 shutil.rmtree(leftover, ignore_errors=True)

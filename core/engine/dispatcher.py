@@ -221,12 +221,17 @@ class Dispatcher:
 
     def _end_tracking(self, run_id: str, payload: Mapping[str, Any]) -> None:
         rows = self._engine.session.reader.rows(
-            "SELECT status, params FROM runs WHERE id = :id", id=run_id
+            "SELECT status, params, lineage FROM runs WHERE id = :id", id=run_id
         )
         if not rows or not RunStatus(rows[0]["status"]).ended:
             return  # resumed meanwhile: it goes on in MLflow as well, and will end again
         if payload["mlflow_run"]:
             self._log_params(payload["mlflow_run"], json.loads(rows[0]["params"]))
+            datasets = json.loads(rows[0]["lineage"]).get("datasets")
+            if datasets:
+                self._engine.tracker.call(
+                    "log_datasets", run_id=payload["mlflow_run"], datasets=datasets
+                )
             status = _MLFLOW_STATUS.get(payload["status"], "FAILED")
             self._engine.tracker.call("end_run", run_id=payload["mlflow_run"], status=status)
 

@@ -44,11 +44,17 @@ class Plan:
             raise StepFailed(f"step {step} put out no {name}", "see its log") from None
 
     def inputs(self, step: StepSpec, workspace: Workspace) -> dict[str, dict[str, Any]]:
-        """For each input its value, or the path, kind and digest of its artifact."""
+        """For each input its value, or the path, kind and digest of its artifact; of a dataset
+        its name, with the version that is wanted under `at` or the one known under `snapshot`."""
         found: dict[str, dict[str, Any]] = {}
         for name, source in step.inputs.items():
-            if source.kind == "output":
+            if source.kind == "dataset":
+                found[name] = {"dataset": source.name, "at": source.value}
+            elif source.kind == "output":
                 ref = self.output(source.step, source.name)
+                if ref.kind == "dataset":  # a version that a step wrote or looked at
+                    found[name] = json.loads((workspace.state_dir / ref.path).read_text())
+                    continue
                 found[name] = {
                     "path": str(workspace.state_dir / ref.path),
                     "kind": ref.kind,

@@ -159,14 +159,14 @@ def _lineage(
 ) -> dict[str, Any]:
     """Code, data, parameters, seed and environment of a version, each with its hash.
 
-    `data_sha256` is over every table that the run's steps put out, `code_sha256` over the
-    source of every step of the user's.
+    `data_sha256` is over every table and version of a dataset that the run's steps put out,
+    `code_sha256` over the source of every step of the user's.
     """
     data = {
         f"{step}.{name}": ref.digest
         for step, refs in plan.outputs.items()
         for name, ref in refs.items()
-        if ref.kind == "frame"
+        if ref.kind in ("frame", "dataset")
     }
     code = {
         step.name: code_fingerprint(workspace.root, step) for step in plan.spec.steps if step.target

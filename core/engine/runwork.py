@@ -25,12 +25,16 @@ def begin(worker: Engine, run_id: str, generation: int) -> dict[str, Any]:
     if run is None:
         return {"status": "overtaken"}
     mlflow_run = _tracked(worker, run)
+    told = lineage.as_dict()
+    pinned = json.loads(run["lineage"]).get("datasets")
+    if pinned:  # a resumed run goes on with the versions of datasets that it began with
+        told["datasets"] = pinned
     with worker.store.transaction(SYSTEM) as tx:
         runstate.set_run(
             tx,
             run_id,
             mlflow_run_id=mlflow_run,
-            lineage=json.dumps(lineage.as_dict()),
+            lineage=json.dumps(told),
             git_commit=lineage.commit or None,
             git_dirty=int(lineage.dirty),
         )

@@ -1,4 +1,4 @@
-"""Executing one attempt of a function, script or notebook step.
+"""Executing one attempt of a function, script, notebook or data step.
 
 Everything here may happen twice (a worker can die anywhere): rows are fenced by the id of
 the execution, outputs are published whole, and an attempt whose outcome is on record is
@@ -17,7 +17,7 @@ from typing import Any
 
 from core.domain.pipeline import StepSpec
 from core.domain.run import OutputRef, StepStatus
-from core.engine import runstate
+from core.engine import datainputs, runstate
 from core.engine.artifacts import publish, refuse_without_room
 from core.engine.cachekey import cache_key
 from core.engine.context import Engine
@@ -84,7 +84,7 @@ def _prepare(
     # Hashing code takes its time: not while everybody else waits for the database.
     plan = read_plan(engine.session.reader, run_id)
     step = plan.step(name)
-    inputs = plan.inputs(step, engine.workspace)
+    inputs = datainputs.resolved(engine, plan, step)
     key = _key(engine, plan, step, inputs)
     execution_id = new_id()
 
@@ -129,11 +129,16 @@ def _prepare(
     if isinstance(decided, StepStatus):
         return decided
     work_dir = engine.workspace.state_dir / "tmp" / execution_id
+    if step.kind == "data":
+        request = datainputs.data_request(
+            engine, plan, step.target, inputs, step.outputs, work_dir, decided, step
+        )
+        return Prepared(step, execution_id, work_dir, request, key)
     request = {
         "kind": step.kind,
         "target": step.target,
         "root": str(engine.workspace.root),
-        "inputs": inputs,
+        "inputs": datainputs.as_files(engine, plan, step, inputs, attempt, execution_id),
         "outputs": list(step.outputs),
         "out_dir": str(work_dir),
         "env": decided,

@@ -10,7 +10,7 @@ from core.domain.pipeline import Param, PipelineSpec, Problem, StepSpec
 from core.errors import NotFound, PipelineInvalid
 from core.pipelines._fields import read_fields
 from core.pipelines._graph import topological_order
-from core.pipelines._keys import BUILT_IN_KINDS, DEFAULTS, TOP, keys_of
+from core.pipelines._keys import BUILT_IN_KINDS, DEFAULTS, TOP, UNCACHED_VERBS, keys_of
 from core.pipelines._modules import Modules
 from core.pipelines._nodes import MAX_BYTES, Map, Node, Scalar, describe, read_nodes
 from core.pipelines._params import read_params
@@ -219,7 +219,8 @@ def _spec(
 ) -> StepSpec:
     blank = StepSpec(draft.name, draft.kind)
     built_in = draft.kind in BUILT_IN_KINDS
-    allowed = keys_of(draft.kind)
+    kind = draft.target if draft.kind == "data" else draft.kind
+    allowed = keys_of(kind)
     given = {key: value for key, value in defaults.items() if key in allowed} | dict(draft.values)
     # A gate waits for people and a deployment for its pauses: no limit but the file's own.
     limit = MAX_SECONDS if draft.kind in {"gate", "deploy"} else blank.timeout
@@ -233,7 +234,7 @@ def _spec(
         retries=given.get("retries", blank.retries),
         backoff=given.get("backoff", blank.backoff),
         timeout=given.get("timeout", limit),
-        cache=False if built_in else given.get("cache", blank.cache),
+        cache=False if built_in or kind in UNCACHED_VERBS else given.get("cache", blank.cache),
         memory_mb=given.get("memory"),
         env=given.get("env", {}),
         python=given.get("python"),

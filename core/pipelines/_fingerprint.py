@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 from core.domain.pipeline import StepSpec
@@ -18,13 +19,16 @@ def code_fingerprint(root: Path, step: StepSpec) -> str:
     For a function or script: the bytes of its file and of every workspace module that it
     imports, directly or not, anywhere in its text (found with `ast`; a module imported by a
     computed name isn't seen, and installed packages are the environment's business). For a
-    notebook: its bytes. For a built-in step: its options. Raises `PipelineInvalid` when a
+    notebook: its bytes. For a data step: the files that its settings name, and this version of
+    Opsdeck. For a built-in step: its options. Raises `PipelineInvalid` when a
     file is gone or can't be parsed.
     """
     digest = hashlib.sha256(f"{step.kind}\0{step.target}\0".encode())
+    if step.kind == "data":
+        digest.update(version("opsdeck").encode())
     if step.target:
         try:
-            files = _files(Modules(root), step)
+            files = _named(root, step) if step.kind == "data" else _files(Modules(root), step)
             for shown, data in sorted((_shown(root, file), file.read_bytes()) for file in files):
                 digest.update(f"{shown}\0{len(data)}\0".encode())
                 digest.update(data)
@@ -36,6 +40,13 @@ def code_fingerprint(root: Path, step: StepSpec) -> str:
     else:
         digest.update(json.dumps(dict(step.options), sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def _named(root: Path, step: StepSpec) -> set[Path]:
+    """The files of the workspace that a data step's settings name: a recipe, expectations."""
+    given = [str(source.value) for source in step.inputs.values() if source.kind == "value"]
+    found = [(root / text).resolve() for text in given if 0 < len(text) < 300]
+    return {file for file in found if file.is_relative_to(root.resolve()) and file.is_file()}
 
 
 def _shown(root: Path, file: Path) -> str:

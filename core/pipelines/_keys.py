@@ -41,8 +41,13 @@ STEP_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,62}"
 IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 PARAM_TYPES = ("str", "int", "float", "bool")
 WORK_KINDS = ("function", "script", "notebook")
+DATA_VERBS = (
+    "ingest", "refresh", "query", "validate", "transform", "split", "features", "store",
+)  # fmt: skip
+"""Steps that need no code: what they do stands in the file."""
+
 BUILT_IN_KINDS = ("register", "gate", "deploy")
-KINDS = (*WORK_KINDS, *BUILT_IN_KINDS)
+KINDS = (*WORK_KINDS, *DATA_VERBS, *BUILT_IN_KINDS)
 
 TOP: Mapping[str, Key] = {
     "name": Key("name", "The pipeline's name; the file's name without its ending by default."),
@@ -73,7 +78,10 @@ DEFAULTS: Mapping[str, Key] = {
 
 
 WORK: Mapping[str, Key] = {
-    "inputs": Key("node", "Input name to `step.output`, `${params.name}` or a literal."),
+    "inputs": Key(
+        "node",
+        "Input name to `step.output`, `dataset:NAME@VERSION`, `${params.name}` or a literal.",
+    ),
     "outputs": Key("names", "Names of what it puts out; a function's is its own name by default."),
     "after": Key("names", "Steps that must have ended well before this one starts."),
     "retries": DEFAULTS["retries"],
@@ -89,6 +97,14 @@ STEP: Mapping[str, Key] = {
     "function": Key("text", "`module:function`, in a module found under the workspace."),
     "script": Key("text", "Path of a Python script; it gets the SageMaker script-mode contract."),
     "notebook": Key("text", "Path of a Jupyter notebook."),
+    "ingest": Key("node", "Take new files or rows into a dataset."),
+    "refresh": Key("node", "Bring materialised views up to their sources."),
+    "query": Key("node", "Rows by an SQL query over datasets and other steps' outputs."),
+    "validate": Key("node", "Check a dataset or frame; what depends on it waits for that."),
+    "transform": Key("node", "Apply a recipe, fitted on the training part."),
+    "split": Key("node", "Split rows into parts, and look for leaks."),
+    "features": Key("node", "Join features to entities, as they were known at the time."),
+    "store": Key("node", "Write a frame into a dataset."),
     "register": Key("node", "Register a model version."),
     "gate": Key("node", "Ask for approval of the registered model version."),
     "deploy": Key("node", "Bring the registered model version to an endpoint."),
@@ -179,6 +195,78 @@ BUILT_IN: Mapping[str, Mapping[str, Key]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting of a data step. `rows`: it has to name rows, by `step.output` or
+    `dataset:NAME`; `needed`: it cannot be left out."""
+
+    doc: str
+    rows: bool = False
+    needed: bool = False
+
+
+_ROWS = "`step.output` or `dataset:NAME@VERSION`"
+DATA: Mapping[str, Mapping[str, Setting]] = {
+    "ingest": {
+        "dataset": Setting("The dataset that takes them.", needed=True),
+        "source": Setting(
+            "A file, glob, folder, s3:// address or SQL URL; or several.", needed=True
+        ),
+        "query": Setting("The SQL, where the source is a database."),
+        "format": Setting("csv, parquet or jsonl; by the name's ending by default."),
+        "mode": Setting("append (default), overwrite or upsert."),
+        "keys": Setting("What makes a row unique, for upsert."),
+        "types": Setting("Column to type, where the guess is wrong."),
+        "timestamp": Setting("Column to its format, where there are several readings."),
+    },
+    "refresh": {"views": Setting("One view or several, in order.", needed=True)},
+    "query": {
+        "sql": Setting("A SELECT over datasets, and over `tables`.", needed=True),
+        "tables": Setting(f"Name in the SQL to {_ROWS}."),
+    },
+    "validate": {
+        "rows": Setting(f"What is checked: {_ROWS}.", rows=True, needed=True),
+        "expectations": Setting("The file; expectations/DATASET.yaml by default."),
+    },
+    "transform": {
+        "recipe": Setting("The recipe's file.", needed=True),
+        "fit": Setting(f"What it is fitted on: {_ROWS}.", rows=True, needed=True),
+        "apply": Setting(f"Name of an output to the rows that it is applied to: {_ROWS}."),
+        "target": Setting("The column to predict, for transformations that use it."),
+    },
+    "split": {
+        "rows": Setting(f"What is split: {_ROWS}.", rows=True, needed=True),
+        "by": Setting("time, group, stratum, hash or random.", needed=True),
+        "column": Setting("The column of the time, group, stratum or hash."),
+        "parts": Setting("Name of an output to its share, or to where it begins.", needed=True),
+        "gap": Setting("Time left out between parts, such as 24h."),
+        "seed": Setting("Of a random or stratified split."),
+        "target": Setting("The column to predict: leaks of it are looked for."),
+        "leaks": Setting("fail (default) or warn, when the split leaks."),
+    },
+    "features": {
+        "views": Setting("Feature views to join, each with @VERSION where wanted.", needed=True),
+        "entities": Setting(f"Rows with keys and times: {_ROWS}.", rows=True, needed=True),
+        "time": Setting("The entities' column of time.", needed=True),
+    },
+    "store": {
+        "dataset": Setting("The dataset that takes the rows.", needed=True),
+        "rows": Setting(f"What is written: {_ROWS}.", rows=True, needed=True),
+        "mode": Setting("append (default), overwrite or upsert."),
+        "keys": Setting("What makes a row unique, for upsert."),
+        "message": Setting("A line for the snapshot."),
+    },
+}
+"""The settings of each verb; a value may also be `${params.name}`."""
+
+UNCACHED_VERBS = ("ingest", "refresh", "store")
+"""What changes something, or looks at what may have changed."""
+
+_DATA_COMMON = ("outputs", "after", "retries", "backoff", "timeout", "cache", "memory")
+
+
 def keys_of(kind: str) -> frozenset[str]:
     """The keys that a step of `kind` may have, its own kind included."""
+    if kind in DATA_VERBS:
+        return frozenset((kind, *_DATA_COMMON))
     return frozenset((kind, *(WORK if kind in WORK_KINDS else _BUILT_IN_COMMON[kind])))

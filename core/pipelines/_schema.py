@@ -135,9 +135,24 @@ def _step(kind: str) -> dict[str, Any]:
         if kind != "register":
             settings["type"] = ["object", "null"]
         properties[kind] |= settings
+    elif kind in k.DATA:
+        properties[kind] |= _settings(k.DATA[kind])
     if "inputs" in properties:
         properties["inputs"] |= {"type": "object"}
     return made
+
+
+def _settings(known: Mapping[str, k.Setting]) -> dict[str, Any]:
+    """The settings of a data step; what they may be is checked by what does it."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [name for name, setting in known.items() if setting.needed],
+        "properties": {
+            name: {"description": setting.doc, **({"type": "string"} if setting.rows else {})}
+            for name, setting in known.items()
+        },
+    }
 
 
 def _strategy() -> dict[str, Any]:

@@ -10,8 +10,18 @@ from typing import Any, cast
 
 from core.domain.pipeline import StepKind
 from core.pipelines._builtins import read_built_in
+from core.pipelines._data import data_outputs, data_settings
 from core.pipelines._fields import read_fields
-from core.pipelines._keys import BUILT_IN_KINDS, IDENTIFIER, KINDS, STEP, STEP_NAME, WORK, keys_of
+from core.pipelines._keys import (
+    BUILT_IN_KINDS,
+    DATA_VERBS,
+    IDENTIFIER,
+    KINDS,
+    STEP,
+    STEP_NAME,
+    WORK,
+    keys_of,
+)
 from core.pipelines._modules import Modules, Signature, Unparsable
 from core.pipelines._nodes import Entry, Map, Node, describe
 from core.pipelines._report import Report, did_you_mean
@@ -67,13 +77,15 @@ def read_step(report: Report, entry: Entry, modules: Modules) -> Draft:
         broken = Draft(name, entry.line, "function", values=values, lines=lines, ok=False)
         broken.outputs = _outputs(report, broken, values.get("outputs"))
         return broken
-    kind = cast(StepKind, kinds[0])
     for key in entry.node.entries:
-        if key.key in STEP and key.key not in keys_of(kind):
-            message = f"a {kind} step has no {key.key}"
+        if key.key in STEP and key.key not in keys_of(kinds[0]):
+            message = f"a {kinds[0]} step has no {key.key}"
             report.add(key.line, f"{path}.{key.key}", message, "remove it")
+    kind = cast(StepKind, "data" if kinds[0] in DATA_VERBS else kinds[0])
     draft = Draft(name, entry.line, kind, values=values, lines=lines, after=values.get("after", ()))
-    draft.ok = kind in values
+    draft.ok = kinds[0] in values
+    if kind == "data":
+        return _data(report, draft, kinds[0])
     if kind in BUILT_IN_KINDS:
         if draft.ok:
             draft.options = read_built_in(report, path, kind, values[kind])
@@ -85,6 +97,19 @@ def read_step(report: Report, entry: Entry, modules: Modules) -> Draft:
         draft.signature = _function(report, draft, modules)
     elif draft.target:
         _file(report, draft, modules.root)
+    return draft
+
+
+def _data(report: Report, draft: Draft, verb: str) -> Draft:
+    draft.target = verb
+    if draft.ok:
+        draft.inputs = data_settings(report, draft.path, verb, draft.values[verb])
+        draft.ok = draft.inputs is not None
+    given = draft.values.get("outputs")
+    if given is not None:
+        draft.outputs = _outputs(report, draft, given)
+    elif draft.inputs is not None:
+        draft.outputs = data_outputs(draft.name, verb, draft.inputs)
     return draft
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.domain.pipeline import Param, Source
+from core.pipelines._data import DATASET
 from core.pipelines._nodes import Entry, Map, Node, Scalar, plain
 from core.pipelines._report import Report, closest, did_you_mean
 from core.pipelines._steps import Draft
@@ -36,7 +37,7 @@ class Known:
 
 
 def wire(report: Report, draft: Draft, known: Known) -> dict[str, Source]:
-    """The inputs of a function, script or notebook step; faults go to `report`."""
+    """The inputs of a function, script, notebook or data step; faults go to `report`."""
     inputs: dict[str, Source] = {}
     stated: set[str] = set()
     for entry in draft.inputs.entries if draft.inputs is not None else ():
@@ -85,7 +86,7 @@ def _inferred(
 
 
 def _stated(report: Report, draft: Draft, entry: Entry, known: Known) -> Source | None:
-    """The source that `inputs:` gives: `step.output`, `${params.x}`, `{value: …}`, a literal."""
+    """What `inputs:` gives: `step.output`, `dataset:x`, `${params.x}`, `{value: …}`, a literal."""
     where, node = f"{draft.path}.inputs.{entry.key}", entry.node
     if isinstance(node, Map) and [each.key for each in node.entries] == ["value"]:
         return Source("value", value=plain(node.entries[0].node))
@@ -97,6 +98,13 @@ def _stated(report: Report, draft: Draft, entry: Entry, known: Known) -> Source 
                 return Source("param", match[1])
             hint = did_you_mean(match[1], known.params) or "declare it under params:"
             report.add(node.line, where, f"no parameter {match[1]}", hint)
+            return None
+        dataset = DATASET.fullmatch(text)
+        if dataset is not None:
+            return Source("dataset", dataset[1], value=dataset[2])
+        if text.startswith("dataset:"):
+            hint = "dataset:NAME or dataset:NAME@VERSION; {value: …} for the text itself"
+            report.add(node.line, where, f"{text[:40]!r} names no dataset", hint)
             return None
         dotted = _DOTTED.fullmatch(text)
         if dotted is not None and (dotted[1] in known.steps or _meant(dotted, known)):

@@ -128,6 +128,18 @@ class Session:
         for start in range(0, len(entities), _PARAMS_AT_ONCE):
             self._open().log_batch(run_id, params=entities[start : start + _PARAMS_AT_ONCE])
 
+    def log_datasets(self, run_id: str, datasets: dict[str, str]) -> None:
+        """Log which versions of datasets a run read (name to snapshot), as MLflow's inputs."""
+        from mlflow.entities import Dataset, DatasetInput
+
+        inputs = [
+            DatasetInput(
+                Dataset(name, snapshot[:36], "iceberg", json.dumps({"snapshot": snapshot}))
+            )
+            for name, snapshot in sorted(datasets.items())
+        ]
+        self._open().log_inputs(run_id, inputs)
+
     def register_version(
         self,
         name: str,
