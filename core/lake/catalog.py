@@ -18,11 +18,16 @@ from typing import Any
 import sqlalchemy as sa
 from pyiceberg.catalog import Catalog, MetastoreCatalog, load_catalog
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.table import StagedTable, Table
+from pyiceberg.table.update import TableRequirement, TableUpdate
+from pyiceberg.typedef import Identifier
 
 from core.errors import DiskFull, OpsdeckError, StateBusy
 from core.lake.config import LakeConfig
 from core.lake.encryption import IO_IMPL, KEY_FILE, check_marker
 from core.lake.errors import LakeCorrupt, LakeUnavailable
+from core.lake.localfiles import IO_IMPL as LOCAL_IMPL
+from core.lake.quick import staged
 from core.state.store import is_disk_full, make_engine, prepare_sqlite
 
 CATALOG = "opsdeck"
@@ -57,6 +62,19 @@ class DatabaseCatalog(SqlCatalog):
         except (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.IntegrityError):
             self._init_catalog()  # another process made the tables between look and leap
 
+    def _update_and_stage_table(
+        self,
+        current_table: Table | None,
+        table_identifier: Identifier,
+        requirements: tuple[TableRequirement, ...],
+        updates: tuple[TableUpdate, ...],
+    ) -> StagedTable:
+        if current_table is None:
+            return super()._update_and_stage_table(
+                current_table, table_identifier, requirements, updates
+            )
+        return staged(self, current_table, table_identifier, requirements, updates)
+
 
 def open_catalog(config: LakeConfig) -> Catalog:
     """The catalogue, its namespace made; raises `LakeUnavailable`, `LakeCorrupt`, `DiskFull`."""
@@ -75,6 +93,8 @@ def open_catalog(config: LakeConfig) -> Catalog:
 
 def _properties(config: LakeConfig) -> dict[str, str]:
     properties = {"warehouse": config.warehouse, **config.properties}
+    if config.local:
+        properties.setdefault("py-io-impl", LOCAL_IMPL)
     if config.key_file is not None:
         properties |= {"py-io-impl": IO_IMPL, KEY_FILE: str(config.key_file)}
     if config.kms_key is not None:

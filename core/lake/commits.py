@@ -19,11 +19,11 @@ from pyiceberg.exceptions import (
     ValidationException,
 )
 from pyiceberg.table import Table, Transaction
-from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot as IcebergSnapshot
 
 from core.errors import WrongState
 from core.lake.errors import CommitConflict
+from core.lake.quick import QuickTransaction
 from core.lake.tables import Tables
 
 PATIENCE_SECONDS = 120.0
@@ -69,23 +69,6 @@ def find_noted(table: Table, key: str, value: str) -> IcebergSnapshot | None:
         if noted(snapshot, key) == value:
             return snapshot
     return None
-
-
-class QuickTransaction(Transaction):
-    """pyiceberg's, which copies all of the table's metadata each time that it looks at it: some
-    sixteen times a commit, and half of what a commit costs at a hundred snapshots."""
-
-    _copy: tuple[object, object, TableMetadata] | None = None
-
-    @property
-    def table_metadata(self) -> TableMetadata:
-        """The metadata with what is staged so far; not to be changed by whoever asks."""
-        base, updates = self._table.metadata, self._updates
-        if not updates:
-            return base
-        if self._copy is None or self._copy[0] is not base or self._copy[1] is not updates:
-            self._copy = (base, updates, super().table_metadata)
-        return self._copy[2]
 
 
 Attempt = Callable[[Table, Transaction], None]

@@ -227,12 +227,14 @@ class _Sealing(io.BytesIO):
             super().close()
 
     def _write(self, sealed: bytes) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_name(f".{self._path.name}.tmp")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(sealed)
+                file.flush()
+                os.fsync(file.fileno())
             temporary.replace(self._path)
         except BaseException:
             temporary.unlink(missing_ok=True)

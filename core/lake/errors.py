@@ -8,7 +8,7 @@ from core.errors import OpsdeckError
 class LakeUnavailable(OpsdeckError):
     """The catalogue or the warehouse cannot be reached, read or written."""
 
-    code = "E500"
+    code = "E507"
     exit_status = 4
 
 

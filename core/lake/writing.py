@@ -18,7 +18,7 @@ from core.lake.evolution import apply, needed
 from core.lake.tables import Tables
 
 _CHUNK_BYTES = 128 << 20
-"""How much of a stream is held at once where rows have to be split by partition."""
+"""How much of a stream is held at once, and goes into one file (of a partition)."""
 
 
 def evolved(tables: Tables, name: str, given: pa.Schema, evolve: str, by: str) -> Table:
@@ -41,7 +41,9 @@ def written(tables: Tables, table: Table, data: pa.Table | pa.RecordBatchReader)
     files: list[DataFile] = []
     try:
         with tables.plain():
-            parts = [rows] if table.spec().is_unpartitioned() else _chunks(rows)
+            # pyiceberg hands all of a stream to its writers at once, whatever its size.
+            whole = isinstance(data, pa.Table) and table.spec().is_unpartitioned()
+            parts = [rows] if whole else _chunks(rows)
             for part in parts:
                 files += _dataframe_to_data_files(
                     table_metadata=table.metadata,
