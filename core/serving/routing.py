@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from core.errors import BadInput
+from core.serving.chance import draw
 from core.serving.records import Variant
 
 
@@ -117,4 +117,4 @@ def choose(table: RoutingTable, session: str | None, target: str | None, salt: s
         if number.isdigit() and table.names(int(number)):
             return int(number)
         raise BadInput(f"No variant {target!r} in the routing table")
-    return table.pick(session_point(session, salt) if session else random.random())
+    return table.pick(session_point(session, salt) if session else draw())

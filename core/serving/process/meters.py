@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 import os
-import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -22,6 +21,7 @@ from typing import Any
 from core.analysis.alarms import Period
 from core.analysis.arms import Arm, Moments
 from core.analysis.buckets import class_bucket, idle_class, latency_bucket, score_bucket
+from core.serving.chance import draw
 from core.serving.records import Record
 
 FASTEST_MS = 1e-4  # logarithms need a floor
@@ -156,7 +156,7 @@ class Meter:
             if not outputs:
                 return
             rows = len(outputs)
-            outputs = outputs[0 if rows == 1 else int(random.random() * rows)]
+            outputs = outputs[0 if rows == 1 else int(draw() * rows)]
         score = outputs if type(outputs) is float else _score(outputs)
         counts = self._counts
         if isinstance(score, str):

@@ -11,7 +11,6 @@ import asyncio
 import logging
 import math
 import queue
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput
+from core.serving.chance import draw
 from core.serving.process.capture import Capture, Captured
 from core.serving.process.meters import Meter, new_token
 from core.serving.process.segments import Segments
@@ -99,7 +99,7 @@ class Shadow:
         target = self.target
         if target is None or target.report.revision == revision:
             return
-        if self.percent < 100 and random.random() * 100 >= self.percent:
+        if self.percent < 100 and draw() * 100 >= self.percent:
             return
         counts, line = self._counts, self._line
         counts.mirrored += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
 from hypothesis import given, settings
@@ -109,3 +110,11 @@ async def test_an_epoch_is_drained_when_its_last_request_leaves() -> None:
     asyncio.get_running_loop().call_later(0.03, epoch.leave)
     assert await epoch.drained(5)
     assert epoch.in_flight == 0
+
+
+def test_a_model_that_seeds_chance_does_not_move_the_split() -> None:
+    chosen = set()
+    for _ in range(200):
+        random.seed(42)
+        chosen.add(choose(split(50), None, None, "salt"))
+    assert chosen == {1, 2}
