@@ -98,7 +98,7 @@ def coverage_text(session: Session, found: LabelCoverage) -> str:
             f"{arm.variant} shadow" if arm.shadow else arm.variant,
             f"{arm.captured:,}",
             f"{arm.labelled:,}",
-            "-" if arm.share is None else percent(arm.share),
+            "-" if arm.share is None else percent(100 * arm.share),
             *(_figure(getattr(arm, name)) for name in _METRICS),
         )
         for arm in found.arms

@@ -9,11 +9,12 @@ from console.session import Session
 from console.tables import Column, block, heading, table
 from console.touched_text import consumers_text, touched_facts
 from console.words import Cell, number, state, when
+from screens.rollouts import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.domain.analysis import AnalysisStatus
+    from core.domain.analysis import AnalysisStatus, MetricStatus
     from core.domain.release import Deployment, Endpoint, Receipt, Revision
     from core.domain.rollback import RollbackPreview
 
@@ -176,11 +177,11 @@ def _analysis(session: Session, analysis: AnalysisStatus) -> str:
     metrics = [
         (
             each.metric + (" (dry run)" * each.dry_run),
-            _number(each.champion),
-            _number(each.candidate),
-            _number(each.difference),
-            "-" if each.low is None else f"{_number(each.low)} to {_number(each.high)}",
-            _number(each.margin),
+            _arm(each.metric, each.champion),
+            _arm(each.metric, each.candidate),
+            _apart(each.metric, each.difference),
+            _interval(each),
+            words.margin_words(each),
             state(each.verdict, terminal=session.terminal),
             each.note,
         )
@@ -206,6 +207,22 @@ def _analysis(session: Session, analysis: AnalysisStatus) -> str:
         columns += [Column("state"), Column("why", flexible=True)]
         parts.append(table(session, columns, alarms))
     return "\n".join(parts)
+
+
+def _arm(metric: str, value: float | None) -> str:
+    return "-" if value is None else words.arm_value(metric, value)
+
+
+def _apart(metric: str, value: float | None) -> str:
+    return "-" if value is None else words.difference(metric, value) + words.unit(metric)
+
+
+def _interval(status: MetricStatus) -> str:
+    if status.low is None and status.high is None:
+        return "-"
+    low = "-∞" if status.low is None else words.difference(status.metric, status.low)
+    high = "∞" if status.high is None else words.difference(status.metric, status.high)
+    return f"{low} to {high}{words.unit(status.metric)}"
 
 
 def _number(value: float | None) -> str:

@@ -14,8 +14,20 @@ from dataclasses import dataclass
 from core.analysis.sequences import log_beta
 from core.domain.analysis import SampleRatio
 
+ODD = 10.0  # nats; chance alone goes so far in one of 22,000 looks or fewer
 ALPHA = 0.001  # a mismatch stops the comparison for good, so it must not be called lightly
 _CONCENTRATION = 20.0  # of the prior around the set share: it looks for differences of 10 %
+
+
+def is_odd(share: float, candidate: int, champion: int) -> bool:
+    """Whether so many requests in a short while are split otherwise than chance would split
+    them: by Chernoff's bound, n · KL(observed ‖ share) over `ODD`."""
+    total = candidate + champion
+    if not total or not 0 < share < 1:
+        return False
+    seen = candidate / total
+    terms = ((seen, share), (1 - seen, 1 - share))
+    return total * sum(p * math.log(p / q) for p, q in terms if p) > ODD
 
 
 @dataclass(slots=True)

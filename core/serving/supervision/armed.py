@@ -7,6 +7,7 @@ has those.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from core.analysis.alarms import Alarm, Period, datapoint
 from core.analysis.arms import Arm, Moments
 from core.analysis.paired import Paired
-from core.analysis.ratio import RatioTest
+from core.analysis.ratio import RatioTest, is_odd
 from core.analysis.verdict import Evidence, judge
 from core.domain.analysis import (
     Acted,
@@ -185,7 +186,7 @@ class Armed:
             rejected = sum(item.rejected for item in look.readings.get(self.champion or 0, ()))
             old = replace(old, requests=old.requests - rejected)
             self._add(_SHADOW, replace(_arm(look.shadow), latency={}), old)
-        elif look.served:
+        elif look.served and not self._is_lopsided(look):
             self._add(f"{look.share:.6f}", new, old)
         compared = 0 < look.share < 1 if look.served else look.shadowed
         self._seconds += look.seconds if compared else 0.0
@@ -195,6 +196,14 @@ class Armed:
                 sum(item.chance for item in look.readings.get(self.candidate, ())),
                 sum(item.chance for item in look.readings.get(self.champion, ())),
             )
+
+    def _is_lopsided(self, look: Look) -> bool:
+        """Whether sessions, or targets asked for, kept one arm busy in these seconds and not
+        the other, as one large client does. Compared with what the other arm did at another
+        time, it would be the times that are compared."""
+        arms = (look.readings.get(number or 0, ()) for number in (self.candidate, self.champion))
+        mine, theirs = (sum(item.requests - item.chance for item in arm) for arm in arms)
+        return is_odd(look.share, mine, theirs)
 
     def _add(self, key: str, new: Arm, old: Arm) -> None:
         if self._strata and self._strata[-1][0] == key:
@@ -320,10 +329,18 @@ def _feed(clock: _Clock, period: Period | None, look: Look) -> None:
 
 def _words(metric: MetricStatus) -> str:
     """Why a metric is called worse."""
-    low = "-∞" if metric.low is None else f"{metric.low:.4g}"
-    high = "∞" if metric.high is None else f"{metric.high:.4g}"
+    low = "-∞" if metric.low is None else _told(metric.metric, metric.low)
+    high = "∞" if metric.high is None else _told(metric.metric, metric.high)
     return (
-        f"{metric.metric} of the candidate differs by {metric.difference or 0.0:.4g} "
-        f"[{low}, {high}] from the champion's, beyond the margin of {metric.margin:.4g}, "
-        f"after {metric.candidate_count:,} against {metric.champion_count:,}"
+        f"{metric.metric} of the candidate differs by "
+        f"{_told(metric.metric, metric.difference or 0.0)} [{low}, {high}] from the champion's,"
+        f" beyond the margin of {_told(metric.metric, metric.margin)},"
+        f" after {metric.candidate_count:,} against {metric.champion_count:,}"
     )
+
+
+def _told(metric: str, value: float) -> str:
+    """A difference for people; one of latencies, which are compared as logarithms, in percent."""
+    if metric == "latency":
+        return f"{100 * math.expm1(min(value, 30.0)):.4g} %"
+    return f"{value:.4g}"

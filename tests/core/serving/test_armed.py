@@ -40,13 +40,19 @@ def armed(*alarms: AlarmRule, metrics: tuple[MetricRule, ...] = METRICS) -> Arme
     return Armed("d", 2, 1, json.loads(json.dumps(asdict(plan))), 1000.0)
 
 
-def reading(good: int, bad: int = 0, milliseconds: float = 20.0, score: float = 5.0) -> Reading:
+def reading(
+    good: int,
+    bad: int = 0,
+    milliseconds: float = 20.0,
+    score: float = 5.0,
+    chance: bool = True,
+) -> Reading:
     meter = Meter()
     for index in range(good):
-        meter.record(200, milliseconds * (1 + index % 7 / 10) / 1000, True)
+        meter.record(200, milliseconds * (1 + index % 7 / 10) / 1000, chance)
         meter.predicted([score + index % 5 / 10])
     for _ in range(bad):
-        meter.record(500, 0.001, True)
+        meter.record(500, 0.001, chance)
     return Reading.from_json(json.loads(json.dumps(meter.reading())))
 
 
@@ -70,6 +76,35 @@ def test_one_second_after_the_other_to_a_verdict() -> None:
     assert status.sample_ratio.observed == pytest.approx(0.1)
     one.acted = Acted("rolled_back", "", 0)
     assert one.due() is None and one.breach() is not None
+
+
+def test_one_large_session_on_a_fast_day_makes_no_candidate_slow() -> None:
+    one = armed()
+    for second in range(20):  # all of one client's requests go to the champion, and are quick
+        one.take(look(1000.0 + second, reading(0), reading(60, milliseconds=2, chance=False), 0.5))
+    for second in range(20, 40):  # the machine is busy, for both arms
+        one.take(look(1000.0 + second, reading(30), reading(30), 0.5))
+    latency = one.status().metrics[1]
+    assert latency.verdict is not Verdict.WORSE and one.due() is None
+    assert latency.champion_count == latency.candidate_count == 600
+
+
+def test_sessions_of_many_clients_are_compared() -> None:
+    one = armed()
+    for second in range(40):
+        arms = reading(25, 5, chance=False), reading(34, chance=False)
+        one.take(look(1000.0 + second, *arms, 0.5))
+    assert one.status().metrics[0].verdict is Verdict.WORSE
+
+
+def test_a_worse_latency_is_told_as_a_share() -> None:
+    one = armed()
+    for second in range(40):
+        one.take(look(1000.0 + second, reading(30, milliseconds=40), reading(30), 0.5))
+    breach = one.breach()
+    assert breach is not None and breach.by == "verdict latency"
+    assert breach.reason.startswith("latency of the candidate differs by 100 % [")
+    assert "beyond the margin of 10 %" in breach.reason
 
 
 def test_a_good_candidate_is_called_so() -> None:
