@@ -151,7 +151,7 @@ class Moments:
         self._parts.append(moments)
         self._held += len(moments)
         if self._held > 2 * MOST_MOMENTS:
-            self._parts = [np.unique(np.concatenate(self._parts))]
+            self._parts = [_different(self._parts)]
             self._held = len(self._parts[0])
             if self._held > MOST_MOMENTS:
                 self.many, self._parts = True, []
@@ -162,7 +162,13 @@ class Moments:
             return None
         if not self._parts:
             return np.zeros(0, np.int64)
-        return np.unique(np.concatenate(self._parts))
+        return _different(self._parts)
+
+
+def _different(parts: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    """The different values of all parts, in order."""
+    found = pl.Series(np.concatenate(parts)).unique().sort()
+    return found.to_numpy()
 
 
 def as_moments(values: pl.Series) -> pl.Series:

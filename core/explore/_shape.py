@@ -25,15 +25,18 @@ Floats = npt.NDArray[np.float64]
 
 def quantiles(ordered: Floats) -> tuple[tuple[float, float], ...]:
     """Quantiles of sorted values, between neighbours by interpolation (numpy's `linear`)."""
-    if not len(ordered):
-        return ()
-    places = np.array(SHARES) * (len(ordered) - 1)
+    return tuple(zip(SHARES, _at(ordered, *SHARES), strict=True)) if len(ordered) else ()
+
+
+def _at(ordered: Floats, *shares: float) -> list[float]:
+    """Quantiles of a sorted array, without numpy's sorting it again."""
+    places = np.array(shares) * (len(ordered) - 1)
     low = np.floor(places).astype(np.int64)
     high = np.minimum(low + 1, len(ordered) - 1)
     part = places - low
     with np.errstate(over="ignore", invalid="ignore"):
         found = ordered[low] * (1 - part) + ordered[high] * part
-    return tuple(zip(SHARES, (float(each) for each in found), strict=True))
+    return [float(each) for each in found]
 
 
 def histogram(ordered: Floats, whole: bool, earlier: Sequence[float] | None) -> Histogram | None:
@@ -74,7 +77,7 @@ def bin_edges(ordered: Floats, whole: bool) -> Floats | None:
         return np.array([low - pad, low + pad])
     if whole and span < MOST_BINS and abs(high) < 2**50:
         return np.arange(int(span) + 2, dtype=np.float64) + (low - 0.5)
-    q25, q75 = np.quantile(ordered, [0.25, 0.75])
+    q25, q75 = _at(ordered, 0.25, 0.75)
     width = 2 * (q75 - q25) / len(ordered) ** (1 / 3)
     wanted = int(np.ceil(min(span / width, MOST_BINS))) if width > 0 else FEWEST_BINS * 3
     bins = int(np.clip(wanted, FEWEST_BINS, MOST_BINS))
@@ -89,7 +92,7 @@ def bin_edges(ordered: Floats, whole: bool) -> Floats | None:
 def _range(ordered: Floats) -> tuple[float, float]:
     """Least and greatest, unless a few far-out values would leave all others in one bin."""
     low, high = float(ordered[0]), float(ordered[-1])
-    inner_low, inner_high = (float(each) for each in np.quantile(ordered, [0.005, 0.995]))
+    inner_low, inner_high = _at(ordered, 0.005, 0.995)
     inner = inner_high - inner_low
     if inner > 0:
         low = max(low, inner_low - 3 * inner) if inner_low - low > 10 * inner else low
@@ -104,7 +107,7 @@ def outliers(ordered: Floats, distinct: int) -> Outliers | None:
     """
     if len(ordered) < 20 or distinct <= 10:
         return None
-    q25, q75 = (float(each) for each in np.quantile(ordered, [0.25, 0.75]))
+    q25, q75 = _at(ordered, 0.25, 0.75)
     reach = 1.5 * (q75 - q25)
     if not reach > 0 or not np.isfinite(reach):
         return None

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.domain.profile import ColumnKind, Correlation
 
@@ -47,10 +48,11 @@ def pairwise_correlation(values: Floats) -> Floats:
         scale = np.abs(centred).max(0, initial=0.0)
         centred = centred / np.where(scale > 0, scale, 1.0)  # squares must not overflow
         mask = there.astype(np.float64)
-        n = mask.T @ mask
-        sums = centred.T @ mask  # of the first, where the second is there
-        squares = (centred**2).T @ mask
-        product = centred.T @ centred - sums * sums.T / n
+        with threadpool_limits(1):  # small products: threads would only wait for each other
+            n = mask.T @ mask
+            sums = centred.T @ mask  # of the first, where the second is there
+            squares = (centred**2).T @ mask
+            product = centred.T @ centred - sums * sums.T / n
         spread = squares - sums**2 / n
         limit = 1e-12 * np.maximum(n, 1)
         spread = np.where(spread > limit, spread, np.nan)
