@@ -30,7 +30,7 @@ def validate(
 ) -> None:
     """Ask a dataset for what its file of expectations says.
 
-    Exits 0 where nothing of severity error failed, else 1.
+    Exits 0 where nothing of severity error failed (with --lint: nothing is wrong), else 1.
     """
     dataset, _, version = name.partition("@")
     if version and at:
@@ -44,7 +44,7 @@ def validate(
             lambda: "\n".join(each.one_line() for each in problems) or f"{dataset}: nothing wrong",
         )
         if problems:
-            click.get_current_context().exit(2)
+            click.get_current_context().exit(1)
         return
     found = quality.validate(dataset, at or version or None, file=file)
     emit(session, found, lambda: validation_text(session, found, all_=all_))
