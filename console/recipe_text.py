@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +19,7 @@ from core.domain.recipe import (
     StepTrace,
     Transformation,
 )
+from core.recipes.values import expected
 
 SHOWN_COLUMNS = 8
 _COLOURS = {"added": "green", "changed": "yellow", "removed": "red", "same": "bright_black"}
@@ -63,14 +66,8 @@ def transformation_text(session: Session, about: Transformation) -> str:
     ]
     parts = [block(session, facts)]
     if about.parameters:
-        columns = [
-            Column("parameter"),
-            Column("takes", flexible=True),
-            Column("default"),
-            Column("what", flexible=True),
-        ]
-        rows = [(p.name, _takes(p), _default(p), p.help) for p in about.parameters]
-        parts.append(table(session, columns, rows))
+        said = [_parameter_text(session, each) for each in about.parameters]
+        parts.append(f"{heading(session, 'parameters')}\n" + "\n".join(said))
     parts.append(f"{heading(session, 'in a recipe')}\n{example_text(about)}")
     return "\n\n".join(parts)
 
@@ -112,22 +109,14 @@ def _yaml(value: Any) -> str:
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off"}
 
 
-def _takes(parameter: Parameter) -> str:
-    words = parameter.type.replace("|", ", ")
-    if parameter.choices:
-        words = ", ".join(parameter.choices) + (", null" if "null" in parameter.types else "")
-    low, high = parameter.least, parameter.most
-    if low is not None and high is not None:
-        return f"{words} ({low:g} to {high:g})"
-    if low is not None:
-        return f"{words} (from {low:g})"
-    return words
-
-
-def _default(parameter: Parameter) -> str:
-    if parameter.required:
-        return "(needed)"
-    return "-" if parameter.default is None else _yaml(parameter.default)
+def _parameter_text(session: Session, parameter: Parameter) -> str:
+    """A parameter with what it takes, and what it is for on lines of their own."""
+    wide = shutil.get_terminal_size().columns - 2 if session.terminal else 98
+    default = "needed" if parameter.required else f"default {_yaml(parameter.default)}"
+    head = f"{heading(session, parameter.name)}: {expected(parameter)} ({default})"
+    head = textwrap.fill(head, max(30, wide), initial_indent="  ", subsequent_indent=" " * 8)
+    about = textwrap.wrap(parameter.help, max(30, wide - 6))
+    return "\n".join([head, *[f"      {line}" for line in about]])
 
 
 def files_text(session: Session, found: Sequence[RecipeFileInfo]) -> str:

@@ -7,16 +7,19 @@ compares the table with what this makes.
 from __future__ import annotations
 
 import inspect
+import json
 import math
 import numbers
 import re
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from core.domain.recipe import Parameter, Transformation
 from core.recipes import estimators, libraries, methods
-from core.recipes.catalogue import PATH, to_table
+from core.recipes.catalogue import PATH, catalogue, to_table
+from core.recipes.schema import json_schema
 
 _IGNORED = frozenset(
     {
@@ -32,6 +35,7 @@ _IGNORED = frozenset(
 )  # fmt: skip
 _COLUMNS = frozenset({"reference", "features_to_drop", "lat1", "lon1", "lat2", "lon2"})
 _SHORT = 110
+SCHEMA = Path(__file__).parents[2] / "assets" / "recipe.schema.json"
 
 
 def build() -> dict[str, Transformation]:
@@ -312,6 +316,16 @@ def _sentence(text: str) -> str:
     return sentence if len(sentence) <= _SHORT else sentence[: _SHORT - 1].rsplit(" ", 1)[0] + " …"
 
 
+def _with_values(about: str) -> str:
+    """The first sentence, and the one after it where that lists what may be given."""
+    first = _sentence(about)
+    flat = " ".join(about.split())
+    values = re.search(r"(?:Can be|It can be|Can take|Takes|Possible values)[^.]*'[^.]*\.", flat)
+    if values is None or values[0] in first or first.endswith("…"):
+        return first
+    return f"{first} {values[0].replace('**', '').replace('`', '')}"
+
+
 def _parameters_section(doc: str) -> dict[str, str]:
     """The first sentence about each parameter in a docstring of numpy's style."""
     match = re.search(r"^Parameters\n-+\n(.*?)(?=^\S[^\n]*\n-{3,}|\Z)", doc, re.S | re.M)
@@ -324,13 +338,18 @@ def _parameters_section(doc: str) -> dict[str, str]:
     def close() -> None:
         about = " ".join(lines).strip()
         for name in names:
-            found[name] = _sentence(about)
+            found[name] = _with_values(about)
 
+    in_type = False
     for line in match[1].splitlines():
+        if in_type and line.startswith(" "):  # the type goes on over several lines
+            in_type = "default=" not in line and ("}" not in line or line.endswith(","))
+            continue
         head = re.match(r"^(\w[\w, ]*?)\s*(?::.*)?$", line)
         if head and not line.startswith(" "):
             close()
             names, lines = [each.strip() for each in head[1].split(",")], []
+            in_type = line.count("{") > line.count("}") or line.rstrip().endswith(",")
         elif line.strip():
             if lines is not None and not (lines and lines[-1] == ""):
                 lines.append(line.strip())
@@ -341,8 +360,10 @@ def _parameters_section(doc: str) -> dict[str, str]:
 
 
 def main() -> None:
-    """Write the catalogue beside this module."""
+    """Write the catalogue beside this module, and the schema for editors."""
     PATH.write_text(to_table(build()), encoding="utf-8")
+    catalogue.cache_clear()
+    SCHEMA.write_text(json.dumps(json_schema(), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

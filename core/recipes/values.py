@@ -31,12 +31,16 @@ def expected(parameter: Parameter) -> str:
     said = " or ".join(words)
     low, high = parameter.least, parameter.most
     if low is not None and high is not None:
-        said += f" of {low:g} to {high:g}"
+        said += f" of {_said(low)} to {_said(high)}"
     elif low is not None:
-        said += f" of at least {low:g}"
+        said += f" of at least {_said(low)}"
     elif high is not None:
-        said += f" of at most {high:g}"
+        said += f" of at most {_said(high)}"
     return said + (" or null" if "null" in parameter.types and words else "")
+
+
+def _said(bound: float) -> str:
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
 
 
 _WORDS = {

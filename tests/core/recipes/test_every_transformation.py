@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,13 @@ import polars as pl
 import pytest
 
 from core.domain.recipe import Transformation
-from core.recipes.build import build
+from core.recipes.build import SCHEMA, build
 from core.recipes.catalogue import PATH, catalogue, to_table
 from core.recipes.example import frame as example_frame
 from core.recipes.fitted import content_hash, load_fitted, save_fitted
 from core.recipes.plan import Plan
 from core.recipes.recipe import Recipe, Step
+from core.recipes.schema import json_schema
 from core.recipes.values import fault
 
 FRAME: pl.DataFrame = example_frame()
@@ -42,9 +44,8 @@ def test_its_contract(name: str, tmp_path: Path) -> None:
 
     fitted, trained = Plan(recipe).fit_apply(TRAIN)
     after, (trace,) = fitted.traced(LATER)
-    assert trace.added or trace.changed or trace.removed or about.rows or about.fitted, (
-        "did nothing"
-    )
+    did = trace.added or trace.changed or trace.removed
+    assert did or about.rows or about.fitted, "did nothing"
     if not about.rows:
         assert (trained.height, after.height) == (TRAIN.height, LATER.height)
         if "key" not in {*trace.removed, *trace.changed}:
@@ -68,16 +69,12 @@ def test_its_contract(name: str, tmp_path: Path) -> None:
     for sources in fitted.columns_of().values():
         assert set(sources) <= set(TRAIN.columns)
 
-    # What is of the row alone gives the same for a part of the rows; the target is not needed.
-    if (about.scope == "row" and not about.rows and about.target == "") or (
-        about.fitted and not about.rows and about.scope == "row"
-    ):
-        part = (
-            fitted.apply(LATER[10:14].drop("target", "label", strict=False))
-            if not {"target", "label"} & {*fitted.steps[0].call.columns}
-            else fitted.apply(LATER[10:14])
-        )  # type: ignore[union-attr]
-        whole = after[10:14]
+    # What is of the row alone gives the same for a part of the rows, and needs no target.
+    if about.scope == "row" and not about.rows:
+        some, read = LATER[10:14], set(recipe.steps[0].columns)
+        if read and not read & {"target", "label"}:
+            some = some.drop("target", "label")
+        part, whole = fitted.apply(some), after[10:14]
         for column in part.columns:
             assert_same(part[column], whole[column])
 
@@ -93,6 +90,7 @@ def assert_same(one: pl.Series, other: pl.Series) -> None:
 def test_the_table_is_what_the_libraries_say_now() -> None:
     """After a change: python -m core.recipes.build."""
     assert PATH.read_text(encoding="utf-8") == to_table(build())
+    assert json.loads(SCHEMA.read_text(encoding="utf-8")) == json_schema()
 
 
 def test_there_are_more_than_three_hundred_each_fully_told() -> None:
