@@ -30,21 +30,15 @@ if TYPE_CHECKING:
 
 MESSAGE_SECONDS = 12.0
 FAULT_STATUS = 70
-_CLASSES = {
-    "pulse": "PulseScreen",
-    "runs": "RunsScreen",
-    "models": "ModelsScreen",
-    "approvals": "ApprovalsScreen",
-    "deploys": "DeploysScreen",
-    "audit": "AuditScreen",
-}
+_PACKAGES = ("data", "query", "features")
 
 
 def _mode(name: str) -> Callable[[], Screen[Any]]:
     """Makes the screen of a mode, its module imported when it is first shown."""
 
     def make() -> Screen[Any]:
-        screen = getattr(import_module(f"screens.{name}"), _CLASSES[name])
+        module = f"screens.{name}.screen" if name in _PACKAGES else f"screens.{name}"
+        screen = getattr(import_module(module), f"{name.capitalize()}Screen")
         return cast("Screen[Any]", screen())
 
     return make
@@ -83,6 +77,7 @@ class OpsdeckApp(App[None]):
         self._message_at = 0.0
         self._message_on: ModeScreen | None = None
         self._bugs_told: set[str] = set()
+        self._wishes: dict[str, str] = {}
         self.readings = 0
         self._stopped = False
         self._keys = HeldKeys(self, self._on_heard)
@@ -228,13 +223,23 @@ class OpsdeckApp(App[None]):
         """Read again at once."""
         self._poller.poke()
 
-    def go(self, mode: str) -> None:
-        """Show a mode, at its first screen."""
+    def go(self, mode: str, ref: str = "") -> None:
+        """Show a mode, at its first screen; `ref` says what it is to select there."""
+        if ref:
+            self._wishes[mode] = ref
         if mode == self.current_mode:
             while len(self.screen_stack) > 1:
                 self.pop_screen()
         else:
             self.switch_mode(mode)
+        if ref:
+            screen = self.mode_screen
+            if screen is not None and screen.scope == mode and screen.is_mounted:
+                screen.reread()
+
+    def wish(self, mode: str) -> str:
+        """What the mode was asked to select, told once."""
+        return self._wishes.pop(mode, "")
 
     def open_run(self, ref: str, *, pane: str = "") -> None:
         """Show a run above what is in view."""
@@ -305,12 +310,14 @@ class OpsdeckApp(App[None]):
 
     # off the event loop
 
-    def change(self, change: Change) -> None:
-        """Make a change off the event loop, one at a time of each group."""
+    def change(self, change: Change) -> bool:
+        """Make a change off the event loop, one at a time of each group; whether it began."""
         if not self._changes.start(change):
             self.tell(f"▲ wait: {change.title} is still under way", "warn")
-        elif change.command:
+            return False
+        if change.command:
             self.tell(f"▶ {change.title}…", "run", change.command)
+        return True
 
     def on_change_ended(self, event: ChangeEnded) -> None:
         change = event.change

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from console.session import Session
 from console.tables import Column, heading, table
 from console.words import Cell, when
+from screens.lineage.words import AGAIN, UNCERTAIN, by_what, name_of, way_text
 
 if TYPE_CHECKING:
-    from core.domain.datalineage import Node
     from core.lineage import Branch, Touched
     from core.services.lineage import Impact
-
-WORDS: Mapping[str, str] = {
-    "source": "source", "dataset": "dataset", "feature_view": "features",
-    "run": "run", "model": "model", "endpoint": "endpoint", "capture": "captured requests",
-}  # fmt: skip
-
-
-def name_of(node: Node) -> str:
-    """A node as people call it: `dataset rentals.count`, `run #12`."""
-    name = f"#{node.name}" if node.kind == "run" else node.name
-    if node.kind == "model":
-        model, _, version = node.name.rpartition("/")
-        name = f"{model} v{version}" if model else node.name
-    column = f".{node.column}" if node.column else ""
-    return f"{WORDS[node.kind]} {name}{column}"
 
 
 def tree(session: Session, root: Branch, empty: str) -> str:
@@ -47,16 +32,14 @@ def _lines(session: Session, branch: Branch, indent: str) -> Iterator[str]:
 def _line(session: Session, branch: Branch) -> str:
     edge = branch.edge
     assert edge is not None
-    told = [edge.via]
-    if edge.detail and edge.detail != edge.via:
-        told.append(edge.detail)
+    told = by_what(branch)
     if edge.last_at is not None:
         told.append(when(edge.last_at, terminal=session.terminal))
     line = f"{name_of(branch.node)}  ({', '.join(told)})"
     if not branch.certain:
-        line += "  ? columns are not known here"
+        line += f"  {UNCERTAIN}"
     if branch.again:
-        line += "  … see above"
+        line += f"  {AGAIN}"
     if branch.cut:
         line += "  … goes on: show it by itself, or raise --depth"
     return line
@@ -82,5 +65,4 @@ def impact_text(session: Session, impact: Impact) -> str:
 
 def _row(each: Touched) -> tuple[Cell | str, ...]:
     sure = Cell("yes", "red") if each.certain else Cell("perhaps", "yellow")
-    way = " → ".join(f"{n.name}.{n.column}" if n.column else n.name for n in each.way[:-1])
-    return name_of(each.node), ", ".join(each.columns) or "–", sure, way
+    return name_of(each.node), ", ".join(each.columns) or "–", sure, way_text(each)

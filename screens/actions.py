@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from core.domain.alert import Alert
+    from core.domain.dataset import Dataset, Snapshot
+    from core.domain.features import FeatureView
     from core.domain.gate import Approval
     from core.domain.journal import JournalEntry
     from core.domain.model import ModelVersion
+    from core.domain.quality import QuarantinedBatch
     from core.domain.release import Endpoint
     from core.domain.run import Run, StepRun
 
@@ -19,7 +22,11 @@ GLOBAL = "global"
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an action looks at: the session and what is selected on the screen."""
+    """What an action looks at: the session and what is selected on the screen.
+
+    `ref` is what a screen of its own stands for where none of the records does; `busy` what is
+    being computed for it.
+    """
 
     read_only: bool = False
     environment: str = ""
@@ -31,6 +38,12 @@ class Context:
     endpoint: Endpoint | None = None
     entry: JournalEntry | None = None
     alert: Alert | None = None
+    dataset: Dataset | None = None
+    snapshot: Snapshot | None = None
+    batch: QuarantinedBatch | None = None
+    features: FeatureView | None = None
+    ref: str = ""
+    busy: str = ""
 
 
 def _always(_context: Context) -> str | None:
@@ -78,6 +91,11 @@ class Action:
             endpoint=context.endpoint,
             entry=context.entry,
             alert=context.alert,
+            dataset=context.dataset,
+            snapshot=context.snapshot,
+            batch=context.batch,
+            features=context.features,
+            ref=context.ref,
             **more,
         )
         return self.command.format_map(values) if self.command else ""
@@ -119,13 +137,20 @@ class Registry:
         """The actions of one scope."""
         return [action for action in self if action.scope == scope]
 
-    def footer(self, scope: str, read_only: bool) -> list[Action]:
-        """What the footer shows on a screen, best first; changes are stripped if read-only."""
+    def footer(self, scope: str, read_only: bool, first: Sequence[str] = ()) -> list[Action]:
+        """What the footer shows on a screen, best first; changes are stripped if read-only.
+
+        `first` are ids that come before the others, whether they have a rank or not.
+        """
         shown = [
             action
             for action in self
             if action.scope in (scope, GLOBAL)
-            and action.rank is not None
+            and (action.rank is not None or action.id in first)
             and not (read_only and action.changes)
         ]
-        return sorted(shown, key=lambda action: (action.scope == GLOBAL, action.rank or 0))
+        places = {id_: place - len(first) for place, id_ in enumerate(first)}
+        return sorted(
+            shown,
+            key=lambda action: (action.scope == GLOBAL, places.get(action.id, action.rank or 0)),
+        )

@@ -85,6 +85,10 @@ class ModeScreen(Screen[None]):
     def show(self, data: Any) -> None:
         """Show what was read."""
 
+    def keys_first(self) -> Sequence[str]:
+        """Ids of the actions that the footer shows first, for what is in view now."""
+        return ()
+
     def first_focus(self) -> Widget | None:
         """The widget that keys go to at first."""
         return None

@@ -67,8 +67,8 @@ class Deck(Protocol):
     def tell(self, text: str, style: str = "dim", command: str = "") -> None:
         """Say something on the message line, with the equivalent command."""
 
-    def change(self, change: Change) -> None:
-        """Make a change off the event loop."""
+    def change(self, change: Change) -> bool:
+        """Make a change off the event loop; `False` where one of its group is under way."""
 
     def read(self, ask: Ask) -> None:
         """Read this for the screen in view from now on."""
@@ -79,8 +79,11 @@ class Deck(Protocol):
     def perform(self, action_id: str) -> None:
         """Do an action, or say why not."""
 
-    def go(self, mode: str) -> None:
-        """Show a mode."""
+    def go(self, mode: str, ref: str = "") -> None:
+        """Show a mode; `ref` says what it is to select there."""
+
+    def wish(self, mode: str) -> str:
+        """What the mode was asked to select, told once."""
 
     def open_run(self, ref: str, *, pane: str = "") -> None:
         """Show a run."""

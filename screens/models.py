@@ -214,6 +214,14 @@ class ModelsScreen(ListScreen):
         if self.version is not None:
             self.deck.open_run(self.version.run_id)
 
+    def do_models_tree(self) -> None:
+        """Show the version's lineage on a screen of its own."""
+        from screens.lineage.screen import LineageScreen
+
+        if self.version is not None:
+            ref = f"model/{self.version.name}/{self.version.version}"
+            self.deck.push_screen(LineageScreen(ref))
+
     def do_models_deploy(self) -> None:
         """Open the command line with the deployment of this version."""
         version = self.version

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from screens.actions import GLOBAL, Action, Context, Registry
+from screens.data.actions import ACTIONS as DATA
+from screens.lineage.actions import ACTIONS as LINEAGE
 
-MODES = ("pulse", "runs", "models", "approvals", "deploys", "audit")
+MODES = ("pulse", "runs", "models", "approvals", "deploys", "audit", "data")
 """The modes, in the order of their number keys."""
 
 _ABOUT = {
@@ -14,6 +16,7 @@ _ABOUT = {
     "approvals": "requests that wait for a decision, with their evidence",
     "deploys": "endpoints, revisions, deployments and rollbacks",
     "audit": "the journal of everything that was done",
+    "data": "datasets: versions, profiles, quality, quarantine, lineage",
 }
 
 
@@ -225,6 +228,11 @@ _MODELS = (
         command="opsdeck endpoints deploy {target} --model {version.name}"
         " --version {version.version}",
     ),
+    Action(
+        "models.tree", "L", "Lineage", "models", "what it was made from, where it serves",
+        enabled=_version, rank=3,
+        command="opsdeck lineage show model/{version.name}/{version.version}",
+    ),
 )  # fmt: skip
 
 _APPROVALS = (
@@ -339,6 +347,9 @@ _PULSE = (
 )  # fmt: skip
 
 REGISTRY = Registry(
-    (*_GO, *_GENERAL, *_PULSE, *_RUNS, *_RUN, *_MODELS, *_APPROVALS, *_DEPLOYS, *_RELEASE, *_AUDIT)
-)
+    (
+        *_GO, *_GENERAL, *_PULSE, *_RUNS, *_RUN, *_MODELS, *_APPROVALS, *_DEPLOYS, *_RELEASE,
+        *_AUDIT, *DATA, *LINEAGE,
+    )
+)  # fmt: skip
 """Every action of the console."""

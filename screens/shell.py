@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 STALE_SECONDS = 6.0
 """Data older than this are called stale: six readings have failed or are late."""
 
+SHORTEST_TAB = 5
+"""Letters that are left at least of a mode's name where the header is narrow."""
+
 
 def joined(left: Sequence[Piece], right: Sequence[Piece], width: int) -> list[Piece]:
     """Left and right on one line; the left gives way."""
@@ -87,6 +90,30 @@ def identity(state: HeaderState, width: int) -> list[Piece]:
 
 
 def _tab_pieces(state: HeaderState, width: int) -> list[tuple[str, list[Piece]]]:
+    """The modes as pieces: in full where there is room, else closer, else names cut short."""
+    room = max(width, 40)
+    names = {mode: mode.capitalize() for mode in MODES}
+    shown = _tabs_of(state, names, " ", " ")
+    if _width_of(shown) > room:
+        shown = _tabs_of(state, names, "", " ")
+    if _width_of(shown) > room:
+        shown = _tabs_of(state, names, "", "")
+    while _width_of(shown) > room:
+        longest = max((m for m in names if m != state.mode), key=lambda m: len(names[m]))
+        if len(names[longest]) < SHORTEST_TAB:
+            break
+        names[longest] = names[longest].removesuffix("…")[:-1] + "…"
+        shown = _tabs_of(state, names, "", "")
+    return shown
+
+
+def _width_of(shown: list[tuple[str, list[Piece]]]) -> int:
+    return sum(width_of(pieces) for _, pieces in shown)
+
+
+def _tabs_of(
+    state: HeaderState, names: dict[str, str], gap: str, pad: str
+) -> list[tuple[str, list[Piece]]]:
     counts = {"approvals": state.head.approvals, "runs": state.head.running}
     shown = []
     for number, mode in enumerate(MODES, 1):
@@ -94,15 +121,16 @@ def _tab_pieces(state: HeaderState, width: int) -> list[tuple[str, list[Piece]]]
         style = "tab.on" if on else "tab"
         count = counts.get(mode, 0)
         pieces: list[Piece] = [
-            (f" {number} ", "tab.on" if on else "key"),
-            (mode.capitalize(), style),
-            (" ", style),
+            (f"{pad}{number} ", "tab.on" if on else "key"),
+            (names[mode], style),
         ]
         if count:
             mark = "◆" if mode == "approvals" else "▶"
-            pieces.append((f"{mark}{count} ", "tab.on" if on else "wait" if mark == "◆" else "run"))
-        if width >= 100:
-            pieces.append((" ", "text"))
+            styled = "tab.on" if on else "wait" if mark == "◆" else "run"
+            pieces.append((f"{pad}{mark}{count}", styled))
+        pieces.append((" ", style if pad else "text"))
+        if gap:
+            pieces.append((gap, "text"))
         shown.append((mode, pieces))
     return shown
 
@@ -135,7 +163,8 @@ class BottomBar(Widget):
         context = deck.context
         line: list[Piece] = [(" ", "text")]
         right: list[Piece] = []
-        for action in REGISTRY.footer(self.scope, context.read_only):
+        first = cast("ModeScreen", self.screen).keys_first()
+        for action in REGISTRY.footer(self.scope, context.read_only, first):
             off = action.blocked(context) is not None
             pieces: list[Piece] = [
                 (action.keys, "faint" if off else "key"),

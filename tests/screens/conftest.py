@@ -80,3 +80,27 @@ def running(ops: Ops) -> Running:
                 await pilot.pause()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def data_template(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The seeded workspace with the rows of a lake, to be copied."""
+    import shutil
+
+    from tests.support.dataseed import seed_data
+
+    path = tmp_path_factory.mktemp("data") / "bike-demand"
+    shutil.copytree(template, path)
+    return seed_data(path)
+
+
+@pytest.fixture
+def lake_ops(data_template: Path, tmp_path: Path) -> Iterator[Ops]:
+    """The facade of a workspace with the rows of a lake, as `engineer`."""
+    import shutil
+
+    path = tmp_path / "lake" / "bike-demand"
+    shutil.copytree(data_template, path)
+    with open_ops(path, actor="engineer") as opened:
+        with_live_endpoints(opened)
+        yield opened

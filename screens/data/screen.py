@@ -1,0 +1,518 @@
+"""The Data mode: the catalogue above, a pane of the selected dataset beneath."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.widget import Widget
+
+from screens.actions import Action, Context
+from screens.background import Ask
+from screens.data import access, checks, diff, held, overview, profile, snapshots
+from screens.data.reading import PANES, DataQuery, DataView, Detail, read_data
+from screens.data.words import CATALOGUE, catalogue_cells, headline, searched, totals
+from screens.widgets.lines import Line
+from screens.widgets.page import Page
+from screens.widgets.panebar import PaneBar
+from screens.widgets.sheet import Sheet
+from screens.widgets.table import RowTable
+from screens.working import WorkingScreen
+
+if TYPE_CHECKING:
+    from core.domain.catalogue import CatalogueEntry
+    from core.domain.dataset import Snapshot
+    from core.domain.profile import ColumnProfile, DatasetProfile, ProfileDiff
+    from core.domain.quality import QuarantinedBatch, QuarantinedRow
+
+_FIRST = {
+    "snapshots": ("data.open", "data.mark", "data.tag", "data.rollback"),
+    "profile": ("data.open", "data.now"),
+    "diff": ("data.open", "data.now"),
+    "checks": ("data.open", "data.validate"),
+    "held": ("data.open", "data.rows", "data.replay", "data.export", "data.discard"),
+    "lineage": ("data.open", "data.tree"),
+}
+"""Actions that the footer shows first while a pane is in view."""
+
+_TABLES = {"snapshots": "snapshots", "profile": "columns", "held": "batches"}
+"""Panes that have a list of their own, and its id."""
+
+
+class DataScreen(WorkingScreen):
+    """Keys of the panes show them; enter gives the pane the whole screen, escape takes it back."""
+
+    scope = "data"
+    CSS = """
+    DataScreen #list { height: auto; max-height: 40%; min-height: 3; }
+    DataScreen #head { display: none; }
+    DataScreen #pane { height: 1fr; }
+    DataScreen #pane > * { height: 100%; display: none; }
+    DataScreen #pane > .shown { display: block; }
+    DataScreen #columns, DataScreen #batches { height: auto; max-height: 50%; min-height: 3; }
+    DataScreen #column, DataScreen #batch { height: 1fr; }
+    DataScreen.zoomed #list { display: none; }
+    DataScreen.zoomed #head { display: block; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._query = DataQuery()
+        self._ask: Ask | None = None
+        self._entries: tuple[CatalogueEntry, ...] = ()
+        self._detail: Detail | None = None
+        self._made: dict[tuple[str, int], DatasetProfile] = {}
+        self._compared: dict[tuple[str, int, int], ProfileDiff] = {}
+        self._bad: dict[str, tuple[QuarantinedRow, ...]] = {}
+
+    def body(self) -> ComposeResult:
+        now = self.deck.now
+        yield RowTable(
+            CATALOGUE,
+            lambda entry: catalogue_cells(entry, now()),
+            lambda entry: entry.dataset.name,
+            empty="no dataset yet: opsdeck data ingest NAME FILE… makes one",
+            id="list",
+        )
+        yield Page(self._headline, id="head")
+        yield PaneBar(PANES, id="bar")
+        with Container(id="pane"):
+            yield Sheet(id="sheet")
+            yield _table(
+                "snapshots", snapshots.COLUMNS, self._snapshot_cells, _number, "no version"
+            )
+            with Vertical(id="profile"):
+                yield _table("columns", profile.COLUMNS, profile.cells, _name, "")
+                yield Sheet(id="column", classes="pane")
+            with Vertical(id="held"):
+                yield _table("batches", held.COLUMNS, self._batch_cells, _id, "nothing is held")
+                yield Sheet(id="batch", classes="pane")
+
+    def _snapshot_cells(self, snapshot: Snapshot) -> Sequence[Any]:
+        return snapshots.cells(lambda: self._query.mark, snapshot, self.deck.now())
+
+    def _batch_cells(self, batch: QuarantinedBatch) -> Sequence[Any]:
+        return held.cells(batch, self.deck.now())
+
+    # what is selected
+
+    @property
+    def table(self) -> RowTable:
+        """The catalogue."""
+        return self.query_one("#list", RowTable)
+
+    @property
+    def entry(self) -> CatalogueEntry | None:
+        """The selected dataset as the catalogue has it."""
+        found: CatalogueEntry | None = self.table.selected
+        return found
+
+    @property
+    def detail(self) -> Detail | None:
+        """What was read of the selected dataset; `None` until it has been."""
+        entry, detail = self.entry, self._detail
+        same = entry is not None and detail is not None
+        return detail if same and detail.entry.dataset.name == entry.dataset.name else None  # type: ignore[union-attr]
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The snapshot that is selected, or looked at."""
+        if self._query.pane == "snapshots":
+            found: Snapshot | None = self.query_one("#snapshots", RowTable).selected
+            return found
+        return self.detail.snapshot if self.detail is not None else None
+
+    @property
+    def held_batch(self) -> QuarantinedBatch | None:
+        """The selected batch of the held pane."""
+        if self._query.pane != "held":
+            return None
+        found: QuarantinedBatch | None = self.query_one("#batches", RowTable).selected
+        return found
+
+    def selection(self, session: Context) -> Context:
+        entry = self.entry
+        if entry is None:
+            return session
+        return replace(
+            session, dataset=entry.dataset, snapshot=self.snapshot, batch=self.held_batch,
+            ref=f"dataset/{entry.dataset.name}",
+        )  # fmt: skip
+
+    def copyable(self) -> str:
+        if self.focused is not self.table and self.held_batch is not None:
+            return self.held_batch.id
+        if self.focused is not self.table and self.snapshot is not None:
+            return self.snapshot.id
+        return self.entry.dataset.name if self.entry is not None else ""
+
+    # reading and showing
+
+    def keys_first(self) -> Sequence[str]:
+        return _FIRST.get(self._query.pane, ())
+
+    def first_focus(self) -> Widget | None:
+        return self.table
+
+    def ask(self) -> Ask:
+        wish = self.deck.wish("data")
+        if wish:
+            name, _, pane = wish.partition("/")
+            self.filter_text = ""
+            self._query = DataQuery(name, pane or self._query.pane)
+            self._lay_out()
+        if self._ask is None or self._ask.read.args[0] != self._query:  # type: ignore[attr-defined]
+            self._ask = Ask(self, partial(read_data, self._query))
+        return self._ask
+
+    def show(self, data: DataView) -> None:
+        self._entries = data.entries
+        if data.query == self._query:
+            self._detail = data.detail
+            if data.detail is not None and self._query.name is None:
+                self._query = replace(self._query, name=data.detail.entry.dataset.name)
+        self.refilter()
+        if self._query.name is not None and self._query.name != self.table.selected_key:
+            self.table.select(self._query.name)
+        self._draw()
+
+    def refilter(self) -> None:
+        self.table.put(self.matching(self._entries, searched))
+
+    def on_mount(self) -> None:
+        self._lay_out()
+
+    def _headline(self, _width: int) -> Sequence[Line]:
+        return [headline(self.entry, self.deck.now())] if self.entry is not None else [[]]
+
+    def _lay_out(self) -> None:
+        pane = self._query.pane
+        shown = pane if pane in _TABLES else "sheet"
+        for widget in self.query_one("#pane").children:
+            widget.set_class(widget.id == shown, "shown")
+        self.query_one("#bar", PaneBar).put(pane)
+
+    def _draw(self) -> None:
+        """Draw the pane in view from what was read."""
+        detail, pane = self.detail, self._query.pane
+        self.query_one("#head", Page).put(self._headline)
+        marks = {}
+        if self.entry is not None and self.entry.held:
+            marks["held"] = (f"‖{self.entry.held}", "wait")
+        self.query_one("#bar", PaneBar).put(pane, marks)
+        if pane == "snapshots":
+            self.query_one("#snapshots", RowTable).put(detail.snapshots if detail else ())
+        elif pane == "profile":
+            self._draw_profile(detail)
+        elif pane == "held":
+            self.query_one("#batches", RowTable).put(detail.batches if detail else ())
+            self._draw_batch()
+        else:
+            self._draw_sheet(detail)
+        self.foot()
+
+    def _draw_sheet(self, detail: Detail | None) -> None:
+        sheet = self.query_one("#sheet", Sheet)
+        if detail is None:
+            sheet.put(lambda _width: [[("  reading…", "faint")]] if self.entry else [])
+            return
+        now, pane = self.deck.now(), self._query.pane
+        if detail.trouble:
+            sheet.put(lambda _width: [[(f"  ▲ {detail.trouble}", "warn")]])
+        elif pane == "diff":
+            sheet.put(lambda width: diff.diff_lines(detail, self._diff_of(detail), width))
+        else:
+            sheet.put(partial(_SHEETS[pane], detail, now))
+
+    def _draw_profile(self, detail: Detail | None) -> None:
+        table, found = self.query_one("#columns", RowTable), None
+        if detail is not None:
+            found = self._profile_of(detail)
+            table.empty = detail.trouble or profile.why_none(detail, self.deck.ops.read_only)
+        table.put(found.columns if found is not None else ())
+        sheet = self.query_one("#column", Sheet)
+        sheet.display = found is not None
+        column: ColumnProfile | None = table.selected
+        if detail is None or found is None or column is None:
+            return
+        sheet.border_title = f"{column.name} · {profile.about(replace(detail, profile=found))}"
+        sheet.put(lambda width: profile.column_lines(found, column, width))
+
+    def _draw_batch(self) -> None:
+        batch = self.held_batch
+        sheet = self.query_one("#batch", Sheet)
+        sheet.display = batch is not None
+        if batch is not None:
+            now, rows = self.deck.now(), self._bad.get(batch.id)
+            sheet.border_title = f"batch {batch.id[:8]}"
+            sheet.put(lambda width: held.batch_lines(batch, rows, now, width))
+
+    def _profile_of(self, detail: Detail) -> DatasetProfile | None:
+        """The kept profile, or the one that was made here and could not be kept."""
+        if detail.profile is not None or detail.snapshot is None:
+            return detail.profile
+        return self._made.get((detail.snapshot.dataset, detail.snapshot.number))
+
+    def _diff_of(self, detail: Detail) -> ProfileDiff | None:
+        before, after = detail.before, detail.snapshot
+        if detail.diff is not None or before is None or after is None:
+            return detail.diff
+        return self._compared.get((after.dataset, before.number, after.number))
+
+    # events
+
+    def on_row_table_moved(self, event: RowTable.Moved) -> None:
+        if event.table.id == "list":
+            entry = self.entry
+            if entry is not None and entry.dataset.name != self._query.name:
+                self._query = DataQuery(entry.dataset.name, self._query.pane)
+                self._draw()
+                self.deck.read(self.ask())
+        elif event.table.id == "columns":
+            self._draw_profile(self.detail)
+        elif event.table.id == "batches":
+            self._draw_batch()
+        self.foot()
+
+    def on_row_table_chosen(self, event: RowTable.Chosen) -> None:
+        if event.table.id == "list":
+            self.deck.perform("data.open")
+        elif event.table.id == "snapshots" and self.snapshot is not None:
+            self._look(self.snapshot.number, "profile")
+        elif event.table.id == "columns":
+            self.set_focus(self.query_one("#column"))
+        elif event.table.id == "batches":
+            self.deck.perform("data.rows")
+
+    def on_pane_bar_picked(self, event: PaneBar.Picked) -> None:
+        self._show_pane(event.pane)
+
+    def on_descendant_focus(self) -> None:
+        self.foot()
+
+    # panes
+
+    def handler(self, action: Action) -> Callable[[], None] | None:
+        if action.scope == self.scope and action.group == "panes":
+            return partial(self._show_pane, action.id.partition(".")[2])
+        return super().handler(action)
+
+    def _show_pane(self, pane: str) -> None:
+        at = self._query.at
+        if self._query.pane == "snapshots" and self.snapshot is not None:
+            at = None if self.snapshot.current else self.snapshot.number
+        inside = self.focused is not self.table
+        self._query = replace(self._query, pane=pane, at=at)
+        self._lay_out()
+        if inside:
+            self.set_focus(self._pane_focus)
+        self._draw()
+        self.reread()
+
+    def _look(self, number: int, pane: str) -> None:
+        """Show a pane of one snapshot."""
+        self._query = replace(self._query, pane=pane, at=number)
+        self._lay_out()
+        self.set_focus(self._pane_focus)
+        self._draw()
+        self.reread()
+
+    @property
+    def _pane_focus(self) -> Widget:
+        return self.query_one(f"#{_TABLES.get(self._query.pane, 'sheet')}")
+
+    def back(self) -> bool:
+        if super().back():
+            return True
+        if self.has_class("zoomed"):
+            self.remove_class("zoomed")
+            self.set_focus(self.table)
+            return True
+        return self.refocus(self.table)
+
+    def status(self) -> Sequence[tuple[str, str]]:
+        work = self.work_status()
+        if work:
+            return work
+        said = [*self.filter_status(), *totals(self._entries)]
+        query = self._query
+        if query.mark is not None:
+            said.append((f"   ◇ #{query.mark} is marked: d compares with it", "wait"))
+        if query.at is not None and query.pane != "snapshots":
+            said.append((f"   looking at #{query.at}: s picks another", "warn"))
+        return said
+
+    # actions
+
+    def do_data_open(self) -> None:
+        """The selected dataset on the whole screen."""
+        self.add_class("zoomed")
+        self.set_focus(self._pane_focus)
+
+    def do_data_tree(self) -> None:
+        """The lineage on a screen of its own."""
+        from screens.lineage.screen import LineageScreen
+
+        if self.entry is not None:
+            self.deck.push_screen(LineageScreen(f"dataset/{self.entry.dataset.name}"))
+
+    def do_data_view(self) -> None:
+        """Some rows, as one may see them."""
+        from screens.data.rows import show_sample
+
+        if self.entry is not None:
+            snapshot = self.snapshot
+            show_sample(self, self.entry.dataset, snapshot.number if snapshot else None)
+
+    def do_data_query(self) -> None:
+        """A query on the dataset."""
+        if self.entry is not None:
+            name = self.entry.dataset.name
+            at = f"@{self._query.at}" if self._query.at is not None else ""
+            source = f'"{name}{at}"' if at else name
+            self.deck.go("query", f"SELECT *\nFROM {source}\nLIMIT 100")
+
+    def do_data_now(self) -> None:
+        """Make the profile, or the difference, now."""
+        detail = self.detail
+        if detail is None or self.entry is None:
+            return
+        if self._query.pane == "diff" and detail.before is not None:
+            self._compare(detail)
+            return
+        dataset, snapshot = self.entry.dataset, self.snapshot
+        number = snapshot.number if snapshot is not None else dataset.number
+        if number is not None:
+            self._make_profile(dataset.name, number)
+
+    def _make_profile(self, name: str, number: int) -> None:
+        def made(found: DatasetProfile) -> str:
+            self._made[name, number] = found
+            if self._query.pane not in ("profile", "overview"):
+                self._show_pane("profile")
+            self._draw()
+            return f"profiled {name} #{number} in {found.seconds:.1f} s"
+
+        self.work(
+            f"profile {name} #{number}", "explore", "profile", name, str(number), then=made,
+            command=f"opsdeck data profile {name}@{number}",
+        )  # fmt: skip
+
+    def _compare(self, detail: Detail) -> None:
+        before, after = detail.before, detail.snapshot
+        assert before is not None and after is not None
+        name = after.dataset
+
+        def made(found: ProfileDiff) -> str:
+            self._compared[name, before.number, after.number] = found
+            self._draw()
+            return f"compared #{before.number} with #{after.number} of {name}"
+
+        self.work(
+            f"compare {name} #{before.number} with #{after.number}",
+            "explore", "diff", name, str(before.number), str(after.number), then=made,
+            command=f"opsdeck data diff {name} --from {before.number} --to {after.number}",
+        )  # fmt: skip
+
+    def do_data_mark(self) -> None:
+        """Compare with this snapshot from now on, or no longer."""
+        if self.snapshot is not None:
+            number = self.snapshot.number
+            mark = None if self._query.mark == number else number
+            self._query = replace(self._query, mark=mark)
+            self.query_one("#snapshots", RowTable).refresh()
+            self.reread()
+
+    def do_data_tag(self) -> None:
+        """Name the selected snapshot."""
+        from screens.data import changes
+
+        if self.entry is not None and self.snapshot is not None:
+            changes.tag(self, self.entry.dataset, self.snapshot)
+
+    def do_data_rollback(self) -> None:
+        """Make the selected snapshot the current one."""
+        from screens.data import changes
+
+        if self.entry is not None and self.snapshot is not None:
+            changes.roll_back(self, self.entry.dataset, self.snapshot)
+
+    def do_data_validate(self) -> None:
+        """Ask whether its expectations hold."""
+        from screens.data import changes
+
+        if self.entry is not None:
+            changes.validate(self, self.entry.dataset)
+
+    def do_data_rows(self) -> None:
+        """Rows of the held batch with their reasons."""
+        batch = self.held_batch
+        if batch is None:
+            return
+
+        def read(rows: tuple[QuarantinedRow, ...]) -> str:
+            self._bad[batch.id] = rows
+            self._draw()
+            return ""
+
+        self.work(f"read batch {batch.id[:8]}", "quality", "held_rows", batch.id, then=read)
+
+    def do_data_replay(self) -> None:
+        """Ask a held batch again and take it in."""
+        from screens.data import changes
+
+        if self.held_batch is not None:
+            changes.replay(self, self.held_batch)
+
+    def do_data_export(self) -> None:
+        """Bad rows of the held batch as CSV."""
+        from screens.data import changes
+
+        if self.held_batch is not None:
+            changes.export(self, self.held_batch)
+
+    def do_data_discard(self) -> None:
+        """Give the held batch up."""
+        from screens.data import changes
+
+        if self.held_batch is not None:
+            changes.discard(self, self.held_batch)
+
+
+def _lineage(detail: Detail, now: float, _width: int) -> list[Line]:
+    from screens.lineage.tree import side_lines, tree_rows
+
+    if detail.upstream is None or detail.downstream is None:
+        return []
+    rows = tree_rows(detail.upstream.node, detail.upstream, detail.downstream)
+    return [*side_lines(rows, now), [], [("  L shows it column by column", "faint")]]
+
+
+_SHEETS: dict[str, Callable[[Detail, float, int], Sequence[Line]]] = {
+    "overview": overview.overview_lines,
+    "checks": checks.check_lines,
+    "access": access.access_lines,
+    "lineage": _lineage,
+}
+
+
+def _table(
+    id_: str, columns: Any, cells: Callable[[Any], Any], key: Callable[[Any], str], empty: str
+) -> RowTable:
+    return RowTable(columns, cells, key, empty=empty, pane=True, id=id_)
+
+
+def _number(snapshot: Snapshot) -> str:
+    return str(snapshot.number)
+
+
+def _name(column: ColumnProfile) -> str:
+    return column.name
+
+
+def _id(batch: QuarantinedBatch) -> str:
+    return batch.id
