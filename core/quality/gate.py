@@ -157,7 +157,7 @@ def _hold(
     name = held_id(dataset, batch_id)
     path = held_path(session.workspace, dataset, name)
     told = row_reasons(table.num_rows, evaluation.reasons, evaluation.results)
-    write_rows(path, table, told, how)
+    write_rows(session.workspace, path, table, told, how)
     try:
         with session.change("quality gate") as tx:
             made = record_validation(

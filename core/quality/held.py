@@ -24,11 +24,13 @@ import pyarrow.parquet as pq
 
 from core.domain.quality import CheckResult
 from core.errors import DiskFull, NotFound, StateCorrupt
+from core.lake.config import lake_config
 from core.workspace import Workspace
 
 ROW = "_opsdeck_row"
 REASONS = "_opsdeck_reasons"
 _HOW = b"opsdeck.how"
+_SEALED = b"age-encryption.org/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +76,23 @@ def row_reasons(
     return told
 
 
-def write_rows(path: Path, table: pa.Table, reasons: list[list[str]], how: How) -> None:
-    """Write the rows beside their reasons; raises `DiskFull`. Whole or not at all."""
+def write_rows(
+    workspace: Workspace, path: Path, table: pa.Table, reasons: list[list[str]], how: How
+) -> None:
+    """Write the rows beside their reasons, sealed where the lake is. Whole or not at all;
+    raises `DiskFull`, `KeyUnusable`."""
     numbered = table.append_column(ROW, pa.array(range(1, table.num_rows + 1), pa.int64()))
     full = numbered.append_column(REASONS, pa.array(reasons, pa.list_(pa.string())))
     kept = {**(table.schema.metadata or {}), _HOW: json.dumps(_plain(how)).encode()}
     buffer = io.BytesIO()
     pq.write_table(full.replace_schema_metadata(kept), buffer, compression="zstd")
-    _replace(path, buffer.getvalue())
+    _replace(path, _sealed(workspace, buffer.getvalue()))
 
 
-def read_rows(path: Path) -> HeldRows:
-    """The rows of a held batch; raises `NotFound` where its file is gone."""
+def read_rows(workspace: Workspace, path: Path) -> HeldRows:
+    """The rows of a held batch; raises `NotFound` where its file is gone, `KeyUnusable`."""
     try:
-        found = pq.read_table(io.BytesIO(path.read_bytes()))
+        found = pq.read_table(io.BytesIO(_opened(workspace, path)))
     except FileNotFoundError:
         raise NotFound(f"{path}: the rows of this batch are gone") from None
     except (OSError, pa.ArrowException) as error:
@@ -107,6 +112,41 @@ def read_rows(path: Path) -> HeldRows:
 def forget_rows(path: Path) -> None:
     """Delete the file; it may be gone already."""
     path.unlink(missing_ok=True)
+
+
+def _sealed(workspace: Workspace, data: bytes) -> bytes:
+    """The bytes as they go to the disk: an age file, where the lake's files are."""
+    key_file = lake_config(workspace).key_file
+    if key_file is None:
+        return data
+    from pyrage import encrypt
+
+    from core.lake.encryption import identities_of
+
+    sealed: bytes = encrypt(data, [identities_of(key_file)[0].to_public()])
+    return sealed
+
+
+def _opened(workspace: Workspace, path: Path) -> bytes:
+    """The bytes of the file; raises `KeyUnusable`."""
+    raw = path.read_bytes()
+    if not raw.startswith(_SEALED):
+        return raw
+    from pyrage import DecryptError, decrypt
+
+    from core.lake.encryption import identities_of
+    from core.lake.errors import KeyUnusable
+
+    key_file = lake_config(workspace).key_file
+    if key_file is None:
+        raise KeyUnusable(f"{path}: is encrypted", "name the lake's key in opsdeck.yaml")
+    try:
+        plain: bytes = decrypt(raw, list(identities_of(key_file)))
+    except DecryptError as error:
+        raise KeyUnusable(
+            f"{path}: cannot be decrypted: another key, or damaged", f"is {key_file} the key?"
+        ) from error
+    return plain
 
 
 def _plain(how: How) -> Mapping[str, Any]:

@@ -65,7 +65,7 @@ def held_rows(session: Session, batch: QuarantinedBatch) -> HeldRows:
     """The rows of a batch as they are; raises `NotFound` where they are gone."""
     if batch.state in (QuarantineState.REPLAYED, QuarantineState.DISCARDED):
         raise NotFound(f"quarantine {batch.id}: {batch.state}, its rows are kept no longer")
-    return read_rows(session.workspace.root / batch.path)
+    return read_rows(session.workspace, session.workspace.root / batch.path)
 
 
 def shown_rows(
@@ -109,7 +109,11 @@ def put_back(
         _check_state(tx, batch, OPEN)
         made = record_validation(tx, expectations, evaluation, batch_id=batch.batch_id, by=tx.actor)
         write_rows(
-            path, table, row_reasons(table.num_rows, evaluation.reasons, evaluation.results), how
+            session.workspace,
+            path,
+            table,
+            row_reasons(table.num_rows, evaluation.reasons, evaluation.results),
+            how,
         )
         values = _found(evaluation) | {
             "state": QuarantineState.REPAIRED,
@@ -201,7 +205,7 @@ def _ask_again(session: Session, batch: QuarantinedBatch, held: HeldRows, lake: 
     if evaluation.passed:
         return
     told = row_reasons(held.table.num_rows, evaluation.reasons, evaluation.results)
-    write_rows(root / batch.path, held.table, told, held.how)
+    write_rows(session.workspace, root / batch.path, held.table, told, held.how)
     with session.change("quarantine replay") as tx:
         made = record_validation(tx, expectations, evaluation, batch_id=batch.batch_id, by=tx.actor)
         message = made.why

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from core.domain.alert import AlertState
+from core.errors import DiskFull
 from core.lake import open_lake
-from core.ops import Ops
+from core.ops import Ops, open_ops
 from core.quality.errors import ExpectationsInvalid
 from core.quality.gate import gate
 from core.quality.held import read_rows
@@ -44,7 +46,7 @@ def test_a_bad_batch_is_held_with_the_reasons_of_each_row(ops: Ops) -> None:
     assert not verdict.passed
     (held,) = list_quarantine(ops.session.reader)
     assert held.id == verdict.quarantine_id and (held.rows, held.bad_rows) == (4, 3)
-    rows = read_rows(ops.workspace.root / held.path)
+    rows = read_rows(ops.workspace, ops.workspace.root / held.path)
     assert rows.table.equals(table) and rows.numbers == (1, 2, 3, 4)
     assert rows.reasons[0] == ()
     assert set(rows.reasons[1]) == {"cnt: ge 0", "casual riders are riders"}
@@ -99,3 +101,33 @@ def test_nothing_passes_a_file_that_cannot_be_read(ops: Ops, space: Path) -> Non
     (space / "expectations" / "rides.yaml").write_text("columns: {cnt: {gee: 0}}\n")
     with pytest.raises(ExpectationsInvalid, match=r"rides\.yaml:1 columns\.cnt\.gee"):
         ask(ops, rides())
+
+
+def test_held_rows_of_an_encrypted_lake_are_encrypted(tmp_path: Path) -> None:
+    from core.lake.encryption import make_key
+
+    root = tmp_path / "sealed"
+    (root / "expectations").mkdir(parents=True)
+    (root / "expectations" / "rides.yaml").write_text("columns: {cnt: {ge: 0}}\n")
+    make_key(tmp_path / "key")
+    (root / "opsdeck.yaml").write_text(f"lake: {{encryption: {{key_file: {tmp_path / 'key'}}}}}\n")
+    table = rides(2, cnt=[-1, 2], note=["secret", "words"])
+    with open_ops(root, actor="author") as ops:
+        verdict = gate(ops.session, "rides", table, batch_id="b1", by="author")
+        held = ops.quality.held(str(verdict.quarantine_id))
+        raw = (root / held.path).read_bytes()
+        assert raw.startswith(b"age-encryption.org") and b"secret" not in raw
+        assert read_rows(ops.workspace, root / held.path).table.equals(table)
+
+
+def test_a_full_disk_leaves_nothing_half_done(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("core.quality.held.os.fsync", full)
+        with pytest.raises(DiskFull):
+            ask(ops, rides(2, 100, cnt=[-1, 3]))
+    folder = ops.workspace.state_dir / "quarantine" / "rides"
+    assert not list(folder.iterdir()) and not list_quarantine(ops.session.reader)
+    assert not ask(ops, rides(2, 100, cnt=[-1, 3])).passed
