@@ -5,19 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from core.domain.datalineage import NodeKind, edges_between
 from core.domain.pipeline import StepSpec
 from core.domain.run import OutputRef, StepStatus
 from core.engine import runstate
 from core.engine.context import STATE_AWAY, SYSTEM, Engine
 from core.engine.plan import Plan, load_plan
-from core.errors import OpsdeckError
+from core.errors import BadInput, OpsdeckError
+from core.features.uses import uses_of_model
 from core.pipelines import code_fingerprint
 from core.releases import aliases
 from core.state import schema
+from core.state.edges import record_edges
 from core.state.store import Transaction
 from core.workspace import Workspace
 
@@ -87,6 +91,7 @@ def _register(engine: Engine, plan: Plan, step: StepSpec, lineage: Mapping[str, 
     with engine.store.transaction(SYSTEM) as tx:
         runstate.load_run(tx, run_id, plan.run["generation"])
         _record(tx, plan, step.name, name, int(version), model, metrics, lineage)
+        _note_features(tx, run_id, f"{name}/{version}", engine.workspace.state_dir / model.path)
         runstate.end_step(tx, run_id, step.name, StepStatus.SUCCEEDED, message=f"{name} v{version}")
     return StepStatus.SUCCEEDED
 
@@ -126,6 +131,17 @@ def _record(
             digest=model.digest,
         )
     aliases.set_alias(tx, name, "candidate", version)
+
+
+def _note_features(tx: Transaction, run_id: str, model: str, path: Path) -> None:
+    """Put on record which feature views a model says that it reads."""
+    try:
+        uses = uses_of_model(path)
+    except BadInput:  # its deployment will say so
+        return
+    for use in uses:
+        view, reader = (NodeKind.FEATURE_VIEW, use.ref), (NodeKind.MODEL, model)
+        record_edges(tx, edges_between(view, reader, "train", run_id=run_id))
 
 
 def registered_version(tx: Transaction, run_id: str, step: str) -> Mapping[str, Any] | None:

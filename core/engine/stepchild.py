@@ -270,7 +270,8 @@ def _write_bytes(path: Path, data: bytes) -> None:
 
 
 def _save_model(model: Any, path: Path, siblings: Mapping[str, Any]) -> None:
-    """An estimator as an MLflow model, with a signature where its siblings have an example."""
+    """An estimator as an MLflow model, with a signature where its siblings have an example,
+    and the feature views that it reads where they name some."""
     import mlflow
     from mlflow.models import infer_signature
 
@@ -282,6 +283,8 @@ def _save_model(model: Any, path: Path, siblings: Mapping[str, Any]) -> None:
     flavour = root if root in ("xgboost", "lightgbm", "catboost") else "sklearn"
     save = importlib.import_module(f"mlflow.{flavour}").save_model
     options: dict[str, Any] = {}
+    if siblings.get("feature_views"):
+        options["metadata"] = {"opsdeck.features": siblings["feature_views"]}
     if flavour == "sklearn":
         options["serialization_format"] = mlflow.sklearn.SERIALIZATION_FORMAT_CLOUDPICKLE
     save(
