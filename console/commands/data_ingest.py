@@ -11,7 +11,7 @@ from console.groups import Verb
 from console.ingest_text import ingest_text, ingests_text, report_text
 from console.output import emit
 from console.session import Session, pass_session
-from core.errors import BadInput
+from core.errors import BadInput, OpsdeckError
 
 FORMATS = ("csv", "jsonl", "parquet")
 STATES = ("open", "done", "failed", "quarantined")
@@ -99,9 +99,16 @@ def ingest(
         return report.read
 
     once()
+    told = ""
     while watch is not None:
         time.sleep(watch)
-        once()
+        try:
+            once()
+            told = ""
+        except OpsdeckError as error:  # a file that is not whole yet, perhaps: look again
+            if error.one_line() != told:
+                told = error.one_line()
+                click.echo(f"error {told}", err=True)
 
 
 @click.command("ingests", cls=Verb)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import threading
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.domain.ingest import FileState, IngestState
-from core.errors import BadInput, NotFound, OpsdeckError, ReadOnly
+from core.errors import BadInput, NotFound, OpsdeckError, ReadOnly, WrongState
 from core.ingest.errors import BadRows, SchemaDiffers, SourceUnreadable
 from core.ops import Ops, open_ops
 from tests.core.ingest.conftest import ROWS, RowsOf
@@ -252,3 +253,50 @@ def test_a_folder_that_cannot_be_read_is_no_empty_one(
 def test_sources_that_are_none(ops: Ops, files: Path, froms: list[str], said: str) -> None:
     with pytest.raises(OpsdeckError, match=said):
         ops.ingest.ingest("bike", froms, create=True, base=files)
+
+
+def test_two_at_once_take_each_file_once(
+    ops: Ops, root: Path, tmp_path: Path, rows_of: RowsOf
+) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"{number}.csv").write_text(f"v\n{number}\n")
+    ops.ingest.ingest("many", [str(folder / "0.csv")], create=True)
+    refused: list[str] = []
+
+    def take(actor: str) -> None:
+        with open_ops(root, actor=actor) as mine:
+            for number in range(1, 12):
+                try:
+                    mine.ingest.ingest("many", [str(folder / f"{number}.csv")])
+                except WrongState as error:
+                    refused.append(error.message)
+
+    threads = [threading.Thread(target=take, args=(f"p{index}",)) for index in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(row["v"] for row in rows_of("many")) == list(range(12))
+    assert all("another process is taking it in" in message for message in refused)
+
+
+def test_where_it_came_from_is_known(ops: Ops, files: Path) -> None:
+    report = ops.ingest.ingest("bike", [str(files)], create=True)
+    assert report.ingest is not None
+    rows = ops.session.reader.rows("SELECT * FROM lineage_edges WHERE target = 'bike'")
+    assert {row["source"] for row in rows} == {str(files)}
+    assert {row["target_column"] for row in rows} == {"", "ts", "temp", "cnt"}
+    assert {row["snapshot_id"] for row in rows} == {report.ingest.snapshot_id}
+    journal = [entry.action for entry in ops.audit.list(limit=20)]
+    assert "ingest.done" in journal
+
+
+def test_what_is_governed_is_not_written_by_others(ops: Ops, root: Path, files: Path) -> None:
+    ops.ingest.ingest("bike", [str(files)], create=True)
+    ops.governance.grant("bike", "reader")
+    (files / "next.csv").write_text("ts,temp,cnt\n2012-01-01T00:00:00,1,2\n")
+    with open_ops(root, actor="reader") as reader, pytest.raises(OpsdeckError, match="may not"):
+        reader.ingest.ingest("bike", [str(files)])
+    assert ops.ingest.ingest("bike", [str(files)]).rows == 1
