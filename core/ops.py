@@ -239,8 +239,9 @@ class Ops:
         """Close every connection, and end the process aside."""
         if "aside" in self.__dict__:
             self.aside.close()
-        if "data" in self.__dict__:
-            self.data.close()
+        for name in ("data", "governance", "queries"):
+            if name in self.__dict__:
+                getattr(self, name).close()
         self.session.close()
 
     def __enter__(self) -> Ops:

@@ -28,6 +28,7 @@ from core.session import Session
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from core.lake.lake import Lake
     from core.state.store import Transaction
 
 
@@ -63,6 +64,7 @@ class Access:
         self.session = session
         self.config: GovernanceConfig = governance_config(session.workspace)
         self._source = source
+        self._opened: Lake | None = None
         self._lock = threading.Lock()
 
     @property
@@ -72,8 +74,15 @@ class Access:
             if self._source is None:
                 from core.lake import open_lake
 
-                self._source = open_lake(self.session)
+                self._source = self._opened = open_lake(self.session)
             return self._source
+
+    def close(self) -> None:
+        """Close the lake, if it was opened here."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+                self._source = self._opened = None
 
     # -- reading
 

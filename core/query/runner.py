@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -102,12 +103,15 @@ class Queries:
         stop: Stop | None = None,
         tables: Mapping[str, pa.Table] | None = None,
     ) -> Iterator[tuple[pa.RecordBatchReader, tuple[QueriedDataset, ...]]]:
-        """All rows of a query as a stream, and what it reads; raises as `run` does.
+        """All rows of a query as a stream, and what it reads, without a limit of time unless
+        one is given; raises as `run` does.
 
         `tables` are rows in memory that the query may read by name beside the datasets.
         """
         with self._run(sql) as run:
-            statement, sandbox = self._prepared(run, sql, at, seconds, stop, tables)
+            # A file may take as long as it takes: somebody waits for all of it.
+            most = math.inf if seconds is None else seconds
+            statement, sandbox = self._prepared(run, sql, at, most, stop, tables)
             try:
                 with sandbox.running() as connection:
                     text = statement.sql
@@ -117,6 +121,10 @@ class Queries:
                     yield _counted(reader, run), run.datasets
             finally:
                 sandbox.close()
+
+    def close(self) -> None:
+        """Close the lake, if it was opened."""
+        self._access.close()
 
     def explain(self, sql: str, *, at: Mapping[str, str] | None = None) -> str:
         """How DuckDB would run it, as text."""

@@ -143,7 +143,10 @@ class Sandbox:
             if self._why is not None:
                 raise self._why
         except (duckdb.Error, OSError, RuntimeError) as error:
-            raise self._plain(error) from error
+            plain = self._plain(error)
+            if plain is error:  # such as a pipe that nobody reads any more
+                raise
+            raise plain from error
         except MemoryError as error:
             raise self._too_big() from error
         finally:

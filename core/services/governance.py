@@ -36,6 +36,11 @@ class GovernanceService:
                 self._access = open_access(self._session)
             return self._access
 
+    def close(self) -> None:
+        """Close the lake, if it was opened."""
+        if self._access is not None:
+            self._access.close()
+
     def grants(self, name: str) -> tuple[Grant, ...]:
         """A dataset's grants, those that have ended among them; raises `NotFound`."""
         _datasets.find_dataset(self._session.reader, name)

@@ -40,6 +40,11 @@ class QueriesService:
                 self._queries = Queries(self._session)
             return self._queries
 
+    def close(self) -> None:
+        """Close the lake, if it was opened."""
+        if self._queries is not None:
+            self._queries.close()
+
     def run(
         self,
         sql: str,
@@ -50,7 +55,14 @@ class QueriesService:
         stop: Stop | None = None,
     ) -> QueryResult:
         """The first `limit` rows of a query; see `core.query.runner.Queries.run`."""
-        return self.queries.run(sql, at=at, limit=limit, seconds=seconds, stop=stop)
+        from core.query.attended import attended
+        from core.query.sandbox import Stop
+
+        stop = stop or Stop()
+        return attended(
+            stop,
+            lambda: self.queries.run(sql, at=at, limit=limit, seconds=seconds, stop=stop),
+        )
 
     def table(
         self,
@@ -80,16 +92,22 @@ class QueriesService:
     ) -> Exported:
         """All rows of a query in a file: csv, json (one object a line) or parquet, by the file's
         name unless said. Raises `BadInput`, `DiskFull`, and as `run` does."""
+        from core.query.attended import attended
         from core.query.exporting import format_of, write_file
+        from core.query.sandbox import Stop
 
-        path = Path(path)
+        path, stop = Path(path), stop or Stop()
         kind = format or format_of(path)
-        began = time.perf_counter()
-        with self.queries.stream(sql, at=at, limit=limit, seconds=seconds, stop=stop) as found:
-            reader, datasets = found
-            rows, size = write_file(reader, path, kind)
-        milliseconds = (time.perf_counter() - began) * 1000
-        return Exported(str(path), kind, rows, size, milliseconds, datasets)
+
+        def work() -> Exported:
+            began = time.perf_counter()
+            with self.queries.stream(sql, at=at, limit=limit, seconds=seconds, stop=stop) as found:
+                reader, datasets = found
+                rows, size = write_file(reader, path, kind)
+            milliseconds = (time.perf_counter() - began) * 1000
+            return Exported(str(path), kind, rows, size, milliseconds, datasets)
+
+        return attended(stop, work)
 
     def write(
         self,
@@ -102,10 +120,17 @@ class QueriesService:
         seconds: float | None = None,
     ) -> int:
         """All rows of a query to an open file, such as standard output; returns how many."""
+        from core.query.attended import attended
         from core.query.exporting import write
+        from core.query.sandbox import Stop
 
-        with self.queries.stream(sql, at=at, limit=limit, seconds=seconds) as (reader, _):
-            return write(reader, file, format)
+        stop = Stop()
+
+        def work() -> int:
+            with self.queries.stream(sql, at=at, limit=limit, seconds=seconds, stop=stop) as found:
+                return write(found[0], file, format)
+
+        return attended(stop, work)
 
     def history(
         self, *, everybody: bool = False, about: str = "", limit: int = 50

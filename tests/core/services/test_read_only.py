@@ -66,6 +66,7 @@ READS = {
     "queries.export",  # writes where it is told to, not here
     "queries.history",
     "queries.run",
+    "queries.table",
     "queries.write",  # the same
     "runs.count",
     "runs.get",
