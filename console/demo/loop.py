@@ -21,9 +21,22 @@ if TYPE_CHECKING:
     from core.ops import Ops
 
 PIPELINE = MODEL = ENDPOINT = "bike-demand"
+DATA_PIPELINE, DATASET = "bike-data", "bike_hours"
 RUN_SECONDS = 180.0
 PARITY = 1e-6
 """How far the endpoint may be from `mlflow models predict`, relatively."""
+
+
+def gather(ops: Ops, ledger: Ledger) -> None:
+    """Three sources into one dataset, without code."""
+    with ledger.step(f"run {DATA_PIPELINE}") as line:
+        run = ops.runs.start(DATA_PIPELINE, {}, reason="demo")
+        run = ops.runs.wait(run.id, timeout=RUN_SECONDS)
+        check(run.status == "succeeded", f"run #{run.number} is {run.status}: {run.message}")
+        dataset = ops.data.get(DATASET)
+        sources = [b.node.name for b in ops.lineage.upstream(DATASET).walk()]
+        check({"rentals", "weather", "calendar"} <= set(sources), f"it is made from {sources}")
+        line.outcome = f"{DATASET} #{dataset.number}, {dataset.rows or 0:,} hours of three sources"
 
 
 def train(ops: Ops, ledger: Ledger, month: str) -> Run:

@@ -91,6 +91,7 @@ def _commit(root: Path) -> bool:
 
 def _up_to_the_decision(ops: Ops, ledger: Ledger) -> Traffic:
     """A champion in production under traffic, and a candidate that waits for a person."""
+    loop.gather(ops, ledger)
     loop.approve(ops, ledger, loop.train(ops, ledger, FIRST), "the first model")
     traffic = Traffic(ops.workspace.root, ops.endpoints.get(loop.ENDPOINT).url, LATER)
     try:
@@ -103,6 +104,7 @@ def _up_to_the_decision(ops: Ops, ledger: Ledger) -> Traffic:
 
 def _whole_loop(ops: Ops, ledger: Ledger) -> None:
     """Everything, decisions and a rollback included."""
+    loop.gather(ops, ledger)
     loop.approve(ops, ledger, loop.train(ops, ledger, FIRST), "the first model")
     traffic = Traffic(ops.workspace.root, ops.endpoints.get(loop.ENDPOINT).url, LATER)
     stopped = threading.Event()

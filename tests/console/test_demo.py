@@ -13,6 +13,7 @@ import pytest
 STEPS = (
     "make the example workspace",
     "start the worker",
+    "run bike-data",
     "run bike-demand for 2012-01",
     "approve v1 and release it",
     "run bike-demand for 2012-02",

@@ -3,20 +3,22 @@
 import mlflow
 import pandas as pd
 
-from bike.columns import DATA, FEATURES, LIMITS, TARGET
+from bike.columns import FEATURES, LIMITS, TARGET, WHOLE
 
 VALIDATION_EVERY = 10  # every tenth day of the training time draws the validation curve
 
 
-def acquire(month: str, data: str = str(DATA)) -> pd.DataFrame:
-    """All hours up to the end of `month` ("2012-01"), from the CSV file `data`."""
-    frame = pd.read_csv(data, parse_dates=["ts"])
+def acquire(hours: pd.DataFrame, month: str) -> pd.DataFrame:
+    """All counted hours up to the end of `month` ("2012-01").
+
+    Hours that nobody recorded are rows without a count: they are for series, not for training.
+    """
     end = pd.Period(month, "M").end_time
-    rows = frame[frame["ts"] <= end].reset_index(drop=True)
+    rows = hours[(hours["ts"] <= end) & hours[TARGET].notna()].reset_index(drop=True)
     if rows.empty or rows["ts"].max() < pd.Period(month, "M").start_time:
-        raise ValueError(f"{data} has no hours in {month}; it ends at {frame['ts'].max()}")
+        raise ValueError(f"there are no hours in {month}; they end at {hours['ts'].max()}")
     print(f"{len(rows):,} hours from {rows['ts'].min()} to {rows['ts'].max()}")
-    return rows
+    return rows.astype(dict.fromkeys((*WHOLE, TARGET), "int64"))
 
 
 def validate(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict]:
