@@ -201,9 +201,10 @@ def _call(
     for name in references:
         if name not in schema:
             raise missing(name, schema)
-    for name in condition_columns(step.when):
-        if name not in schema:
-            raise missing(name, schema)
+    for _, text in (("when", step.when), *_conditions(step)):
+        for name in condition_columns(text):
+            if name not in schema:
+                raise missing(name, schema)
     if about.target and target not in schema:
         raise missing(target, schema)
     return Call(

@@ -140,6 +140,8 @@ def _key(text: Any) -> float:
 
 
 def _cast(column: pl.Expr, *, to: str, strict: bool) -> pl.Expr:
+    if to == "category":
+        column = column.cast(pl.String, strict=strict)
     return column.cast(TYPES[to], strict=strict)
 
 
