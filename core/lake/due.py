@@ -7,12 +7,13 @@ that nothing can be done for is not taken up again until it has changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.lake.config import LakeConfig, lake_config
+from core.lake.names import is_name
 from core.session import Session
 from core.state.reading import Reader, open_reader
 
@@ -53,13 +54,21 @@ class UpkeepDue:
         if now - self._looked < LOOK_SECONDS:
             return ()
         self._looked = now
-        rows = session.reader.rows(_ROWS)
-        if not rows:
-            return ()
         config = lake_config(session.workspace)
         versions = self._versions(config)
+        rows = session.reader.rows(_ROWS)
         sweeps = session.workspace.state_dir / "lake" / "sweeps"
-        return tuple(self._names(rows, config, versions, sweeps, now))
+        return (
+            *self._names(rows, config, versions, sweeps, now),
+            *self._unknown(versions.keys() - {row["name"] for row in rows}, now),
+        )
+
+    def _unknown(self, names: Iterable[str], now: float) -> Iterator[str]:
+        """Tables without a row: their makers died right then, or they were made elsewhere."""
+        for name in names:
+            if is_name(name) and self._first(name, 0, now):
+                self._asked[name] = (0, now)
+                yield name
 
     def _names(
         self,

@@ -20,6 +20,11 @@ def check_name(name: str) -> str:
     return name
 
 
+def is_name(name: str) -> bool:
+    """Whether it could be a dataset's name."""
+    return _DATASET.fullmatch(name) is not None
+
+
 def check_ref(name: str) -> str:
     """A tag's or branch's name as it was given; raises `BadInput`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from core.errors import OpsdeckError
+from core.errors import NotFound, OpsdeckError
 from core.lake.compacting import compact
 from core.lake.due import SWEEP_SECONDS
 from core.lake.expiring import expire, older_than_days
@@ -24,7 +24,11 @@ def keep_up(tables: Tables, name: str) -> str:
 
     Returns what was done, in words. Raises `NotFound` and what the steps raise.
     """
-    found = find_dataset(tables.session.reader, name, dropped=True)
+    try:
+        found = find_dataset(tables.session.reader, name, dropped=True)
+    except NotFound:
+        mirror(tables.session, name, tables.load(name))
+        return "taken into the catalogue"
     keep = tables.config.keep
     if found.dropped_at is not None:
         if found.location and time.time() - found.dropped_at > keep.dropped_days * 86_400:

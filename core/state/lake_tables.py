@@ -61,6 +61,7 @@ dataset_snapshots = sa.Table(
     sa.Column("expired_at", _F),
     sa.UniqueConstraint("dataset", "number"),
     sa.Index("dataset_snapshots_batch", "batch_id"),
+    sa.Index("dataset_snapshots_live", "dataset", "expired_at"),
 )
 
 dataset_refs = sa.Table(

@@ -132,3 +132,26 @@ def test_the_worker_sees_a_commit_that_was_not_mirrored(ops: Ops) -> None:
     assert ops.data.keep_up("sales")
     assert ops.data.get("sales").rows == 1
     assert due(ops.session, now + 2 + 2 * LOOK_SECONDS) == ()
+
+
+def test_a_dataset_whose_maker_was_killed_is_taken_into_the_catalogue(
+    ops: Ops, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time
+
+    from core.lake.due import UpkeepDue
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lake, "_describe", die)
+    with pytest.raises(KeyboardInterrupt):
+        lake.create("sales", rows(1).schema, owner="ann", kind="captures", description="what")
+    assert ops.data.list() == ()
+
+    assert UpkeepDue()(ops.session, time.time()) == ("sales",)
+    ops.data.keep_up("sales")
+    found = ops.data.get("sales")
+    assert (found.owner, found.kind, found.description, found.number) == (
+        "ann", "captures", "what", 1,
+    )  # fmt: skip

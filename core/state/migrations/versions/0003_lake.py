@@ -61,6 +61,9 @@ def _lake() -> None:
         sa.UniqueConstraint("dataset", "number"),
     )
     op.create_index("dataset_snapshots_batch", "dataset_snapshots", ["batch_id"], unique=False)
+    op.create_index(
+        "dataset_snapshots_live", "dataset_snapshots", ["dataset", "expired_at"], unique=False
+    )
     op.create_table(
         "dataset_refs",
         sa.Column("dataset", sa.Text(), nullable=False),
