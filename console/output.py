@@ -6,7 +6,8 @@ import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Set
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
 from typing import Any
@@ -43,7 +44,9 @@ def to_json(value: object) -> Any:
         return sorted((to_json(item) for item in value), key=str)
     if isinstance(value, bytes):
         return value.decode(errors="replace")
-    if isinstance(value, PurePath):
+    if isinstance(value, date | time):  # in rows of data; a datetime is a date
+        return value.isoformat()
+    if isinstance(value, PurePath | Decimal | timedelta):
         return str(value)
     if isinstance(value, Iterable):
         return [to_json(item) for item in value]
