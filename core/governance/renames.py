@@ -50,18 +50,18 @@ def _add(tx: Transaction, dataset: str, renames: Mapping[str, str]) -> None:
 
 
 def _finish(tx: Transaction, dataset: str, renames: Mapping[str, str]) -> None:
+    changed = []
     for row in _grants(tx, dataset):
         columns = None if row["columns"] is None else json.loads(row["columns"])
         if columns is not None:
             gone = renames.keys() - set(renames.values())
             columns = [name for name in dict.fromkeys(columns) if name not in gone]
-        _put(
-            tx,
-            row,
-            columns=columns,
-            masks=json.loads(row["masks"]),
-            row_filter=_renamed_filter(row["row_filter"], renames),
-        )
+        row_filter = _renamed_filter(row["row_filter"], renames)
+        if columns is not None or row_filter != row["row_filter"]:
+            changed.append(f"{row['action']} of {row['principal']}")
+        _put(tx, row, columns=columns, masks=json.loads(row["masks"]), row_filter=row_filter)
+    if changed:
+        tx.journal("data.grants_renamed", f"dataset/{dataset}", renamed=renames, grants=changed)
 
 
 def _renamed_filter(text: str | None, renames: Mapping[str, str]) -> str | None:

@@ -30,6 +30,8 @@ def test_labels_masks_columns_and_filters_follow(access: As, memory: Memory) -> 
         with pytest.raises(PolicyBroken):
             access("ann").scan("people")
         assert len(access("bob").scan("people").read_all()["mail"][0].as_py()) == 32
+    told = session.reader.rows("SELECT detail FROM journal WHERE action = 'data.grants_renamed'")
+    assert '"grants":["read of ann"]' in told[0]["detail"]
     found = access("ann").scan("people").read_all()
     assert found.column_names == ["id", "mail"]
     assert found["mail"].to_pylist() == ["***.org", "***.org"]
