@@ -218,7 +218,7 @@ quarantine = sa.Table(
     sa.Column("message", _T, nullable=False, server_default=""),
     sa.Index("quarantine_state", "state", "at"),
 )
-"""Batches that failed validation: `state` held, repaired, replayed, discarded."""
+"""Batches that failed validation: `state` held, repaired, replaying, replayed, discarded."""
 
 queries = sa.Table(
     "queries",
