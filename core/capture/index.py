@@ -36,6 +36,8 @@ CREATE TABLE IF NOT EXISTS confusion (
     revision INTEGER NOT NULL, shadow INTEGER NOT NULL, truth TEXT NOT NULL,
     predicted TEXT NOT NULL, rows INTEGER NOT NULL,
     PRIMARY KEY (revision, shadow, truth, predicted)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS underway (
+    batch INTEGER PRIMARY KEY, deployment TEXT NOT NULL, losses TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;
 """
 

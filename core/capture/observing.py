@@ -1,10 +1,17 @@
-"""Reporting newly merged losses to the analysis of the open deployment, each request once."""
+"""Reporting newly merged losses to the analysis of the open deployment, each request once.
+
+What is taken is kept as underway, under a number, until it has arrived, and sent again where
+nobody knows; whoever receives it counts no number twice.
+"""
 
 from __future__ import annotations
 
+import json
 import math
+import secrets
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.capture.index import changing, index_path
@@ -31,19 +38,21 @@ class Losses:
         return bool(self.arms or self.rows)
 
 
-def take_losses(folder: Path, candidate: int, champion: int | None, since: float) -> Losses:
+def take_losses(
+    folder: Path, deployment: str, candidate: int, champion: int | None, since: float
+) -> Losses:
     """The losses of requests since a moment (epoch seconds) that were never taken before.
 
-    They are marked as taken, durably, before they are returned: one that dies before it has
-    reported them makes the analysis miss them, never count them twice. `give_back` undoes it.
-    Where some answers are numbers and some are classes, only the kind of most is taken.
+    They are underway from then on, durably: call `arrived` when they have been reported, or
+    `give_back`. Where some answers are numbers and some are classes, only the kind of most is
+    taken.
     """
     if not index_path(folder).exists():
         return Losses(0, {})
     revisions = [candidate] if champion is None else [candidate, champion]
     first = int(since * 1e6)
     with changing(folder) as db:
-        (batch,) = db.execute("SELECT COALESCE(MAX(observed), 0) + 1 FROM answers").fetchone()
+        batch = secrets.randbits(62) | 1
         kind = _kind(db, revisions, first)
         if kind is None:
             return Losses(0, {})
@@ -53,6 +62,46 @@ def take_losses(folder: Path, candidate: int, champion: int | None, since: float
             if (found := _arm(db, revision, first, kind, batch))[0]
         }
         pairs = () if champion is None else _pairs(db, candidate, champion, first, kind, batch)
+        losses = _together(batch, arms, pairs)
+        if losses:
+            row = (batch, deployment, json.dumps(asdict(losses)))
+            db.execute("INSERT INTO underway VALUES (?, ?, ?)", row)
+    return losses
+
+
+def losses_underway(folder: Path, deployment: str) -> list[Losses]:
+    """What has been taken for a deployment and is not known to have arrived. That of others is
+    forgotten: nobody watches them any more."""
+    if not index_path(folder).exists():
+        return []
+    with changing(folder) as db:
+        db.execute("DELETE FROM underway WHERE deployment != ?", (deployment,))
+        rows = db.execute("SELECT losses FROM underway").fetchall()
+    return [_losses(text) for (text,) in rows]
+
+
+def arrived(folder: Path, batch: int) -> None:
+    """What was taken has been counted."""
+    with changing(folder) as db:
+        db.execute("DELETE FROM underway WHERE batch = ?", (batch,))
+
+
+def give_back(folder: Path, batch: int) -> None:
+    """What was taken has reached nobody, surely: let it be taken again."""
+    with changing(folder) as db:
+        db.execute("DELETE FROM underway WHERE batch = ?", (batch,))
+        db.execute("UPDATE answers SET observed = 0 WHERE observed = ?", (batch,))
+
+
+def _losses(text: str) -> Losses:
+    data = json.loads(text)
+    arms = {int(revision): tuple(row) for revision, row in data.pop("arms").items()}
+    return Losses(arms=arms, **data)
+
+
+def _together(
+    batch: int, arms: dict[int, tuple[int, float, float]], pairs: Sequence[tuple[float, float]]
+) -> Losses:
     close = [math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12) for a, b in pairs]
     return Losses(
         batch,
@@ -61,12 +110,6 @@ def take_losses(folder: Path, candidate: int, champion: int | None, since: float
         sum(a > b and not same for (a, b), same in zip(pairs, close, strict=True)),
         sum(a < b and not same for (a, b), same in zip(pairs, close, strict=True)),
     )
-
-
-def give_back(folder: Path, batch: int) -> None:
-    """What was taken has reached nobody, surely: let it be taken again."""
-    with changing(folder) as db:
-        db.execute("UPDATE answers SET observed = 0 WHERE observed = ?", (batch,))
 
 
 def _kind(db: sqlite3.Connection, revisions: list[int], first: int) -> str | None:

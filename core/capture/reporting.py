@@ -11,7 +11,13 @@ from pathlib import Path
 from core.capture.compacting import compact
 from core.capture.labels import label_parts
 from core.capture.merge import merge_new
-from core.capture.observing import give_back, take_losses
+from core.capture.observing import (
+    Losses,
+    arrived,
+    give_back,
+    losses_underway,
+    take_losses,
+)
 from core.errors import EndpointUnavailable, OpsdeckError
 from core.reads import releases as _releases
 from core.serving.control import EndpointControl
@@ -81,8 +87,8 @@ def report(reader: Reader, folder: Path) -> bool:
     last time; whether there were any. Each request counts once.
 
     When the supervisor does not answer, nothing is taken; when it fails to answer once the
-    losses were on the way, they are not sent again: missing some is harmless, counting some
-    twice is not.
+    losses were on the way, or this process dies, they are sent again next time: the supervisor
+    knows by their number what it has counted.
     """
     control = EndpointControl(folder)
     info = control.info()
@@ -95,17 +101,26 @@ def report(reader: Reader, folder: Path) -> bool:
         return False
     if analysis is None or analysis.acted is not None:
         return False
-    since = _releases.find_deployment(reader, analysis.deployment).created_at
-    losses = take_losses(folder, analysis.candidate, analysis.champion, since)
-    if not losses:
-        return False
+    deployment = analysis.deployment
+    again = losses_underway(folder, deployment)
+    since = _releases.find_deployment(reader, deployment).created_at
+    new = take_losses(folder, deployment, analysis.candidate, analysis.champion, since)
+    found = [*again, new] if new else again
+    return bool(found) and all(_send(control, folder, deployment, losses) for losses in found)
+
+
+def _send(control: EndpointControl, folder: Path, deployment: str, losses: Losses) -> bool:
+    """Whether it has arrived. Raises what the supervisor refuses it with."""
     sums = {revision: [*found] for revision, found in losses.arms.items()}
+    paired = [losses.worse, losses.better, losses.rows]
     try:
-        control.observe(analysis.deployment, sums, [losses.worse, losses.better, losses.rows])
+        control.observe(deployment, sums, paired, losses.batch)
     except EndpointUnavailable as error:
-        log.warning("losses of %d requests were lost: %s", sum(losses.counts), error.message)
+        count = sum(losses.counts)
+        log.warning("losses of %d requests are sent again later: %s", count, error.message)
         return False
     except OpsdeckError:
         give_back(folder, losses.batch)
         raise
+    arrived(folder, losses.batch)
     return True

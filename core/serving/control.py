@@ -188,13 +188,16 @@ class EndpointControl:
         deployment: str,
         losses: Mapping[int, Sequence[float]],
         paired: Sequence[int] = (),
+        batch: int = 0,
     ) -> None:
         """Tell of ground truth that has come in since the last time: by revision the count,
         sum and sum of squares of the losses of its rows; and for rows that both arms of a
         shadow answered [only the candidate was wrong, only the champion was, rows in all].
-        Nothing when another deployment is watched. Raises `BadInput`."""
+        What is told again under the number of a batch counts once. Nothing when another
+        deployment is watched. Raises `BadInput`."""
         rows = {str(revision): list(sums) for revision, sums in losses.items()}
-        self._ask("observe", 10, deployment=deployment, losses=rows, paired=list(paired))
+        more = {"paired": list(paired), "batch": batch}
+        self._ask("observe", 10, deployment=deployment, losses=rows, **more)
 
     def shadow(self, revision: int | None, percent: float, tolerance: float = 0.01) -> None:
         """Mirror this share (0-100) of the requests to a loaded revision that answers nobody;

@@ -31,6 +31,7 @@ from core.serving.process.meters import Reading
 from core.serving.watchrecords import WatchPlan, plan_from_json
 
 MAX_STRATA = 24
+BATCHES = 200  # of ground truth: their numbers are kept so long
 TREND = 60  # differences kept for the eye
 TREND_SECONDS = 5.0
 THAW_SECONDS = 30.0
@@ -99,6 +100,7 @@ class Armed:
         self._strata: list[tuple[str, Arm, Arm]] = []
         self._labels = Moments(), Moments()
         self._paired = Paired()
+        self._batches: list[int] = []  # of ground truth that has been counted
         self._ratio = RatioTest()
         self._shadow: ShadowStatus | None = None
         self._seconds = 0.0
@@ -119,10 +121,16 @@ class Armed:
             _feed(clock, self._period(clock.alarm.rule, look), look)
         self._judge()
 
-    def observe(self, losses: Mapping[int, Sequence[float]], paired: Sequence[int] = ()) -> None:
+    def observe(
+        self, losses: Mapping[int, Sequence[float]], paired: Sequence[int] = (), batch: int = 0
+    ) -> None:
         """Ground truth that has come in: by revision the count, sum and sum of squares of the
         losses of its rows; and rows that both arms answered: how many the candidate alone got
-        wrong, the champion alone, and (if told) how many there were in all."""
+        wrong, the champion alone, and (if told) how many there were in all. What comes under
+        the number of an earlier batch has been counted: it is sent again where nobody knew."""
+        if batch and batch in self._batches:
+            return
+        self._batches = [*self._batches, batch][-BATCHES:]
         new, old = self._labels
         if (row := losses.get(self.candidate)) is not None:
             new = new.merge(Moments.of(*row))
@@ -268,6 +276,7 @@ class Armed:
             "strata": [[key, asdict(new), asdict(old)] for key, new, old in self._strata],
             "labels": [asdict(each) for each in self._labels],
             "paired": asdict(self._paired),
+            "batches": self._batches,
             "ratio": asdict(self._ratio),
             "shadow": asdict(self._shadow) if self._shadow else None,
             "seconds": self._seconds,
@@ -291,6 +300,7 @@ class Armed:
         new, old = data["labels"]
         found._labels = Moments(**new), Moments(**old)
         found._paired = Paired(**data["paired"])
+        found._batches = list(data.get("batches", ()))  # older supervisors wrote none
         found._ratio = RatioTest(**data["ratio"])
         found._shadow = ShadowStatus(**data["shadow"]) if data["shadow"] else None
         found._seconds = data["seconds"]

@@ -191,9 +191,11 @@ class Desk:
         """How the deployment that is watched stands."""
         return self.watch.analysis()
 
-    async def observe(self, deployment: str, losses: dict[str, Any], paired: list[int]) -> None:
+    async def observe(
+        self, deployment: str, losses: dict[str, Any], paired: list[int], batch: int = 0
+    ) -> None:
         """Ground truth that has come in."""
-        self.watch.observe(deployment, losses, paired)
+        self.watch.observe(deployment, losses, paired, batch)
 
     async def shadow(self, revision: int | None, percent: float, tolerance: float) -> None:
         """Mirror a share of the requests."""

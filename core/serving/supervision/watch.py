@@ -48,6 +48,8 @@ class Watch:
         self._keeper = keeper
         self._rollbacks = rollbacks
         self._armed: Armed | None = None
+        self._leaving = False  # it is to be watched no more once what was begun has been done
+        self._newest = 0  # the newest candidate that was ever watched
         self._order: ShadowOrder | None = None
         self._readings = Readings(keeper.fleet)
         self._looked = time.monotonic()
@@ -74,24 +76,42 @@ class Watch:
         self, deployment: str, candidate: int, champion: int | None, plan: Mapping[str, Any]
     ) -> None:
         """Watch a deployment from now on, instead of any other; watching it already, go on.
-        Raises `BadInput`."""
-        if self._armed is not None and self._armed.deployment == deployment:
-            return
+
+        Each deployment has a newer candidate than those before it: a worker that was away for
+        long, and asks for an older one than has been watched since, is refused. What was begun
+        for the one before is brought to its end first. Raises `BadInput`, `WrongState`,
+        `EndpointUnavailable`.
+        """
         armed = Armed(deployment, candidate, champion, plan, time.time())
         async with self._looking:
+            before = self._armed
+            if before is not None and before.deployment == deployment:
+                return
+            if candidate < self._newest:
+                raise WrongState(
+                    f"Revision {candidate} is not watched: revision {self._newest} came after it",
+                    "another deployment has begun since",
+                )
+            if before is not None and before.doing is not None:
+                await self._act(before, before.doing)
             await self._take()  # what was before does not count
             self._looked = time.monotonic()
             self._crashes, self._pinned = self._keeper.restarts, self._keeper.desired.pinned
-            self._armed = armed
+            self._armed, self._leaving, self._newest = armed, False, candidate
             self._save()
         log.info("armed: deployment %s, r%s against r%s", deployment, candidate, champion)
 
     def disarm(self, deployment: str) -> None:
-        """Watch it no more; nothing when it is not watched."""
-        if self._armed is not None and self._armed.deployment == deployment:
+        """Watch it no more; nothing when it is not watched. Where its traffic is being sent
+        back just now, as soon as that is done and written down for a worker."""
+        if self._armed is None or self._armed.deployment != deployment:
+            return
+        if self._armed.doing is not None:
+            self._leaving = True
+        else:
             self._armed = None
-            self._save()
-            log.info("disarmed: deployment %s", deployment)
+        self._save()
+        log.info("disarmed: deployment %s", deployment)
 
     def check(self, rows: Sequence[Variant]) -> None:
         """Raise `WrongState` for a table that gives requests to a candidate from which they
@@ -128,17 +148,21 @@ class Watch:
         return None if self._armed is None else asdict(self._armed.status())
 
     def observe(
-        self, deployment: str, losses: Mapping[str, Sequence[float]], paired: Sequence[int] = ()
+        self,
+        deployment: str,
+        losses: Mapping[str, Sequence[float]],
+        paired: Sequence[int] = (),
+        batch: int = 0,
     ) -> None:
-        """Ground truth that has come in; nothing when another deployment is watched. Raises
-        `BadInput`."""
+        """Ground truth that has come in, each batch once; nothing when another deployment is
+        watched. Raises `BadInput`."""
         if self._armed is None or self._armed.deployment != deployment:
             return
         try:
             found = {int(revision): [float(v) for v in row] for revision, row in losses.items()}
             if not all(_are_sums(row) for row in found.values()) or len(paired) == 1:
                 raise ValueError("losses are [count, sum, sum of squares], pairs [b, c, rows]")
-            self._armed.observe(found, [int(count) for count in paired])
+            self._armed.observe(found, [int(count) for count in paired], int(batch))
         except (TypeError, ValueError) as error:
             raise BadInput(f"The ground truth cannot be used: {error}") from None
         self._save()
@@ -256,12 +280,14 @@ class Watch:
         armed.acted, armed.doing = Acted(kind, reason, time.time()), None
         self._events.append(_event(armed, breach, armed.acted, report))
         log.error("deployment %s was %s by %s", armed.deployment, kind, reason)
+        if self._leaving:
+            self._armed, self._leaving = None, False
         self._save()
         self._write_events()
 
     def close(self) -> None:
         """Write down what is known: the endpoint stops."""
-        if self._armed is not None or self._order is not None or self._events:
+        if self._armed is not None or self._order is not None or self._events or self._newest:
             self._save()
 
     def _write_events(self) -> None:
@@ -289,6 +315,8 @@ class Watch:
         self._saved = time.monotonic()
         data = {
             "armed": self._armed.to_json() if self._armed else None,
+            "leaving": self._leaving,
+            "newest": self._newest,
             "shadow": asdict(self._order) if self._order else None,
             "pinned": self._pinned,
             "events": self._events,
@@ -306,6 +334,8 @@ class Watch:
             self._order = ShadowOrder(**data["shadow"]) if data["shadow"] else None
             self._armed = Armed.resume(data["armed"]) if data["armed"] else None
             self._pinned, self._events = data["pinned"], list(data["events"])
+            self._leaving = data.get("leaving", False)  # older supervisors wrote neither
+            self._newest = data.get("newest", 0)
         except FileNotFoundError:
             return
         except (OSError, ValueError, LookupError, TypeError, AttributeError, OpsdeckError) as error:

@@ -22,7 +22,7 @@ from core.capture.index import index_path
 from core.capture.labelfile import Label
 from core.capture.labels import store_labels
 from core.capture.merge import merge_new
-from core.capture.observing import give_back, take_losses
+from core.capture.observing import arrived, give_back, losses_underway, take_losses
 from core.capture.quality import coverage
 from core.capture.reporting import LateLabels
 from core.capture.scoring import score
@@ -221,15 +221,33 @@ def test_losses_are_reported_once(tmp_path: Path, request_of: Request) -> None:
     )
     store_labels(tmp_path, [Label(f"id-{n}", n) for n in range(5)])
     merge_new(tmp_path)
-    taken = take_losses(tmp_path, 2, 1, NOON)
+    taken = take_losses(tmp_path, "d1", 2, 1, NOON)
     assert taken.arms == {1: (3, 0.0, 0.0), 2: (1, 2.0, 4.0)}
     assert (taken.rows, taken.worse, taken.better) == (3, 2, 0)
-    assert not take_losses(tmp_path, 2, 1, NOON)
+    assert not take_losses(tmp_path, "d1", 2, 1, NOON)
     give_back(tmp_path, taken.batch)
-    assert take_losses(tmp_path, 2, 1, NOON).arms == taken.arms
+    assert take_losses(tmp_path, "d1", 2, 1, NOON).arms == taken.arms
     store_labels(tmp_path, [Label("id-5", 5), Label("id-1", 99)])  # one late, one corrected
     merge_new(tmp_path)
-    assert take_losses(tmp_path, 2, 1, NOON).arms == {2: (1, 2.0, 4.0)}
+    assert take_losses(tmp_path, "d1", 2, 1, NOON).arms == {2: (1, 2.0, 4.0)}
+
+
+def test_what_is_underway_is_kept_until_it_has_arrived(tmp_path: Path, request_of: Request) -> None:
+    put(tmp_path, *(request_of(n, revision=1 + n % 2, outputs=[n + 1.0]) for n in range(4)))
+    put(tmp_path, request_of(1, revision=1, outputs=[1.0], shadow=True))
+    store_labels(tmp_path, [Label(f"id-{n}", n) for n in range(4)])
+    merge_new(tmp_path)
+    assert losses_underway(tmp_path, "d1") == []
+    taken = take_losses(tmp_path, "d1", 1, 2, NOON)
+    assert taken.arms and taken.rows == 1
+    assert losses_underway(tmp_path, "d1") == [taken]  # as it was: the process died here
+    arrived(tmp_path, taken.batch)
+    assert losses_underway(tmp_path, "d1") == []
+    give_back(tmp_path, taken.batch)
+    again = take_losses(tmp_path, "d1", 1, 2, NOON)
+    assert again.arms == taken.arms and again.batch != taken.batch
+    assert losses_underway(tmp_path, "d2") == []  # that one has ended: nobody waits for them
+    assert losses_underway(tmp_path, "d1") == []
 
 
 def test_deleting_takes_labels_and_scores_along(tmp_path: Path, request_of: Request) -> None:

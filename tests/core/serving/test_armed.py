@@ -78,6 +78,17 @@ def test_one_second_after_the_other_to_a_verdict() -> None:
     assert one.due() is None and one.breach() is not None
 
 
+def test_a_batch_of_ground_truth_that_is_sent_again_counts_once() -> None:
+    one = armed(metrics=(MetricRule("ground_truth", 0.02),))
+    one.observe({1: [10, 1, 1], 2: [8, 2, 2]}, batch=11)
+    following = Armed.resume(json.loads(json.dumps(one.to_json())))
+    for again in (one, following):
+        again.observe({1: [10, 1, 1], 2: [8, 2, 2]}, batch=11)
+        again.observe({2: [4, 1, 1]}, batch=7)
+        (metric,) = again.status().metrics
+        assert (metric.champion_count, metric.candidate_count) == (10, 12)
+
+
 def test_one_large_session_on_a_fast_day_makes_no_candidate_slow() -> None:
     one = armed()
     for second in range(20):  # all of one client's requests go to the champion, and are quick

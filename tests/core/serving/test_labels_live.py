@@ -6,7 +6,9 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partialmethod
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,7 @@ from core.domain.analysis import AnalysisPlan, MetricRule
 from core.domain.capture import CaptureFilter
 from core.domain.plans import plan_json, watched
 from core.domain.release import ReleasePlan
+from core.errors import EndpointUnavailable
 from core.serving import EndpointControl
 from core.serving.config import EndpointConfig
 from core.state import schema
@@ -112,6 +115,46 @@ def test_labels_reach_the_comparison_of_the_arms(
     assert (one.model, one.version, one.content_type) == ("one", 1, "application/json")
     assert (one.shadow, one.sampling_rate, one.status) == (False, 1.0, 200)
     assert list(json.loads(one.inputs)) == ["dataframe_split"]
+
+
+@pytest.mark.slow
+def test_losses_whose_answer_was_lost_are_sent_again_and_count_once(
+    start: Callable[..., EndpointControl],
+    models: dict[str, Path],
+    split: Callable[..., bytes],
+    reader: Reader,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    control = start("bike", tmp_path / "endpoints" / "bike")
+    folder = control.folder.root
+    control.load(1, models["one"], "one", 1)
+    control.load(2, models["two"], "two", 2)
+    control.set_table({1: 50, 2: 50})
+    control.arm("d1", 2, 1, watched(PLAN))
+    for number in range(REQUESTS):
+        headers = {"X-Amzn-SageMaker-Inference-Id": f"c{number}"}
+        assert control.invoke(split([8, 0.5, 0.5]), headers=headers).status == 200
+    until(lambda: len(newest(folder / "capture", CaptureFilter(), 100)) == REQUESTS)
+    store_labels(folder, [Label(f"c{number}", 13.0) for number in range(REQUESTS)])
+    merge_new(folder)
+    whole = EndpointControl.observe
+
+    def lost(*args: Any, after: bool) -> None:
+        if after:
+            whole(*args)
+        raise EndpointUnavailable("The endpoint did not answer in time")
+
+    for after in (False, True):
+        monkeypatch.setattr(EndpointControl, "observe", partialmethod(lost, after=after))
+        assert not report(reader, folder)
+    monkeypatch.setattr(EndpointControl, "observe", whole)
+    assert report(reader, folder)
+    assert not report(reader, folder)
+    found = control.analysis()
+    assert found is not None
+    metric = next(each for each in found.metrics if each.metric == "ground_truth")
+    assert (metric.champion_count or 0) + (metric.candidate_count or 0) == REQUESTS
 
 
 @pytest.mark.slow

@@ -139,6 +139,57 @@ async def test_an_event_outlives_a_full_disk_and_its_watch(
     assert len(events(tmp_path)) == 1
 
 
+async def test_a_watch_that_ends_in_the_middle_still_puts_it_on_record(
+    tmp_path: Path, desired: Desired, swaps: Swaps
+) -> None:
+    watch = await breached(tmp_path, desired, swaps)
+    swaps.unreachable = True
+    with pytest.raises(EndpointUnavailable):
+        await watch.look()
+    watch.disarm("d1")
+    following = Watch(tmp_path, keeper(desired), swaps)  # type: ignore[arg-type]
+    swaps.unreachable = False
+    await following.look()
+    assert [event["deployment"] for event in events(tmp_path)] == ["d1"]
+    assert following.analysis() is None
+    await following.look()
+    assert swaps.made == [1]
+
+
+async def test_the_next_deployment_waits_for_what_was_begun(
+    tmp_path: Path, desired: Desired, swaps: Swaps
+) -> None:
+    watch = await breached(tmp_path, desired, swaps)
+    swaps.unreachable = True
+    with pytest.raises(EndpointUnavailable):
+        await watch.look()
+    with pytest.raises(EndpointUnavailable):
+        await watch.arm("d2", 3, 1, PLAN)
+    swaps.unreachable = False
+    await watch.arm("d2", 3, 1, PLAN)
+    assert [event["deployment"] for event in events(tmp_path)] == ["d1"]
+    found = watch.analysis()
+    assert found is not None and found["deployment"] == "d2"
+
+
+async def test_a_worker_that_wakes_up_late_replaces_no_newer_watch(
+    tmp_path: Path, desired: Desired, swaps: Swaps
+) -> None:
+    watch = Watch(tmp_path, keeper(desired), swaps)  # type: ignore[arg-type]
+    await watch.arm("d1", 2, 1, PLAN)
+    await watch.arm("d2", 3, 1, PLAN)
+    following = Watch(tmp_path, keeper(desired), swaps)  # type: ignore[arg-type]
+    for one in (watch, following):
+        with pytest.raises(WrongState, match="revision 3 came after it"):
+            await one.arm("d1", 2, 1, PLAN)
+        found = one.analysis()
+        assert found is not None and found["deployment"] == "d2"
+        await one.arm("d2", 3, 1, PLAN)  # again, as it is
+    following.disarm("d2")
+    with pytest.raises(WrongState):
+        await following.arm("d1", 2, 1, PLAN)
+
+
 async def test_traffic_just_taken_away_is_not_given_back_before_it_is_on_record(
     tmp_path: Path, desired: Desired, swaps: Swaps
 ) -> None:
