@@ -132,12 +132,21 @@ def spec_of(
     """The checked description of a split. Raises `SplitInvalid`."""
     from core.recipes.splits.spec import checked
 
-    given = dict(parts or {})
+    given = {name: _number(value) for name, value in (parts or {}).items()}
     numbers = {n: float(v) for n, v in given.items() if isinstance(v, (int, float))}
     moments = {n: str(v) for n, v in given.items() if not isinstance(v, (int, float))}
     if numbers and moments:
         raise SplitInvalid("parts: some are shares, some are moments", "give one kind of them")
     return checked(SplitSpec(by, tuple(columns), numbers, moments, gap, seed))
+
+
+def _number(value: float | str) -> float | str:
+    """A share that came as text, such as `0.7` or `70`; a year is none."""
+    try:
+        found = float(value)
+    except ValueError:
+        return value
+    return found if found <= 100 else value
 
 
 def surely(leaks: LeakReport | None) -> tuple[Leak, ...]:

@@ -26,8 +26,9 @@ def sums(frame: pl.DataFrame, target: str, features: list[str]) -> Iterator[Leak
     if not y.dtype.is_numeric():
         return
     names = [n for n in features if frame[n].dtype.is_numeric() and frame[n].n_unique() > 1]
-    names = names[:MOST_COLUMNS]
-    known = frame.select([target, *names]).cast(pl.Float64).drop_nulls().drop_nans()
+    numbers = frame.select([target, *names]).cast(pl.Float64).fill_nan(None)
+    names = _complete(numbers, target, names)[:MOST_COLUMNS]
+    known = numbers.select([target, *names]).drop_nulls()
     if known.height < 10 or len(names) < 2 or known[target].n_unique() < 2:
         return
     found: list[frozenset[str]] = []
@@ -39,6 +40,18 @@ def sums(frame: pl.DataFrame, target: str, features: list[str]) -> Iterator[Leak
         if share >= SHARE:
             found.append(columns)
             yield _leak(terms, target, share)
+
+
+def _complete(numbers: pl.DataFrame, target: str, names: list[str]) -> list[str]:
+    """The columns of which enough rows are complete together, those with fewer gaps first."""
+    wanted = min(200, max(10, numbers.height // 2))
+    whole, kept = numbers[target].is_not_null(), []
+    for name in sorted(names, key=lambda each: numbers[each].null_count()):
+        both = whole & numbers[name].is_not_null()
+        if both.sum() >= wanted:
+            whole = both
+            kept.append(name)
+    return [name for name in names if name in kept]
 
 
 def _leak(terms: tuple[tuple[str, int], ...], target: str, share: float) -> Leak:

@@ -35,7 +35,11 @@ def assign(frame: pl.DataFrame, spec: SplitSpec) -> pl.Series:
         "hash": _by_hash,
         "random": _at_random,
     }[spec.kind]
-    parts = way(frame, spec)
+    try:
+        parts = way(frame, spec)
+    except pl.exceptions.PolarsError as error:
+        names, reason = ", ".join(spec.columns), " ".join(str(error).split())[:120]
+        raise SplitInvalid(f"column {names} cannot divide rows: {reason}") from error
     found = set(parts.drop_nulls().unique().to_list())
     empty = [name for name in (spec.shares or spec.starts) if name not in found]
     if empty:

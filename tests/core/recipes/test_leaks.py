@@ -107,6 +107,38 @@ def test_a_sum_that_is_the_target_is_named(expression: pl.Expr, columns: set[str
     assert sums == [columns]
 
 
+def test_a_sum_is_found_among_columns_with_gaps() -> None:
+    frame = clean().with_columns(y=pl.col("a") + pl.col("b"))
+    holes = {
+        f"hole{each}": pl.when(pl.col("row") % 12 == each).then(pl.col("c")) for each in range(12)
+    }
+    found = kinds(check(frame.with_columns(**holes), "y"))
+    assert any(kind == "sum is target" and set(c) == {"a", "b"} for kind, c in found)
+
+
+def test_a_column_that_says_the_class_is_named() -> None:
+    frame = clean().with_columns(y=pl.col("city"), code=pl.col("city").str.slice(0, 2) + "-")
+    frame = frame.with_columns(code=pl.col("code") + (pl.col("c") % 3).cast(pl.String))
+    report = check(frame.drop("city"), "y")
+    assert [(each.kind, each.columns) for each in report.leaks] == [("predicts target", ("code",))]
+
+
+def test_columns_of_any_type_and_targets_of_one_value_are_looked_at() -> None:
+    frame = clean(60).with_columns(
+        items=pl.lit([1, 2]),
+        both=pl.struct("a", "b"),
+        raw=pl.lit(b"x"),
+        nothing=pl.lit(None),
+        kind=pl.col("city").cast(pl.Categorical),
+        span=pl.duration(hours=pl.col("c")),
+        same=pl.lit(1),
+    )
+    parts = assign(frame, SPLIT)
+    for target in ("y", "city", "same", "nothing", "items", "flag"):
+        known = frame.with_columns(flag=pl.col("a") > 0)
+        assert check(known, target, parts=parts, time="at").target == target
+
+
 def test_duplicates_keys_groups_and_order_between_parts() -> None:
     frame = clean(400)
     doubled = pl.concat([frame, frame])

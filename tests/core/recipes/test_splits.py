@@ -148,10 +148,12 @@ def test_moments_divide_a_series() -> None:
         (SplitSpec("time", ("at",), gap="900d"), "would have no rows"),
         (SplitSpec("time", ("at",), starts={"train": "", "test": "maybe"}), "is no time"),
         (SplitSpec("group", ("one",)), "cannot fill"),
+        (SplitSpec("hash", ("span",)), "column span cannot divide rows"),
     ],
 )
 def test_what_cannot_be_split_is_said(spec: SplitSpec, words: str) -> None:
     frame = frame_of(list(range(60))).with_columns(one=pl.lit(1))
+    frame = frame.with_columns(span=pl.duration(hours=pl.col("key")))
     with pytest.raises(SplitInvalid, match=words):
         assign(frame, spec)
 
@@ -165,3 +167,11 @@ def test_shares_are_read(text: str) -> None:
 def test_shares_that_make_no_sense_are_refused(text: str) -> None:
     with pytest.raises(SplitInvalid):
         shares_of(text)
+
+
+def test_a_series_with_a_time_zone_is_divided_by_its_own_clock() -> None:
+    frame = frame_of(list(range(100))).with_columns(
+        pl.col("at").dt.replace_time_zone("Europe/Berlin")
+    )
+    parts = assign(frame, SplitSpec("time", ("at",), starts={"train": "", "test": "2026-01-03"}))
+    assert parts.value_counts().sort("part")["count"].to_list() == [52, 48]

@@ -109,5 +109,7 @@ def test_a_split_has_parts_a_report_and_findings() -> None:
     moments = run_split(rows, by="time", column="at", parts={"train": "", "test": "2026-01-03"})
     assert moments.parts["train"].num_rows == 48
     assert moments.leaks is None
+    as_text = run_split(rows, by="random", parts={"train": "0.8", "test": "0.2"})
+    assert [each.rows for each in as_text.report.parts] == [80, 20]
     with pytest.raises(SplitInvalid, match="some are shares"):
         run_split(rows, by="time", column="at", parts={"train": 0.5, "test": "2026-01-03"})
