@@ -112,6 +112,9 @@ def _parts(
     flat = [n for n in features if not frame[n].dtype.is_nested()]
     names = [n for n in ("train", "valid", "test") if n in set(parts)]
     names += [n for n in parts.drop_nulls().unique(maintain_order=True) if n not in names]
+    nested = [each for each in (*group, *key) if frame[each].dtype.is_nested()]
+    if nested:
+        raise LeakCheckInvalid(f"column {nested[0]} is {frame[nested[0]].dtype}: no key or group")
     divided = {name: frame.filter(parts == name) for name in names}
     return list(between_parts(divided, flat, target, key=tuple(key), group=tuple(group), time=time))
 

@@ -59,7 +59,9 @@ def _by_time(frame: pl.DataFrame, spec: SplitSpec) -> pl.Series:
         )
     if time.null_count():
         raise SplitInvalid(f"column {name} is missing in {time.null_count():,} rows", "drop them")
-    moments = time.cast(pl.Datetime("us")).dt.replace_time_zone(None)
+    # By the series' own clock: a cast would turn it into UTC.
+    clock = time.dt.replace_time_zone(None) if time.dtype == pl.Datetime else time
+    moments = clock.cast(pl.Datetime("us"))
     starts = _starts(moments, spec)
     names = list(starts)
     parts = _filled(names[0], frame.height)
