@@ -23,6 +23,7 @@ from core.domain.features import (
 from core.errors import BadInput, NotFound
 from core.features import files as _files
 from core.features.errors import NotOnline
+from core.pipelines._report import did_you_mean
 from core.reads import features as _reads
 from core.session import Session
 
@@ -71,7 +72,11 @@ class FeaturesService:
         try:
             return _beside(_reads.find_version(self._session.reader, ref), files.get(name))
         except NotFound:
-            if version is not None or name not in files:
+            if version is None and name not in files:
+                known = {*files, *(v.spec.name for v in _reads.list_versions(self._session.reader))}
+                hint = did_you_mean(name, known) or "see: opsdeck features list"
+                raise NotFound(f"no feature view {name}", hint) from None
+            if version is not None:
                 raise
         spec = _files.refuse_problems(files[name])
         return FeatureView(spec, 0, FeatureViewState.DRAFT, file=files[name].path)

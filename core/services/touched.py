@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 
+from core.domain.features import FeatureUse
 from core.domain.preview import ChangePreview
 from core.domain.release import Endpoint
 from core.domain.rollback import RollbackPreview
 from core.domain.touched import Consumer, FeatureChange
-from core.errors import OpsdeckError
+from core.errors import NotFound, OpsdeckError
+from core.features.uses import uses_of_model
+from core.reads import features as _features
 from core.reads import models as _models
 from core.reads.signatures import read_inputs
 from core.serving.control import EndpointControl
@@ -25,16 +29,29 @@ def features_between(
     if before is None or after is None:
         return None
     try:
-        found = [
-            read_inputs(
-                session.workspace.state_dir
-                / _models.find_version(session.reader, model, str(version)).path
-            )
+        paths = [
+            session.workspace.state_dir
+            / _models.find_version(session.reader, model, str(version)).path
             for model, version in (before, after)
         ]
+        change = FeatureChange.between(*(read_inputs(path) for path in paths))
+        uses = uses_of_model(paths[1])
     except OpsdeckError as error:
         return FeatureChange(unknown=error.message)
-    return FeatureChange.between(*found)
+    given = _looked_up(session, uses)
+    needed = tuple(name for name in change.needed if name not in given)
+    return replace(change, needed=needed, views=tuple(use.ref for use in uses))
+
+
+def _looked_up(session: Session, uses: tuple[FeatureUse, ...]) -> frozenset[str]:
+    """The inputs that the server looks up by itself, as far as their views are known here."""
+    found: set[str] = set()
+    for use in uses:
+        with contextlib.suppress(NotFound):
+            spec = _features.find_version(session.reader, use.ref).spec
+            names = (feature.name for feature in spec.features)
+            found |= {use.prefix + name for name in names if not use.only or name in use.only}
+    return frozenset(found)
 
 
 def glance(
