@@ -43,7 +43,8 @@ def save_fitted(fitted: FittedRecipe, folder: Path) -> str:
     packed = io.BytesIO()
     np.savez(packed, **arrays)
     half = folder.with_name(f".{folder.name}.{new_id()}")
-    half.mkdir(parents=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    half.mkdir(mode=0o700)  # what was learned may be values, even rows, of the training part
     (half / ARRAYS_NAME).write_bytes(packed.getvalue())
     whole = {**document, "hash": digest}
     (half / JSON_NAME).write_text(json.dumps(whole, ensure_ascii=False), encoding="utf-8")

@@ -163,6 +163,10 @@ class Plan:
         return fitted, after, _trace(step, frame, after, told.warnings, skipped)
 
 
+_WHOLE_ROWS = frozenset({"select", "drop_missing_rows"})
+"""Beside those of the category `rows`: what looks at rows as a whole, the target included."""
+
+
 def _conditions(step: Step) -> list[tuple[str, str]]:
     names = ("expression", "keep", "drop")
     own = step.use in ("add_column", "keep_rows", "drop_rows")
@@ -177,7 +181,8 @@ def _call(
     schema = frame.schema
     selectors = step.columns or (("all",) if about.arity == "frame" else ())
     try:
-        chosen = choose(selectors, step.leave_out, schema, tags=tags, target=target)
+        spared = "" if about.category == "rows" or about.name in _WHOLE_ROWS else target
+        chosen = choose(selectors, step.leave_out, schema, tags=tags, target=spared)
     except StepBroken:
         if step.optional:
             return None

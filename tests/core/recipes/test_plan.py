@@ -61,6 +61,13 @@ def test_selectors_are_settled_when_it_is_fitted_and_leave_the_target_out() -> N
     assert by_name.apply(frame()).columns == ["at", "word"]
 
 
+def test_what_looks_at_whole_rows_looks_at_the_target_too() -> None:
+    data = pl.DataFrame({"a": [1, 1, 1], "y": [1.0, 1.0, 2.0]})
+    assert plan_of("- {use: drop_duplicates, columns: all}").fit(data).apply(data).height == 2
+    assert plan_of("- {use: select, columns: all}").fit(data).apply(data).columns == ["a", "y"]
+    assert plan_of("- {use: drop, columns: all}").fit(data).apply(data).columns == ["y"]
+
+
 def test_a_condition_changes_some_rows_only() -> None:
     fitted = plan_of("- {use: math.neg, columns: a, when: b = 1 AND a > 4}").fit(frame())
     after = fitted.apply(frame())
