@@ -87,7 +87,11 @@ def open_catalog(config: LakeConfig) -> Catalog:
             catalog = load_catalog(CATALOG, type="glue", **properties)
         else:
             catalog = DatabaseCatalog(_engine(config.uri), properties | {"uri": config.uri})
-        catalog.create_namespace_if_not_exists(config.namespace)
+        try:
+            catalog.create_namespace_if_not_exists(config.namespace)
+        except sa.exc.IntegrityError:  # another process has made it since the look
+            if not catalog.namespace_exists(config.namespace):
+                raise
         return catalog
 
 
