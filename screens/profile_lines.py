@@ -17,7 +17,7 @@ from core.domain.profile import (
     Histogram,
     TimeStats,
 )
-from core.explore.shift import respread
+from core.explore.shift import are_categories, respread
 from screens.words import number
 
 Piece = tuple[str, str]
@@ -274,16 +274,20 @@ def diff_drawing(column: ColumnDiff, width: int = 20) -> tuple[str, str]:
         return drawing(before, width) if before else "", drawing(after, width) if after else ""
     one = before.number.histogram if before.number else None
     two = after.number.histogram if after.number else None
-    if one is not None and two is not None:
+    by_value = are_categories(before) and are_categories(after)
+    if one is not None and two is not None and not by_value:
         if two.edges != one.edges:
             two = respread(two, one.edges)
         tails = one.below or two.below or one.above or two.above
         first = [one.below, *one.counts, one.above] if tails else list(one.counts)
         second = [two.below, *two.counts, two.above] if tails else list(two.counts)
         return levels(first, width), levels(second, width)
-    if before.top_complete and after.top_complete:
+    if by_value:
         counts, others = dict(before.top), dict(after.top)
-        names = list(dict.fromkeys([*counts, *others]))[:width]
+        names = list(dict.fromkeys([*counts, *others]))
+        if one is not None:
+            names.sort(key=float)
+        names = names[:width]
         return (
             levels([counts.get(name, 0) for name in names], width),
             levels([others.get(name, 0) for name in names], width),

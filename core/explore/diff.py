@@ -11,7 +11,7 @@ from core.domain.profile import (
     DatasetProfile,
     ProfileDiff,
 )
-from core.explore.shift import PSI_LARGE, PSI_MODERATE, shift_between
+from core.explore.shift import PSI_LARGE, PSI_MODERATE, are_categories, shift_between
 
 MOST_NAMED = 20
 _MISSING_MOVED = 0.01
@@ -46,8 +46,9 @@ def _column(name: str, before: ColumnProfile | None, after: ColumnProfile | None
 
 
 def _values(before: ColumnProfile, after: ColumnProfile) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Values that only the one or the other has, where both profiles know all of theirs."""
-    if not (before.top_complete and after.top_complete):
+    """Values that only the one or the other has, where both profiles know all of theirs and
+    there are not too many for a new one to mean something."""
+    if not (are_categories(before) and are_categories(after)):
         return (), ()
     one = {value for value, _ in before.top}
     two = {value for value, _ in after.top}

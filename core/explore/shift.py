@@ -16,6 +16,8 @@ SMOOTH = 1e-4
 """Least share of a bin in PSI, so that an empty one doesn't make it infinite."""
 COARSE_SHARE = 0.05
 """Bins are merged until each has this share of the baseline: PSI of nearly empty bins is noise."""
+FEW_NUMBERS = 20
+"""Numbers of at most so many different values are compared value by value."""
 PSI_MODERATE, PSI_LARGE = 0.1, 0.2
 """The usual reading of PSI: below the first no shift to speak of, above the second a large one."""
 
@@ -23,11 +25,12 @@ PSI_MODERATE, PSI_LARGE = 0.1, 0.2
 def shift_between(before: ColumnProfile, after: ColumnProfile) -> Shift | None:
     """How far a column has moved; None where its profiles hold nothing that can be compared.
 
-    Values are compared one by one where both profiles know all of them, else histograms.
+    Values are compared one by one where both profiles know all of them (and numbers have only a
+    few), else histograms.
     """
     if before.kind is not after.kind:
         return None
-    if before.top_complete and after.top_complete and before.top and after.top:
+    if are_categories(before) and are_categories(after) and before.top and after.top:
         one, two = _paired(dict(before.top), dict(after.top))
         order = before.kind is ColumnKind.NUMBER
         return Shift(psi(one, two), js_distance(one, two), _ks_of_values(before, after, order))
@@ -37,6 +40,12 @@ def shift_between(before: ColumnProfile, after: ColumnProfile) -> Shift | None:
     if first is None or second is None or not first.total or not second.total:
         return None
     return shift_of_histograms(first, second)
+
+
+def are_categories(column: ColumnProfile) -> bool:
+    """Whether the profile knows all values, and each of them means something by itself."""
+    few = column.kind is not ColumnKind.NUMBER or len(column.top) <= FEW_NUMBERS
+    return column.top_complete and few
 
 
 def shift_of_histograms(before: Histogram, after: Histogram) -> Shift:
