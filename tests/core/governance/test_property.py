@@ -139,7 +139,7 @@ def fixed(space: Callable[..., Any]) -> Fixed:
 
 
 RULES = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -171,7 +171,7 @@ def test_time_memory_and_cancelling_end_a_query(ask: Callable[..., Queries]) -> 
         ask().run("SELECT list(range) FROM range(1000000000)")
     with pytest.raises(QueryTimeout):
         ask().run("FROM range(1000000000) a, range(1000) ORDER BY hash(a)", seconds=0.3, limit=1)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 90  # on a busy machine; by itself about two
 
 
 def test_threads_may_ask_at_once(ask: Callable[..., Queries]) -> None:
