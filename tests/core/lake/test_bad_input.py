@@ -225,3 +225,12 @@ def test_a_type_that_cannot_hold_the_old_values_replaces_its_column_when_told_to
     assert lake.read("sales", at="2", columns=["id"]).read_all().to_pylist() == [{"id": 1}]
     with pytest.raises(BadInput):
         lake.evolve("sales", widen={"x": pa.int32()})
+
+
+@pytest.mark.parametrize(
+    ("where", "hint"), [("nope > 1", "nope"), ("id >", "id >"), ("id = 'x", "id"), ("s > 1", "s")]
+)
+def test_bad_conditions_are_told(lake: Lake, where: str, hint: str) -> None:
+    lake.create("sales", rows(1).schema, owner="a")
+    with pytest.raises(BadInput, match=hint):
+        lake.read("sales", where=where).read_all()

@@ -260,14 +260,6 @@ def test_threads_append_at_once_and_lose_nothing(sales: Lake) -> None:
     assert len({each.number for each in done}) == 16
 
 
-@pytest.mark.parametrize(
-    ("where", "hint"), [("nope > 1", "nope"), ("id >", "id >"), ("id = 'x", "id"), ("s > 1", "s")]
-)
-def test_bad_conditions_are_told(sales: Lake, where: str, hint: str) -> None:
-    with pytest.raises(BadInput, match=hint):
-        sales.read("sales", where=where).read_all()
-
-
 def test_what_is_not_there_is_told(sales: Lake) -> None:
     with pytest.raises(NotFound, match="nope"):
         sales.read("nope")

@@ -86,11 +86,12 @@ def test_four_processes_append_at_once_and_lose_nothing(space: Ops) -> None:
     assert versions[0].rows == 4 * count and versions[0].current
 
 
-def test_processes_with_the_same_batch_commit_it_once(space: Ops) -> None:
-    finish([start(APPEND, space.workspace.root, 5, 1, "b-1") for _ in range(3)])
+def test_processes_with_the_same_batch_commit_it_once(ops: Ops, lake: Lake) -> None:
+    lake.create("sales", rows(1).schema, owner="ann")
+    finish([start(APPEND, ops.workspace.root, 5, 1, "b-1") for _ in range(3)])
 
-    assert ids(space.data.lake, "sales") == [5]
-    assert len(space.data.snapshots("sales")) == 2
+    assert ids(lake, "sales") == [5]
+    assert len(ops.data.snapshots("sales")) == 2
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
