@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Sequence
 from datetime import date, datetime, time
 from pathlib import Path
@@ -41,9 +42,10 @@ def to_csv(held: HeldRows, *, all_: bool = False) -> tuple[str, int]:
 
 
 def write_csv(path: Path, text: str) -> None:
-    """Write a new file; raises `BadInput` where there is one already, or it cannot be."""
+    """Write a new file, readable by its owner only; raises `BadInput` where there is one already, or it cannot be."""
     try:
-        with path.open("x", encoding="utf-8", newline="") as file:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
     except FileExistsError:
         raise BadInput(f"{path}: exists already", "name another file") from None
