@@ -42,7 +42,8 @@ def to_csv(held: HeldRows, *, all_: bool = False) -> tuple[str, int]:
 
 
 def write_csv(path: Path, text: str) -> None:
-    """Write a new file, readable by its owner only; raises `BadInput` where there is one already, or it cannot be."""
+    """Write a new file, readable by its owner only; raises `BadInput` where there is one
+    already, or it cannot be written."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
