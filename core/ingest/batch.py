@@ -129,7 +129,8 @@ class Batch:
             self._progress(f"reading {source.uri}")
             for table in self._tables(source, reader, made):
                 staging.write(table)
-            taken.append((replace(file, rows=staging.rows - before), mark))
+            note = reader.note()
+            taken.append((replace(file, rows=staging.rows - before, note=note), mark))
         staging.finish()
         return taken
 
@@ -188,9 +189,12 @@ class Batch:
                 rows[source.uri] = rows.get(source.uri, 0) + table.num_rows
                 if len(preview) < PREVIEW:
                     preview += _preview(table, PREVIEW - len(preview))
+        notes = {reader.uri: reader.note() for reader in readers}
         files = [
-            replace(file, rows=rows.get(file.uri, 0)) if source in [s for s, _, _ in todo] else file
-            for source, file, _ in judged
+            replace(file, rows=rows.get(file.uri, 0), note=notes[file.uri])
+            if file.uri in notes
+            else file
+            for _, file, _ in judged
         ]
         report = self._report(files, made, sum(rows.values()))
         return replace(report, preview=tuple(preview))

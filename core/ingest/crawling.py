@@ -17,6 +17,7 @@ from core.ingest.errors import BreakingChange
 from core.ingest.planning import differences
 from core.ingest.sources import Source
 from core.ingest.tables import FoundTable, dataset_name, find_tables
+from core.ingest.targets import check_target
 from core.ingest.words import type_of, word_of
 from core.reads.ingests import find_crawl, list_crawls
 from core.session import Session
@@ -160,12 +161,11 @@ def accept(session: Session, lake: Lake, ref: str, *, breaking: bool) -> Crawl:
             f"dataset {crawl.dataset}: {told}: this can break who reads it",
             f"if that is meant: opsdeck data crawl accept {crawl.id} --accept-breaking",
         )
-    access = open_access(session)
+    check_target(session, crawl.dataset)
     if crawl.found["exists"]:
-        access.check_manage(crawl.dataset)
+        open_access(session).check_manage(crawl.dataset)
         _evolve(session, lake, crawl)
     else:
-        access.check_write(crawl.dataset)
         schema = pa.schema(
             [(one["name"], type_of(one["name"], one["type"])) for one in crawl.found["columns"]]
         )

@@ -42,6 +42,7 @@ class CsvFile:
         self.delimiter = options.delimiter or _delimiter(head)
         self.names = _names(source, head, self.delimiter)
         self.skipped = 0
+        self.unended = False
 
     def chunks(self, *, skip_ragged: bool = False, most: int | None = None) -> Iterator[TextChunk]:
         """The records. Raises `BadRows` for rows with too many or too few fields (unless they
@@ -56,6 +57,7 @@ class CsvFile:
                 first += table.num_rows
                 if most is not None and first > most:
                     return
+            self.unended = tap.last not in (b"\n", b"\r")
             if tap.quotes % 2 and (found := self._open_quote()):
                 raise BadRows(
                     f"{self.source.uri}:{found}: a quote is opened and never closed",

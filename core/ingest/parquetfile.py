@@ -70,6 +70,10 @@ class ParquetReader:
         """Rows have no lines: their numbers stand for them."""
         return {record: (record, "") for record in records}
 
+    def note(self) -> str:
+        """Nothing."""
+        return ""
+
     def _explained(self, ask: Any) -> Any:
         try:
             return ask()

@@ -46,6 +46,9 @@ class Reader(Protocol):
     def lines(self, records: set[int]) -> dict[int, tuple[int, str]]:
         """Line and text of these records."""
 
+    def note(self) -> str:
+        """What was noticed while reading, if anything."""
+
 
 class CsvReader:
     """A CSV file."""
@@ -90,6 +93,10 @@ class CsvReader:
     def lines(self, records: set[int]) -> dict[int, tuple[int, str]]:
         """By reading the file again."""
         return self._file.lines(records)
+
+    def note(self) -> str:
+        """A last line that may have been cut off: nothing else would tell."""
+        return "its last line has no end: is the file whole?" if self._file.unended else ""
 
 
 @dataclass
@@ -155,6 +162,10 @@ class ValueReader:
     def lines(self, records: set[int]) -> dict[int, tuple[int, str]]:
         """By reading the source again."""
         return self._source.lines(records)
+
+    def note(self) -> str:
+        """Nothing."""
+        return ""
 
 
 def assembled(found: Mapping[str, Converted], first: int) -> Typed:

@@ -111,11 +111,13 @@ class Tap:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self.quotes = 0
+        self.last = b"\n"
 
     def read(self, size: int = -1) -> bytes:
         """Some bytes."""
         data = self._stream.read(size)
         self.quotes += data.count(b'"')
+        self.last = data[-1:] or self.last
         return data
 
     def close(self) -> None:

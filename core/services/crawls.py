@@ -63,12 +63,12 @@ class CrawlsService:
     def ingest(self, ref: str) -> IngestReport:
         """Take the files of a finding into its dataset: new ones, each once. Raises
         `BadInput` where the proposal was not accepted, and what an ingest raises."""
-        from core.governance.access import open_access
         from core.ingest.batch import Batch
         from core.ingest.buckets import store_of
         from core.ingest.options import IngestOptions
         from core.ingest.sources import find
         from core.ingest.tables import find_tables
+        from core.ingest.targets import check_target
         from core.lake import open_lake
 
         crawl = self.get(ref)
@@ -77,7 +77,7 @@ class CrawlsService:
                 f"crawl {crawl.id} is {crawl.state}", f"first: opsdeck data crawl accept {crawl.id}"
             )
         self._session.refuse_when_read_only("data crawl --ingest")
-        open_access(self._session).check_write(crawl.dataset)
+        check_target(self._session, crawl.dataset)
         sources = find([crawl.root], store_of=store_of)
         place = (crawl.found["folder"], crawl.found["format"])
         names = {column["name"] for column in crawl.found["columns"]}

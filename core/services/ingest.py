@@ -76,15 +76,13 @@ class IngestService:
         `rename`) are `COLUMN=…`. Raises `BadInput`, `NotFound`, `SourceUnreadable`,
         `BadRows`, `SchemaDiffers`, `BatchQuarantined`, `DiskFull`, `Refused`, `ReadOnly`.
         """
-        from core.governance.access import open_access
         from core.ingest.batch import Batch
         from core.ingest.buckets import store_of
         from core.ingest.options import IngestOptions
         from core.ingest.sources import find, named
+        from core.ingest.targets import check_target
         from core.lake import open_lake
-        from core.lake.names import check_name
 
-        check_name(dataset)
         _check(mode, keys, on_error, froms)
         if not dry_run:
             self._session.refuse_when_read_only("data ingest")
@@ -100,7 +98,7 @@ class IngestService:
             message=message,
             run_id=run_id,
         )
-        open_access(self._session).check_write(dataset)
+        check_target(self._session, dataset)
         with open_lake(self._session) as lake:
             if query is not None or any(_is_database(text) for text in froms):
                 return self._query(dataset, froms, query, password_env, options, lake, progress)

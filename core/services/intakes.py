@@ -130,15 +130,15 @@ class IntakesService:
         settings: IntakeSettings,
         run: Callable[[IntakeProcess], T],
     ) -> T:
-        from core.governance.access import open_access
         from core.ingest.intake import IntakeProcess, held, intake_folder
+        from core.ingest.targets import check_target
         from core.lake.names import check_name
 
         self._session.refuse_when_read_only("data intake")
         check_name(name)
         with held(intake_folder(self._session, name)):
             target = self._dataset(name, dataset)
-            open_access(self._session).check_write(target)
+            check_target(self._session, target)
             process = IntakeProcess(self._session, name, target, settings)
             self._note(name, target, settings)
             return run(process)

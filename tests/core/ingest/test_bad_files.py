@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -59,8 +63,6 @@ def test_a_broken_file(ops: Ops, tmp_path: Path, name: str) -> None:
     with pytest.raises(OpsdeckError) as told:
         ops.ingest.ingest("bike", [str(tmp_path / name)], create=True)
     line = told.value.one_line()
-    import re
-
     assert re.search(said, line), line
     assert "\n" not in line and told.value.exit_status == 2
     assert ops.data.list() == ()
@@ -107,3 +109,29 @@ def test_full_disks_leave_nothing(ops: Ops, files: Path) -> None:
         signal.signal(signal.SIGXFSZ, ignored)
     assert ops.data.get("bike").rows == before
     assert ops.ingest.ingest("bike", [str(big)]).rows == 60_000
+
+
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": lambda data: pa.compress(data, codec="zstd", asbytes=True),
+    "lz4": lambda data: pa.compress(data, codec="lz4", asbytes=True),
+}
+
+
+@pytest.mark.parametrize("ending", COMPRESS)
+def test_compressed_files_whole_and_cut(ops: Ops, tmp_path: Path, ending: str) -> None:
+    content = COMPRESS[ending](ROWS.encode())
+    path = tmp_path / f"rows.csv.{ending}"
+    path.write_bytes(content)
+    assert ops.ingest.ingest("bike", [str(path)], create=True, dry_run=True).rows == 28
+    path.write_bytes(content[: len(content) - 20])
+    with pytest.raises(OpsdeckError, match=r"rows\.csv"):
+        ops.ingest.ingest("bike", [str(path)], create=True)
+
+
+def test_a_last_line_that_may_be_cut_is_told(ops: Ops, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(ROWS[:-2])  # 28 became 2: no rule is broken
+    report = ops.ingest.ingest("bike", [str(tmp_path / "rows.csv")], create=True)
+    assert report.files[0].note == "its last line has no end: is the file whole?"

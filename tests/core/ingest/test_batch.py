@@ -300,3 +300,31 @@ def test_what_is_governed_is_not_written_by_others(ops: Ops, root: Path, files: 
     with open_ops(root, actor="reader") as reader, pytest.raises(OpsdeckError, match="may not"):
         reader.ingest.ingest("bike", [str(files)])
     assert ops.ingest.ingest("bike", [str(files)]).rows == 1
+
+
+def test_a_views_rows_are_not_taken_in(ops: Ops, files: Path) -> None:
+    import pyarrow as pa
+
+    ops.data.lake.create("hours", pa.schema([("v", pa.int64())]), owner="author", kind="view")
+    with pytest.raises(WrongState, match="nothing can be taken into it"):
+        ops.ingest.ingest("hours", [str(files)])
+    with pytest.raises(WrongState, match="nothing can be taken into it"):
+        ops.intakes.serve("door", "hours")
+
+
+def test_on_postgresql(tmp_path: Path, files: Path, postgres_url: str) -> None:
+    import io
+
+    folder = tmp_path / "team"
+    folder.mkdir()
+    (folder / "opsdeck.yaml").write_text(f"name: team\ndatabase: {postgres_url}\n")
+    with open_ops(folder, actor="author") as ops:
+        assert ops.ingest.ingest("bike", [str(files)], create=True).rows == 28
+        assert ops.ingest.ingest("bike", [str(files)]).read == 0
+        row = b'{"ts": "2012-01-01T00:00:00", "cnt": 1}\n'
+        assert ops.intakes.read("door", io.BytesIO(row * 3), "bike").flushed
+        (found,) = ops.crawls.crawl(str(files), name="bike")
+        assert found.state == "unchanged"
+        assert [one.rows for one in ops.ingest.list()] == [3, 28]
+        assert ops.intakes.list()[0].dataset == "bike"
+        assert ops.data.get("bike").rows == 31

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput, DiskFull, NotFound, WrongState
@@ -254,6 +254,7 @@ def test_a_torn_frame_is_cut_away(tmp_path: Path) -> None:
     ]
 
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -267,6 +268,7 @@ _TYPES = [
 ]  # fmt: skip
 
 
+@UNHURRIED
 @given(st.lists(_JSON, max_size=6), st.sampled_from(_TYPES))
 def test_any_value_is_converted_or_told(values: list[Any], kind: pa.DataType) -> None:
     found = values_to(values, kind)
@@ -277,6 +279,7 @@ def test_any_value_is_converted_or_told(values: list[Any], kind: pa.DataType) ->
         assert valid != (value is None or index in bad), (value, kind, index)
 
 
+@UNHURRIED
 @given(st.lists(st.dictionaries(st.sampled_from("abcd"), _JSON, max_size=4), max_size=5))
 def test_what_is_accepted_can_be_flushed(records: list[dict[str, Any]]) -> None:
     import orjson
