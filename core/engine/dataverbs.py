@@ -78,6 +78,8 @@ def validate(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path
     dataset, snapshot = found
     file = settings.file("expectations") if settings.has("expectations") else None
     result = ops.quality.validate(dataset, snapshot, file=file, run_id=request["run_id"])
+    for note in result.notes:
+        say(note)
     for each in result.failures:
         say(f"{each.severity}: {each.title}: {each.message or each.observed}")
     if not result.passed:
