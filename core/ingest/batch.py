@@ -24,14 +24,12 @@ from core.domain.ingest import (
 from core.errors import NotFound, OpsdeckError
 from core.ids import new_id
 from core.ingest import rejects
-from core.ingest.csvfile import CsvFile
 from core.ingest.errors import BatchQuarantined, SourceChanged
-from core.ingest.jsonfile import JsonLines
 from core.ingest.ledger import Ledger, folder_of
-from core.ingest.options import IngestOptions, ReadOptions
-from core.ingest.parquetfile import ParquetReader
+from core.ingest.options import IngestOptions
 from core.ingest.planning import Plan, plan, refuse
-from core.ingest.reading import CsvReader, Reader, ValueReader
+from core.ingest.reading import Reader, ValueReader
+from core.ingest.shaping import fitted, partitions_of, preview_of, reader_of
 from core.ingest.sources import Source
 from core.ingest.staging import Staging
 from core.session import Session
@@ -40,19 +38,9 @@ if TYPE_CHECKING:
     from core.lake.lake import Lake
 
 PREVIEW = 5
-_SHOWN = 60
 
 Judged = tuple[Source, IngestFile, str]
 Progress = Callable[[str], None]
-
-
-def reader_of(source: Source, options: ReadOptions) -> Reader:
-    """What reads a file of this kind; raises `BadRows` where its beginning is broken."""
-    if source.format == "parquet":
-        return ParquetReader(source)
-    if source.format == "jsonl":
-        return ValueReader(JsonLines(source, options), options)
-    return CsvReader(CsvFile(source, options), options)
 
 
 class Batch:
@@ -101,7 +89,12 @@ class Batch:
         if not todo:
             return self._report([file for _, file, _ in judged])
         readers = [reader_of(source, self._options.read) for source, _, _ in todo]
-        made = plan(readers, _partitions(todo), self._current, self._options.read)
+        made = plan(
+            readers,
+            partitions_of([source for source, _, _ in todo]),
+            self._current,
+            self._options.read,
+        )
         if self._options.dry_run:
             return self._dry(judged, todo, readers, made)
         refuse(self._name, made.changes, self._options)
@@ -150,29 +143,8 @@ class Batch:
         for part in reader.typed(types, formats, skip=not fails):
             if part.bad and fails:
                 raise rejects.error_of(reader, part)
-            yield self._fitted(sieve.sift(part), made, rename, constants)
+            yield fitted(sieve.sift(part), made, rename, constants)
         self._bad += sieve.rows()
-
-    def _fitted(
-        self,
-        table: pa.Table,
-        made: Plan,
-        rename: Mapping[str, str],
-        constants: Mapping[str, str],
-    ) -> pa.Table:
-        from core.ingest.convert import text_to
-
-        ours = {rename.get(name, name): column for name, column in _columns(table)}
-        columns = []
-        for name, kind in made.types.items():
-            if name in ours:
-                columns.append(ours[name])
-            elif name in constants:
-                text = pa.array([constants[name]] * table.num_rows, pa.string())
-                columns.append(text_to(text, kind).array)
-            else:
-                columns.append(pa.nulls(table.num_rows, kind))
-        return pa.table(columns, schema=made.schema)
 
     def _dry(
         self,
@@ -188,7 +160,7 @@ class Batch:
             for table in self._tables(source, reader, made):
                 rows[source.uri] = rows.get(source.uri, 0) + table.num_rows
                 if len(preview) < PREVIEW:
-                    preview += _preview(table, PREVIEW - len(preview))
+                    preview += preview_of(table, PREVIEW - len(preview))
         notes = {reader.uri: reader.note() for reader in readers}
         files = [
             replace(file, rows=rows.get(file.uri, 0), note=notes[file.uri])
@@ -216,7 +188,7 @@ class Batch:
                 preview: list[Mapping[str, Any]] = []
                 for table in tables:
                     rows += table.num_rows
-                    preview += _preview(table, PREVIEW - len(preview))
+                    preview += preview_of(table, PREVIEW - len(preview))
                 report = self._report([replace(file, rows=rows)], made, rows)
                 return replace(report, preview=tuple(preview))
             refuse(self._name, made.changes, self._options)
@@ -373,28 +345,3 @@ class Batch:
             bad_rows=len(self._bad),
             ingest=done,
         )
-
-
-def _partitions(todo: Sequence[Judged]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for source, _, _ in todo:
-        for name, value in source.partitions:
-            found.setdefault(name, []).append(value)
-    return found
-
-
-def _columns(table: pa.Table) -> Iterator[tuple[str, Any]]:
-    return zip(table.schema.names, table.columns, strict=True)
-
-
-def _preview(table: pa.Table, rows: int) -> list[Mapping[str, Any]]:
-    found = table.slice(0, max(0, rows)).to_pylist()
-    return [
-        {name: None if value is None else _text(value) for name, value in row.items()}
-        for row in found
-    ]
-
-
-def _text(value: Any) -> str:
-    text = value.isoformat() if hasattr(value, "isoformat") else str(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
