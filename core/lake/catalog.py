@@ -7,9 +7,9 @@ What differs between them is in the properties alone; everything above sees pyic
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sqlite3
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,8 +47,8 @@ TABLE_PROPERTIES = {
 }
 """Of every table of ours."""
 
-# It is our own doing that a delete may match nothing, and is said in the snapshot.
-warnings.filterwarnings("ignore", "Delete operation did not match any records")
+# Of two that commit at once both tidy up, and pyiceberg warns whoever comes second.
+logging.getLogger("pyiceberg").setLevel(logging.ERROR)
 
 
 class DatabaseCatalog(SqlCatalog):
