@@ -18,6 +18,7 @@ from core.recipes.operation import Call, State, condition_columns
 from core.recipes.recipe import Recipe, Step
 from core.recipes.registry import operation_of
 from core.recipes.select import Tags, choose, kinds_of, missing
+from core.recipes.sqlrows import other_rows
 
 Columns = dict[str, tuple[str, ...]]
 
@@ -110,6 +111,11 @@ class Plan:
                     condition_columns(text)
                 except StepBroken as error:
                     note(key, error.message, error.hint)
+                    continue
+                wide = other_rows(text) if text else ""
+                if wide:
+                    hint = "learn it: group_statistic; or look back only: rolling, so_far"
+                    note(key, f"{wide} reads other rows, later ones too", hint)
             if about.target and not (step.target or self.recipe.target):
                 note("target", f"{step.use} learns from a target", "add target: to the recipe")
         return tuple(found)

@@ -174,6 +174,30 @@ def test_what_a_transformation_does_not_heed_is_a_problem() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("expression", "wide"),
+    [
+        ("sum(a)", True),
+        ("a - avg(a)", True),
+        ("avg(a) OVER (PARTITION BY b)", True),
+        ("lag(a) OVER (ORDER BY at)", True),
+        ("a + 1", False),
+        ("CASE WHEN a > 1 THEN upper(word) ELSE coalesce(word, 'x') END", False),
+        ("cast(a AS double) / nullif(b, 0)", False),
+        ("a BETWEEN 1 AND 2 OR word LIKE 'x%' AND b IN (1, 2)", False),
+        ("least(a, b) + greatest(a, b) + round(a, 1) + abs(b)", False),
+    ],
+)
+def test_an_expression_over_other_rows_is_a_problem(expression: str, wide: bool) -> None:
+    step = f"- {{use: add_column, as: x, with: {{expression: {json.dumps(expression)}}}}}"
+    problems = plan_of(step).problems()
+    assert bool(problems) == wide, problems
+    if wide:
+        assert "reads other rows" in problems[0].message
+    else:
+        assert plan_of(step).fit(frame()).apply(frame()).height == 20
+
+
 def test_damaged_and_forged_files_are_refused(tmp_path: Path) -> None:
     fitted = plan_of("- {use: sklearn.PCA, columns: [a, b], with: {n_components: 1}}").fit(frame())
     folder = tmp_path / "kept"
