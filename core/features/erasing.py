@@ -17,7 +17,7 @@ from core.domain.features import Erasure, FeatureView
 from core.features import keys, registry
 from core.features.errors import CannotErase
 from core.features.materialize import materialize
-from core.features.offline import source_condition
+from core.features.offline import source_values
 from core.features.onlinewriter import OnlineWriter, locked
 from core.features.place import online_file, secret_of, spill_of
 from core.features.rowwise import source_columns
@@ -43,7 +43,7 @@ def erase(
     spec = view.spec
     values = keys.key_values(spec, given)
     text = keys.encode(spec.entity, values) or ""
-    condition = source_condition(spec, lake.schema(spec.source), values)
+    condition = source_values(spec, lake.schema(spec.source), values)
     if condition is None:
         raise CannotErase(
             f"feature view {spec.name}: its key is not a column of {spec.source} as it is",

@@ -68,44 +68,47 @@ def history(
     )
 
 
-def source_condition(spec: FeatureSpec, schema: pa.Schema, values: Sequence[Any]) -> str | None:
-    """The condition over the source's columns that a key's rows meet; None where the key is
-    made of something else. Raises `TransformFailed` where the key is no value of a column."""
+def source_values(
+    spec: FeatureSpec, schema: pa.Schema, values: Sequence[Any]
+) -> dict[str, Any] | None:
+    """The source's columns with the values that a key's rows have in them; None where the key
+    is made of something else. Raises `TransformFailed` where a value is in no such column."""
     origin = source_columns(spec)
     if origin is None or any(name not in schema.names for name in origin.values()):
         return None
-    parts = []
-    for key, value in zip(spec.entity, values, strict=True):
-        column = origin[key.name]
-        parts.append(f"{column} = {_typed(schema.field(column).type, value, key.name)}")
-    return " and ".join(parts)
+    return {
+        origin[key.name]: _typed(schema.field(origin[key.name]).type, value, key.name)
+        for key, value in zip(spec.entity, values, strict=True)
+    }
 
 
-def _typed(kind: pa.DataType, value: Any, name: str) -> str:
-    """A key's value as a literal of its column's type."""
+def _typed(kind: pa.DataType, value: Any, name: str) -> Any:
+    """A key's value as its column has it."""
     import pyarrow as pa
 
     try:
         if pa.types.is_integer(kind):
-            return str(int(value))
+            return int(value)
         if pa.types.is_floating(kind):
-            return repr(float(value))
+            return float(value)
         if pa.types.is_boolean(kind):
-            return "true" if value in (True, "true") else "false"
+            return value in (True, "true")
     except ValueError:
         raise TransformFailed(f"key {name}: {value!r} is not in a column of {kind}") from None
-    return "'" + str(value).replace("'", "''") + "'"
+    return str(value)
 
 
 def _skip(access: Access, spec: FeatureSpec, values: Sequence[Any]) -> str | None:
     """What may be skipped for one key's sake; None where all rows are needed."""
     if not is_row_by_row(spec):
         return None
-    schema = access.schema(spec.source)
     try:
-        return source_condition(spec, schema, values)
+        wanted = source_values(spec, access.schema(spec.source), values)
     except TransformFailed:
         return None
+    if wanted is None or not all(str(value).isprintable() for value in wanted.values()):
+        return None
+    return " and ".join(f"{sql.quoted(c)} = {sql.literal(v)}" for c, v in wanted.items())
 
 
 def _plain(value: Any) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pyiceberg.exceptions import ValidationError
-from pyiceberg.expressions import AlwaysTrue, BooleanExpression
-from pyiceberg.expressions.parser import parse
+from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, Reference
+from pyiceberg.expressions.parser import boolean_expression, parse
 from pyiceberg.expressions.visitors import bind
 from pyiceberg.schema import Schema
 
@@ -16,8 +17,16 @@ from core.errors import BadInput
 _MAX_TEXT = 100_000
 
 
-def row_filter(name: str, schema: Schema, where: str | None) -> BooleanExpression:
-    """A condition such as `temp > 0.5 and season in ('winter', 'spring')`; raises `BadInput`."""
+boolean_expression.parse_with_tabs()  # else a tab in a text would be read as spaces
+
+
+def row_filter(
+    name: str, schema: Schema, where: str | Mapping[str, Any] | None
+) -> BooleanExpression:
+    """A condition such as `temp > 0.5 and season in ('winter', 'spring')`, or the values that
+    columns must have, which may be any texts; raises `BadInput`."""
+    if isinstance(where, Mapping):
+        return _equal(name, schema, where)
     if where is None or not where.strip():
         return AlwaysTrue()
     if len(where) > _MAX_TEXT:
@@ -39,6 +48,19 @@ def row_filter(name: str, schema: Schema, where: str | None) -> BooleanExpressio
             f"dataset {name}: condition {where[:80]!r}: {text}",
             "for example: temp > 0.5 and season = 'winter'",
         ) from error
+    return expression
+
+
+def _equal(name: str, schema: Schema, values: Mapping[str, Any]) -> BooleanExpression:
+    if not values:
+        raise BadInput(f"dataset {name}: a condition without a column", "name one")
+    parts = [EqualTo(term=Reference(column), value=value) for column, value in values.items()]
+    expression: BooleanExpression = And(*parts) if len(parts) > 1 else parts[0]
+    try:
+        bind(schema, expression, case_sensitive=True)
+    except (ValueError, ValidationError, TypeError) as error:
+        text = " ".join(str(error).split())[:200] or type(error).__name__
+        raise BadInput(f"dataset {name}: condition: {text}", "name its columns") from error
     return expression
 
 

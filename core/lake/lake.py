@@ -257,7 +257,7 @@ class Lake(NamingMixin, KeepingMixin):
     def delete(
         self,
         name: str,
-        where: str,
+        where: str | Mapping[str, Any],
         *,
         by: str,
         batch_id: str | None = None,
@@ -265,8 +265,9 @@ class Lake(NamingMixin, KeepingMixin):
         run_id: str | None = None,
         branch: str | None = None,
     ) -> Snapshot:
-        """Delete the rows that `where` describes (older snapshots keep theirs until they are
-        expired). Where nothing matches, the present snapshot is returned."""
+        """Delete the rows that `where` describes: a condition, or the values that columns must
+        have. Older snapshots keep theirs until they are expired. Where nothing matches, the
+        present snapshot is returned."""
         note = Note("delete", by, batch_id, message, run_id)
         done = self._done(name, note)
         if done is not None:

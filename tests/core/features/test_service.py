@@ -144,6 +144,25 @@ def test_an_erased_entity_is_in_neither_store(ops: Ops, lake: Lake) -> None:
     assert not any(b"rider-4\0" in p.read_bytes() for p in warehouse.rglob("*.parquet"))
 
 
+def test_any_text_is_a_key_that_can_be_erased(ops: Ops, lake: Lake) -> None:
+    text = YAML.replace("rider: int", "name: string").replace(
+        "  name: {type: string, default: nobody}\n", ""
+    )
+    (ops.workspace.root / "features" / "riders.yaml").write_text(text)
+    odd = ["tab\tbed", "tab     bed", "two\nlines", "it's", "' or true or '", 'a"b\\', "é", " "]
+    rows = rides(*((n, 1, n) for n in range(len(odd))))
+    lake.append("rides", rows.set_column(3, "name", pa.array(odd)), by="ana")
+    ops.features.materialize("riders")
+    for number, name in enumerate(odd):
+        assert ops.features.get("riders", {"name": name}).values["count"] == number
+        assert len(ops.features.history("riders", {"name": name})) == 1
+    for number, name in enumerate(odd):
+        assert ops.features.delete("riders", {"name": name}).offline_rows == 1
+        assert ops.features.get("riders", {"name": name}).state is Freshness.MISSING
+        assert lake.read("rides").read_all().num_rows == 60 + len(odd) - number - 1
+    assert ops.features.get("riders", {"name": "rider-3"}).values["count"] == 9
+
+
 def test_erasing_by_a_key_that_is_computed_is_refused(ops: Ops, lake: Lake) -> None:
     text = YAML + "transform: {rider: rider % 10}\n"
     (ops.workspace.root / "features" / "riders.yaml").write_text(text)
