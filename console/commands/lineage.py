@@ -7,11 +7,12 @@ import json
 import click
 
 from console.groups import noun
-from console.lineage_text import impact_text, name_of, tree
+from console.lineage_text import impact_text, tree
 from console.moments import moment
 from console.output import emit
 from console.session import Session, pass_session
 from console.tables import heading
+from screens.lineage.words import name_of
 
 
 @noun("Show where data come from, where they go, and what a change would break.")

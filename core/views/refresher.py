@@ -71,9 +71,10 @@ class Refresher:
             changed, why = self._changes(view, plan, cursor, heads, moved)
         if changed is None:
             batch = None if full else _batch(view, cursor, heads, "full")
-            how, keys, snapshot = self._all(view, heads, batch)
+            how, keys, snapshot = self._all(view, heads, lineage, batch)
         else:
             batch = _batch(view, cursor, heads, "keys")
+            self._inherit(view, lineage)
             how, keys, snapshot = self._some(view, plan, heads, changed, batch)
         self._put_cursor(view, cursor, heads, lineage)
         after = _views.find_view(self._session.reader, view.name)
@@ -110,13 +111,14 @@ class Refresher:
         return found, ""
 
     def _all(
-        self, view: View, heads: Mapping[str, str], batch: str | None
+        self, view: View, heads: Mapping[str, str], lineage: SqlLineage, batch: str | None
     ) -> tuple[str, int | None, int | None]:
         sources = {name: self._rows(view, name, at) for name, at in heads.items()}
         table = compute.rows_of(compute.connect(), view.sql, sources, view.keys)
         self._lake.ensure(
             view.name, table.schema, owner=view.owner, kind="view", description=view.description
         )
+        self._inherit(view, lineage)  # before there is a row to be seen
         snapshot = self._lake.overwrite(
             view.name, table, by=view.owner, evolve="any", message="refreshed in full",
             batch_id=batch,
@@ -206,8 +208,6 @@ class Refresher:
                     ),
                 )
             tx.journal("view.refresh", f"view/{view.name}", sources=dict(heads))
-        if lineage is not None:
-            self._inherit(view, lineage)
 
     def _inherit(self, view: View, lineage: SqlLineage) -> None:
         """Labels of a column go with every column that is made from it."""
