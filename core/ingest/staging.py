@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from core.errors import DiskFull, StateCorrupt
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_GROUP = 250_000  # rows that a reader holds at once
+_GROUP = 50_000  # rows that a reader holds at once
 
 
 class Staging:
