@@ -30,7 +30,7 @@ def apply(session: Session, names: tuple[str, ...], all_: bool) -> None:
     service = session.ops().features
     if bool(names) == all_:
         raise BadInput("name views, or give --all", "for example: opsdeck features apply --all")
-    wanted = names or sorted({view.spec.name for view in service.list() if view.file})
+    wanted = names or service.names()
     done = [service.apply(name) for name in wanted]
     emit(session, {"features": done}, lambda: "\n".join(text.applied(view) for view in done))
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from core.domain.datalineage import Edge, NodeKind, edges_between
 from core.domain.features import FeatureUse, FeatureView, Joined
 from core.errors import BadInput
+from core.features.errors import JoinRefused
 from core.features.join import JoinPart, point_in_time
 from core.features.offline import opener
 from core.features.place import spill_of
@@ -77,6 +78,7 @@ def join_into(
     to_dataset = "." not in output
     if to_dataset:
         access.check_write(output)
+        _refuse_other(session, output)
     given = read_entities(access, entities, at.get(entities))
     found = join_rows(
         session, access, given, uses, time_column=time_column, cutoff=cutoff, times=times, at=at
@@ -90,6 +92,21 @@ def join_into(
         found.table.num_rows, tuple(found.table.column_names), found.matched, found.snapshots,
         output, snapshot, time.monotonic() - begun,
     )  # fmt: skip
+
+
+def _refuse_other(session: Session, output: str) -> None:
+    """Raise `JoinRefused` where a dataset of this name exists that no join has made: its rows
+    would be replaced."""
+    exists = session.reader.rows(
+        "SELECT name FROM datasets WHERE name = :name AND dropped_at IS NULL", name=output
+    )
+    made = session.reader.rows(
+        "SELECT id FROM lineage_edges WHERE target_kind = 'dataset' AND target = :name"
+        " AND source_kind = 'feature_view' LIMIT 1",
+        name=output,
+    )
+    if exists and not made:
+        raise JoinRefused(f"dataset {output} exists, and is no training set", "name another output")
 
 
 def _store(

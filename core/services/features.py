@@ -59,6 +59,11 @@ class FeaturesService:
                 found[name] = [FeatureView(spec, 0, FeatureViewState.DRAFT, file=file.path)]
         return tuple(view for name in sorted(found) for view in found[name])
 
+    def names(self) -> tuple[str, ...]:
+        """The views that have a file, right or wrong."""
+        files = _files.find_files(self._session.workspace.root)
+        return tuple(dict.fromkeys(file.name for file in files))
+
     def problems(self) -> tuple[Problem, ...]:
         """All that is wrong with the files under `features/`."""
         files = _files.find_files(self._session.workspace.root)

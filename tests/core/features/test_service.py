@@ -12,7 +12,7 @@ import pytest
 
 from core.domain.features import FeatureViewState, Freshness
 from core.errors import NotFound, OpsdeckError, ReadOnly
-from core.features.errors import CannotErase, FeaturesInvalid, NotOnline
+from core.features.errors import CannotErase, FeaturesInvalid, JoinRefused, NotOnline
 from core.lake import open_lake
 from core.lake.lake import Lake
 from core.ops import Ops, open_ops
@@ -116,6 +116,14 @@ def test_a_training_set_says_where_it_is_from(ops: Ops, lake: Lake) -> None:
             at={"rides": snapshot} if snapshot else None,
         )  # fmt: skip
         assert file.read_text().splitlines()[1].split(",")[3] == expected
+
+
+def test_a_join_replaces_no_dataset_that_is_not_a_training_set(ops: Ops, lake: Lake) -> None:
+    for _ in range(2):
+        ops.features.join("rides", ["riders"], time_column="ended", output="training", prefix=True)
+    with pytest.raises(JoinRefused):
+        ops.features.join("rides", ["riders"], time_column="ended", output="rides", prefix=True)
+    assert lake.read("rides").read_all().num_rows == 60
 
 
 def test_an_erased_entity_is_in_neither_store(ops: Ops, lake: Lake) -> None:
