@@ -261,3 +261,23 @@ def test_what_is_not_there_and_what_is_read_only(ops: Ops, lake: Lake) -> None:
             with pytest.raises(ReadOnly):
                 call("riders")
         assert looking.features.history("riders", {"rider": 1})
+
+
+def test_the_same_on_postgresql(tmp_path: Path, postgres_url: str) -> None:
+    (tmp_path / "opsdeck.yaml").write_text(f"name: test\ndatabase: {postgres_url}\n")
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "riders.yaml").write_text(YAML)
+    with open_ops(tmp_path, actor="ana") as ops:
+        lake = open_lake(ops.session)
+        table = rides((1, 1, 1), (2, 1, 2))
+        lake.ensure("rides", table.schema, owner="ana")
+        lake.append("rides", table, by="ana")
+        assert ops.features.materialize("riders").online_rows == 2
+        lake.append("rides", rides((1, 2, 7)), by="ana")
+        assert ops.features.due(T0.timestamp() + 10**9) == ("riders@1",)
+        assert ops.features.skew("riders").different == 1
+        assert len(ops.features.skews("riders")) == 1
+        assert ops.features.materialize("riders").mode == "incremental"
+        assert ops.features.delete("riders", {"rider": 1}).offline_rows == 2
+        ops.features.retire("riders@1")
+        assert [view.ref for view in ops.features.list(retired=True)] == ["riders@1"]
