@@ -27,7 +27,6 @@ class Node:
     name: str
     column: str = ""
 
-    @property
     def whole(self) -> Node:
         """The thing itself, whatever the column."""
         return Node(self.kind, self.name)

@@ -68,8 +68,8 @@ class _Walk:
     def _next(self, node: Node) -> list[tuple[Node, Edge, bool]]:
         """Where to go from here: node, edge, and whether that is certain."""
         groups: dict[tuple[Node, str], list[Edge]] = {}
-        for edge in self._neighbours(node.whole):
-            groups.setdefault((self._far(edge).whole, edge.via), []).append(edge)
+        for edge in self._neighbours(node.whole()):
+            groups.setdefault((self._far(edge).whole(), edge.via), []).append(edge)
         found: list[tuple[Node, Edge, bool]] = []
         for (_far, _via), edges in sorted(groups.items(), key=lambda item: item[0]):
             found += self._of_group(node, edges)
@@ -80,9 +80,9 @@ class _Walk:
         fine = [edge for edge in edges if self._near(edge).column]
         if not node.column:
             first = next((e for e in whole if not self._far(e).column), edges[0])
-            return [(self._far(first).whole, first, True)]
+            return [(self._far(first).whole(), first, True)]
         if not fine:  # known as a whole only
-            return [(self._far(edge).whole, edge, False) for edge in whole[:1]]
+            return [(self._far(edge).whole(), edge, False) for edge in whole[:1]]
         hit = {self._far(edge): edge for edge in fine if self._near(edge).column == node.column}
         # What only decides about rows touches the whole of it; its columns are told first.
         return [(to, hit[to], True) for to in sorted(hit, key=lambda n: (not n.column, n))]
@@ -112,11 +112,11 @@ def touched(root: Branch) -> tuple[Touched, ...]:
     def visit(branch: Branch, way: tuple[Node, ...]) -> None:
         for each in branch.branches:
             there = (*way, each.node)
-            columns, certain, first = found.get(each.node.whole, (set(), False, there))
+            columns, certain, first = found.get(each.node.whole(), (set(), False, there))
             if each.node.column:
                 columns.add(each.node.column)
             shorter = first if len(first) <= len(there) else there
-            found[each.node.whole] = (columns, certain or each.certain, shorter)
+            found[each.node.whole()] = (columns, certain or each.certain, shorter)
             visit(each, there)
 
     visit(root, (root.node,))

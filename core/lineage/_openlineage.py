@@ -52,7 +52,7 @@ class Events:
         )
         from openlineage.client.facet_v2 import schema_dataset as schema
 
-        sources = sorted({edge.source.whole for edge in edges})
+        sources = sorted({edge.source.whole() for edge in edges})
         via = next((edge.via for edge in edges), snapshot.operation)
         fields = [
             schema.SchemaDatasetFacetFields(name=column.name, type=column.type)
@@ -87,8 +87,8 @@ class Events:
 
         me = Node(NodeKind.RUN, str(run.number))
         listed = list(edges)
-        read = sorted({e.source.whole for e in listed if e.target.whole == me})
-        wrote = sorted({e.target.whole for e in listed if e.source.whole == me})
+        read = sorted({e.source.whole() for e in listed if e.target.whole() == me})
+        wrote = sorted({e.target.whole() for e in listed if e.source.whole() == me})
         facets: dict[str, Any] = {}
         if run.state == "FAIL" and run.message:
             facets["errorMessage"] = failed.ErrorMessageRunFacet(run.message, "PYTHON")
@@ -157,7 +157,7 @@ class Events:
         made: dict[str, list[Any]] = {}
         deciding = []
         for edge in fine:
-            namespace, name = self._named(edge.source.whole)
+            namespace, name = self._named(edge.source.whole())
             if edge.target.column:
                 how = [lineage.Transformation("DIRECT")]
                 made.setdefault(edge.target.column, []).append(

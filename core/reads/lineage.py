@@ -32,7 +32,7 @@ def find_node(reader: Reader, ref: str) -> Node:
         return _exists(reader, _split(reader, NodeKind(kind), rest), ref)
     for guess in _GUESSES:
         node = _split(reader, guess, ref)
-        if _known(reader, node.whole):
+        if _known(reader, node.whole()):
             return _exists(reader, node, ref)
     hint = "write KIND/NAME, where KIND is one of " + ", ".join(NodeKind)
     raise NotFound(f"{ref}: nothing of that name in the lineage", hint)
@@ -67,11 +67,13 @@ def _version_of(reader: Reader, name: str) -> str:
 
 
 def _exists(reader: Reader, node: Node, ref: str) -> Node:
-    if not _known(reader, node.whole):
+    if not _known(reader, node.whole()):
         raise NotFound(f"{ref}: no such {node.kind.replace('_', ' ')} in the lineage")
     if node.column:
         seen = (*_recorded(reader, "target", node), *_recorded(reader, "source", node))
-        columns = {n.column for e in seen for n in (e.source, e.target) if n.whole == node.whole}
+        columns = {
+            n.column for e in seen for n in (e.source, e.target) if n.whole() == node.whole()
+        }
         columns |= _columns_of(reader, node.name)
         if node.column not in columns:
             known = ", ".join(sorted(filter(None, columns))) or "none is known"

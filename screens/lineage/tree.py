@@ -60,7 +60,7 @@ def tree_rows(
 
 
 def _count(root: Branch) -> str:
-    things = {branch.node.whole for branch in root.walk()} - {root.node.whole}
+    things = {branch.node.whole() for branch in root.walk()} - {root.node.whole()}
     return str(len(things)) if things else ""
 
 

@@ -16,8 +16,8 @@ D = NodeKind.DATASET
 def both(edges: Iterable[Edge]) -> tuple[object, object]:
     listed = list(edges)
     return (
-        lambda node: [e for e in listed if e.source.whole == node],
-        lambda node: [e for e in listed if e.target.whole == node],
+        lambda node: [e for e in listed if e.source.whole() == node],
+        lambda node: [e for e in listed if e.target.whole() == node],
     )
 
 
