@@ -20,6 +20,7 @@ from pyiceberg.table import FileScanTask, Table
 from core.domain.upkeep import Compaction
 from core.errors import WrongState
 from core.lake.commits import Note, commit, find_noted
+from core.lake.errors import CommitConflict
 from core.lake.mirror import MAIN, mirror
 from core.lake.rewriting import Rewrite, put, tasks_of
 from core.lake.tables import Tables
@@ -59,7 +60,7 @@ def compact(
 
     try:
         after, _ = commit(tables, name, note, attempt, table=table)
-    except BaseException:
+    except (CommitConflict, WrongState):  # any other may have come after the deed
         discard(table, files)
         raise
     mirror(tables.session, name, after)

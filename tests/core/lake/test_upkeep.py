@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -189,3 +190,36 @@ def test_the_policy_is_read_from_the_file(open_space: OpenSpace) -> None:
     ops = open_space({"keep": {"snapshots": 7, "days": 30, "dropped_days": 1}})
     keep = lake_config(ops.workspace).keep
     assert (keep.snapshots, keep.days, keep.orphan_hours, keep.dropped_days) == (7, 30.0, 24.0, 1.0)
+
+
+def test_an_error_after_the_deed_takes_no_file_away(
+    small: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.lake import lake as module
+    from core.lake.errors import LakeUnavailable
+
+    def broken(*args: Any, **named: Any) -> Any:
+        commit(*args, **named)
+        raise LakeUnavailable("the connection broke")
+
+    commit, lake = module.commit, small.data.lake
+    monkeypatch.setattr(module, "commit", broken)
+    assert lake.append("sales", rows(1), by="ann").rows == 1
+    monkeypatch.setattr(module, "commit", commit)
+    assert ids(lake, "sales") == [1]
+
+
+def test_files_of_a_commit_that_failed_are_taken_away(
+    small: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.lake import lake as module
+    from core.lake.errors import LakeUnavailable
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise LakeUnavailable("the connection broke")
+
+    monkeypatch.setattr(module, "commit", broken)
+    with pytest.raises(LakeUnavailable):
+        small.data.lake.append("sales", rows(1), by="ann")
+    folder = Path(small.data.get("sales").location)
+    assert list(folder.rglob("*.parquet")) == []
