@@ -59,6 +59,8 @@ class HeldKeys:
             return False
         if screen.in_prompt:
             return event.key in ("enter", "escape", "down")
+        if getattr(screen.focused, "takes_text", False):
+            return False
         return event.character in (":", "/")
 
     def _hold(self) -> None:

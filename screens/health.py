@@ -9,7 +9,7 @@ from core.domain.alert import Alert
 from core.domain.pulse import Pulse
 from screens.rollouts.state import effective, waits_for_person
 from screens.widgets.lines import Line, Piece
-from screens.words import plural
+from screens.words import plural, span
 
 _COUNTED = ("running", "queued", "waiting", "succeeded", "failed", "rejected", "cancelled")
 WRONG, WAITS = "wrong", "waits"
@@ -20,7 +20,7 @@ _BROKEN = ("degraded", "failed", "down", "lost", "restarting")
 class Concern:
     """One thing that is wrong, or that waits for a person.
 
-    `opens` is the mode that shows it, or `run` or `release` with which one in `ref`.
+    `opens` is the mode that shows it, or `run` or `release`, with which one in `ref`.
     """
 
     key: str
@@ -40,6 +40,7 @@ def concerns(pulse: Pulse) -> list[Concern]:
         *_alerts(pulse),
         *_releases(pulse),
         *_endpoints(pulse),
+        *_data(pulse),
         *_runs(pulse),
         *_waiting(pulse),
     ]
@@ -90,17 +91,47 @@ def _endpoints(pulse: Pulse) -> Iterator[Concern]:
 
 def _alerts(pulse: Pulse) -> Iterator[Concern]:
     """Alerts that nobody looks after yet."""
+    opens = {"endpoint": "release", "dataset": "data"}
     for alert in pulse.alerts:
-        endpoint = alert.target.partition("/")[2]
+        kind, _, name = alert.target.partition("/")
+        held = alert.kind == "quarantine"
         yield Concern(
             key=f"alert/{alert.id}",
-            kind=WAITS if alert.kind == "held" else WRONG,
-            text=alert.title,
+            kind=WAITS if alert.kind in ("held", "quarantine") else WRONG,
+            text=f"{name}: {alert.title}" if held else alert.title,
             detail=alert.message,
             at=alert.at,
-            opens="release" if alert.target.startswith("endpoint/") else "audit",
-            ref=endpoint,
+            opens=opens.get(kind, "audit"),
+            ref=f"{name}/held" if held else name,
             alert=alert,
+        )
+
+
+def _data(pulse: Pulse) -> Iterator[Concern]:
+    """Views that could not be refreshed, and features that requests get too old."""
+    for view in pulse.views:
+        yield Concern(
+            key=f"view/{view.name}",
+            kind=WRONG,
+            text=f"view {view.name} could not be refreshed",
+            detail=view.message,
+            at=view.refreshed_at or view.created_at,
+            opens="data",
+            ref=f"{view.name}/overview",
+        )
+    for features in pulse.features:
+        at = features.materialized_at or features.created_at
+        every = features.spec.every
+        late = "" if every is None else f"last filled {span(pulse.read_at - at)} ago, "
+        yield Concern(
+            key=f"features/{features.ref}",
+            kind=WRONG,
+            text=f"features {features.ref} "
+            + ("could not be brought up to date" if features.message else "are late"),
+            detail=features.message or f"{late}every {span(every or 0.0)}",
+            at=at,
+            opens="features",
+            ref=features.spec.name,
         )
 
 

@@ -255,7 +255,7 @@ class PulseScreen(ModeScreen):
             elif row.opens == "release":
                 self.deck.push_screen(_release(row.ref))
             else:
-                self.deck.go(row.opens)
+                self.deck.go(row.opens, row.ref if row.opens in ("data", "features") else "")
         elif name == "endpoints":
             self.deck.push_screen(_release(str(getattr(row, "name", ""))))
         elif name == "running":

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from screens.actions import GLOBAL, Action, Context, Registry
 from screens.data.actions import ACTIONS as DATA
+from screens.features.actions import ACTIONS as FEATURES
 from screens.lineage.actions import ACTIONS as LINEAGE
+from screens.query.actions import ACTIONS as QUERY
 
-MODES = ("pulse", "runs", "models", "approvals", "deploys", "audit", "data")
+MODES = ("pulse", "runs", "models", "approvals", "deploys", "audit", "data", "query", "features")
 """The modes, in the order of their number keys."""
 
 _ABOUT = {
@@ -17,6 +19,8 @@ _ABOUT = {
     "deploys": "endpoints, revisions, deployments and rollbacks",
     "audit": "the journal of everything that was done",
     "data": "datasets: versions, profiles, quality, quarantine, lineage",
+    "query": "SQL over datasets",
+    "features": "feature views: freshness, skew, values by key",
 }
 
 
@@ -349,7 +353,7 @@ _PULSE = (
 REGISTRY = Registry(
     (
         *_GO, *_GENERAL, *_PULSE, *_RUNS, *_RUN, *_MODELS, *_APPROVALS, *_DEPLOYS, *_RELEASE,
-        *_AUDIT, *DATA, *LINEAGE,
+        *_AUDIT, *DATA, *LINEAGE, *QUERY, *FEATURES,
     )
 )  # fmt: skip
 """Every action of the console."""

@@ -163,8 +163,11 @@ class BottomBar(Widget):
         context = deck.context
         line: list[Piece] = [(" ", "text")]
         right: list[Piece] = []
-        first = cast("ModeScreen", self.screen).keys_first()
-        for action in REGISTRY.footer(self.scope, context.read_only, first):
+        screen = cast("ModeScreen", self.screen)
+        typing = getattr(screen.focused, "takes_text", False)
+        for action in REGISTRY.footer(self.scope, context.read_only, screen.keys_first()):
+            if typing and not action.key.startswith(("ctrl+", "f5")):
+                continue  # that key types
             off = action.blocked(context) is not None
             pieces: list[Piece] = [
                 (action.keys, "faint" if off else "key"),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 
-from core.domain.pulse import Pulse
+from core.domain.features import FeatureView
+from core.domain.pulse import Pulse, is_late
 from core.domain.run import RunStatus
+from core.domain.view import View, ViewState
 from core.reads import alerts as _alerts
 from core.reads import approvals as _approvals
+from core.reads import features as _features
 from core.reads import journal as _journal
 from core.reads import runs as _runs
+from core.reads import views as _views
 from core.services.endpoints import EndpointsService
 from core.services.workers import WorkersService
 from core.session import Session
@@ -46,4 +50,14 @@ class PulseService:
             workers=self._workers.list(),
             events=_journal.list_entries(reader, limit=RECENT),
             alerts=_alerts.list_alerts(reader, state="open", limit=RECENT),
+            views=self._failed_views(),
+            features=self._late_features(now),
         )
+
+    def _failed_views(self) -> tuple[View, ...]:
+        found = _views.list_views(self._session.reader)
+        return tuple(view for view in found if view.state is ViewState.FAILED)
+
+    def _late_features(self, now: float) -> tuple[FeatureView, ...]:
+        found = _features.list_versions(self._session.reader, retired=False)
+        return tuple(view for view in found if view.message or is_late(view, now))

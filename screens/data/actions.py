@@ -74,6 +74,10 @@ ACTIONS = (
         rank=2, command="opsdeck data sample {dataset.name}",
     ),
     Action(
+        "data.query", "Q", "Query", SCOPE, "a query on it, in the Query mode", enabled=_written,
+        rank=3, command='opsdeck data query "SELECT * FROM {dataset.name} LIMIT 100"',
+    ),
+    Action(
         "data.now", "n", "Now", SCOPE, "make the profile, or the difference, now",
         enabled=_written, rank=4, command="opsdeck data profile {dataset.name}",
     ),

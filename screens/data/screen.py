@@ -373,8 +373,7 @@ class DataScreen(WorkingScreen):
         if self.entry is not None:
             name = self.entry.dataset.name
             at = f"@{self._query.at}" if self._query.at is not None else ""
-            source = f'"{name}{at}"' if at else name
-            self.deck.go("query", f"SELECT *\nFROM {source}\nLIMIT 100")
+            self.deck.go("query", f"SELECT *\nFROM {name}{at}\nLIMIT 100")
 
     def do_data_now(self) -> None:
         """Make the profile, or the difference, now."""

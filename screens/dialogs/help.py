@@ -52,6 +52,12 @@ def help_lines(scope: str, context: Context) -> list[Line]:
         lines += [[("In the log", "title")]]
         lines += [[(f"  {fit(keys, 17)}", "key"), (what, "dim")] for keys, what in LOG_KEYS]
         lines.append([])
+    if scope == "query":
+        from screens.query.editor import EDITOR_KEYS
+
+        lines += [[("In the editor", "title")]]
+        lines += [[(f"  {fit(keys, 17)}", "key"), (what, "dim")] for keys, what in EDITOR_KEYS]
+        lines.append([])
     lines += _rows("Everywhere", general, context)
     moving: list[Line] = [[("Moving", "title")]]
     for keys, what in MOVES:
@@ -63,7 +69,7 @@ def help_lines(scope: str, context: Context) -> list[Line]:
 
 def _commands() -> list[Line]:
     pieces: list[tuple[str, str]] = [
-        (":pulse :runs :models …", "go to a mode"),
+        (":pulse :data :query …", "go to a mode"),
         (":12", "open run 12"),
         (":run NAME key=value …", "start a pipeline"),
         (":cancel :resume :rerun RUN", "act on a run"),

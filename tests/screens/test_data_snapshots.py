@@ -10,18 +10,7 @@ from textual.pilot import Pilot
 from screens.data.reading import PANES
 from screens.dialogs.base import Dialog
 from tests.support.driving import opened, settled
-from tests.support.snapshots import check_snapshot
-
-LOW, HIGH = (80, 24), (120, 40)
-sized = pytest.mark.parametrize("size", [LOW, HIGH], ids=["80x24", "120x40"])
-
-
-async def press(pilot: Pilot[Any], *keys: str) -> None:
-    """Press keys one after the other, each with its effect shown before the next."""
-    for key in keys:
-        await pilot.press(key)
-        await pilot.pause()
-    await settled(pilot)
+from tests.support.looking import HIGH, LOW, look, press, sized
 
 
 async def to(pilot: Pilot[Any], dataset: str) -> None:
@@ -29,10 +18,6 @@ async def to(pilot: Pilot[Any], dataset: str) -> None:
     pilot.app.screen.table.select(dataset)  # type: ignore[attr-defined]
     pilot.app.go("data", dataset)  # type: ignore[attr-defined]
     await settled(pilot)
-
-
-def look(pilot: Pilot[Any], name: str, size: tuple[int, int]) -> None:
-    check_snapshot(f"{name}-{size[0]}x{size[1]}", pilot.app.export_screenshot())
 
 
 @sized
@@ -96,3 +81,9 @@ async def test_masked_without_colour(
             await to(pilot, "rentals")
             await press(pilot, "enter")
             look(pilot, "mono-data", LOW)
+
+
+@sized
+async def test_pulse_tells_of_data(running: Any, lake_ops: Any, size: tuple[int, int]) -> None:
+    async with running("pulse", size, on=lake_ops) as pilot:
+        look(pilot, "pulse-data", size)

@@ -13,7 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from core.domain.journal import entry_hash
 from core.state import lake_tables as lake
+from core.state import schema
 from core.state.store import Store
 from tests.support.dataseed_quality import quality_rows
 from tests.support.profiles import rentals_profile
@@ -59,6 +61,7 @@ def seed_data(workspace: Path) -> Path:
         _features(db)
         _queries(db)
         quality_rows(db)
+        _journal(db)
         db.execute(
             lake.profiles.insert().values(
                 dataset="rentals", snapshot_id=snapshot_id("rentals", 4), at=NOW - 2 * HOUR,
@@ -228,6 +231,37 @@ def _features(db: sa.Connection) -> None:
     from tests.support.featureseed import feature_rows
 
     feature_rows(db)
+
+
+def _journal(db: sa.Connection) -> None:
+    """Entries behind those of the seed, in its hash chain, and what somebody should know of."""
+    last = db.execute(sa.select(schema.journal).order_by(schema.journal.c.seq.desc())).first()
+    assert last is not None
+    seq, at, previous = last.seq, last.at, last.hash
+    filled: dict[str, Any] = {"mode": "incremental", "read": 744, "written": 58}
+    for action, subject, detail in (
+        ("features.apply", "feature_view/hour_features@2", {}),
+        ("features.materialize_failed", "feature_view/hour_features@2", {"message": "lake busy"}),
+        ("features.materialize", "feature_view/hour_features@2", filled),
+        ("quarantine.hold", "quarantine/7fk2m9qx4a1c", {"dataset": "rentals", "rows": 744}),
+    ):
+        seq, at = seq + 1, at + 2.0
+        text = json.dumps(detail, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        current = entry_hash(seq, at, "worker-1", action, subject, text, previous)
+        db.execute(
+            schema.journal.insert().values(
+                seq=seq, at=at, actor="worker-1", action=action, subject=subject, detail=text,
+                previous_hash=previous, hash=current,
+            )
+        )  # fmt: skip
+        previous = current
+    db.execute(
+        schema.alerts.insert().values(
+            id="7fk2m9qx4a1c", at=NOW - 1800, severity="warning", kind="quarantine",
+            target="dataset/rentals", title="a batch of 744 rows is held back",
+            message="14 of 744 rows are below 0", state="open",
+        )
+    )  # fmt: skip
 
 
 def _queries(db: sa.Connection) -> None:

@@ -1,0 +1,1 @@
+"""The Query mode: SQL over datasets, its history and its results."""
