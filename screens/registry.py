@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from screens.actions import GLOBAL, Action, Context, Registry
 from screens.data.actions import ACTIONS as DATA
+from screens.data.actions import RECIPE, ROWS
 from screens.features.actions import ACTIONS as FEATURES
 from screens.lineage.actions import ACTIONS as LINEAGE
 from screens.query.actions import ACTIONS as QUERY
@@ -353,7 +354,8 @@ _PULSE = (
 REGISTRY = Registry(
     (
         *_GO, *_GENERAL, *_PULSE, *_RUNS, *_RUN, *_MODELS, *_APPROVALS, *_DEPLOYS, *_RELEASE,
-        *_AUDIT, *DATA, *LINEAGE, *QUERY, *FEATURES,
+        *_AUDIT, *DATA, *RECIPE, *ROWS, *LINEAGE, *QUERY,
+        *FEATURES,
     )
 )  # fmt: skip
 """Every action of the console."""

@@ -82,6 +82,10 @@ ACTIONS = (
         enabled=_written, rank=4, command="opsdeck data profile {dataset.name}",
     ),
     Action(
+        "data.recipe", "T", "Try a recipe", SCOPE, "a recipe on a sample: before and after",
+        enabled=_written, command="opsdeck recipes preview {recipe} --dataset {dataset.name}",
+    ),
+    Action(
         "data.validate", "V", "Validate", SCOPE, "ask whether its expectations hold",
         changes=True, enabled=_written, group="change", rank=6,
         command="opsdeck data validate {dataset.name}",
@@ -120,3 +124,18 @@ ACTIONS = (
     ),
 )  # fmt: skip
 """The actions of the Data mode."""
+
+RECIPE = tuple(
+    Action(f"recipe.{pane}", pane[0], pane.capitalize(), "recipe", help_, group="panes", rank=rank)
+    for rank, (pane, help_) in enumerate(
+        (
+            ("steps", "what each step does, and to which columns"),
+            ("before", "rows of the sample as they are"),
+            ("after", "the same rows after the recipe"),
+        )
+    )
+)
+"""The actions of the screen on which a recipe is tried."""
+
+ROWS = (Action("rows.record", "v", "Whole row", "rows", "a column a line", shown="⏎/v", rank=1),)
+"""The actions of the screen that shows rows."""

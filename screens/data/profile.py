@@ -128,7 +128,7 @@ def about(detail: Detail) -> str:
     return told
 
 
-def why_none(detail: Detail, read_only: bool) -> str:
+def why_none(detail: Detail) -> str:
     """What stands in the place of a profile that there is not."""
     if detail.snapshot is None:
         return "nothing has been written to this dataset yet"

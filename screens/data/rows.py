@@ -129,7 +129,12 @@ class RowsScreen(ModeScreen):
         return said
 
     def on_grid_chosen(self, _event: Grid.Chosen) -> None:
-        show_record(self, self.grid, f"{self._sample.dataset}: row {self.grid.cursor + 1}")
+        self.do_rows_record()
+
+    def do_rows_record(self) -> None:
+        """The selected row, a column a line."""
+        if self.grid.rows:
+            show_record(self, self.grid, f"{self._sample.dataset}: row {self.grid.cursor + 1}")
 
     def on_key(self) -> None:
         self.foot()

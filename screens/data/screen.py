@@ -14,6 +14,7 @@ from textual.widget import Widget
 from screens.actions import Action, Context
 from screens.background import Ask
 from screens.data import access, checks, diff, held, overview, profile, snapshots
+from screens.data.keys import DatasetKeys
 from screens.data.reading import PANES, DataQuery, DataView, Detail, read_data
 from screens.data.words import CATALOGUE, catalogue_cells, headline, searched, totals
 from screens.widgets.lines import Line
@@ -21,13 +22,12 @@ from screens.widgets.page import Page
 from screens.widgets.panebar import PaneBar
 from screens.widgets.sheet import Sheet
 from screens.widgets.table import RowTable
-from screens.working import WorkingScreen
 
 if TYPE_CHECKING:
     from core.domain.catalogue import CatalogueEntry
     from core.domain.dataset import Snapshot
     from core.domain.profile import ColumnProfile, DatasetProfile, ProfileDiff
-    from core.domain.quality import QuarantinedBatch, QuarantinedRow
+    from core.domain.quality import QuarantinedBatch
 
 _FIRST = {
     "snapshots": ("data.open", "data.mark", "data.tag", "data.rollback"),
@@ -43,7 +43,7 @@ _TABLES = {"snapshots": "snapshots", "profile": "columns", "held": "batches"}
 """Panes that have a list of their own, and its id."""
 
 
-class DataScreen(WorkingScreen):
+class DataScreen(DatasetKeys):
     """Keys of the panes show them; enter gives the pane the whole screen, escape takes it back."""
 
     scope = "data"
@@ -61,13 +61,9 @@ class DataScreen(WorkingScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._query = DataQuery()
         self._ask: Ask | None = None
         self._entries: tuple[CatalogueEntry, ...] = ()
         self._detail: Detail | None = None
-        self._made: dict[tuple[str, int], DatasetProfile] = {}
-        self._compared: dict[tuple[str, int, int], ProfileDiff] = {}
-        self._bad: dict[str, tuple[QuarantinedRow, ...]] = {}
 
     def body(self) -> ComposeResult:
         now = self.deck.now
@@ -93,7 +89,7 @@ class DataScreen(WorkingScreen):
                 yield Sheet(id="batch", classes="pane")
 
     def _snapshot_cells(self, snapshot: Snapshot) -> Sequence[Any]:
-        return snapshots.cells(lambda: self._query.mark, snapshot, self.deck.now())
+        return snapshots.cells(lambda: self.asked.mark, snapshot, self.deck.now())
 
     def _batch_cells(self, batch: QuarantinedBatch) -> Sequence[Any]:
         return held.cells(batch, self.deck.now())
@@ -121,7 +117,7 @@ class DataScreen(WorkingScreen):
     @property
     def snapshot(self) -> Snapshot | None:
         """The snapshot that is selected, or looked at."""
-        if self._query.pane == "snapshots":
+        if self.asked.pane == "snapshots":
             found: Snapshot | None = self.query_one("#snapshots", RowTable).selected
             return found
         return self.detail.snapshot if self.detail is not None else None
@@ -129,7 +125,7 @@ class DataScreen(WorkingScreen):
     @property
     def held_batch(self) -> QuarantinedBatch | None:
         """The selected batch of the held pane."""
-        if self._query.pane != "held":
+        if self.asked.pane != "held":
             return None
         found: QuarantinedBatch | None = self.query_one("#batches", RowTable).selected
         return found
@@ -153,7 +149,7 @@ class DataScreen(WorkingScreen):
     # reading and showing
 
     def keys_first(self) -> Sequence[str]:
-        return _FIRST.get(self._query.pane, ())
+        return _FIRST.get(self.asked.pane, ())
 
     def first_focus(self) -> Widget | None:
         return self.table
@@ -163,22 +159,22 @@ class DataScreen(WorkingScreen):
         if wish:
             name, _, pane = wish.partition("/")
             self.filter_text = ""
-            self._query = DataQuery(name, pane or self._query.pane)
+            self.asked = DataQuery(name, pane or self.asked.pane)
             self._lay_out()
-        if self._ask is None or self._ask.read.args[0] != self._query:  # type: ignore[attr-defined]
-            self._ask = Ask(self, partial(read_data, self._query))
+        if self._ask is None or self._ask.read.args[0] != self.asked:  # type: ignore[attr-defined]
+            self._ask = Ask(self, partial(read_data, self.asked))
         return self._ask
 
     def show(self, data: DataView) -> None:
         self._entries = data.entries
-        if data.query == self._query:
+        if data.query == self.asked:
             self._detail = data.detail
-            if data.detail is not None and self._query.name is None:
-                self._query = replace(self._query, name=data.detail.entry.dataset.name)
+            if data.detail is not None and self.asked.name is None:
+                self.asked = replace(self.asked, name=data.detail.entry.dataset.name)
         self.refilter()
-        if self._query.name is not None and self._query.name != self.table.selected_key:
-            self.table.select(self._query.name)
-        self._draw()
+        if self.asked.name is not None and self.asked.name != self.table.selected_key:
+            self.table.select(self.asked.name)
+        self.draw()
 
     def refilter(self) -> None:
         self.table.put(self.matching(self._entries, searched))
@@ -190,15 +186,15 @@ class DataScreen(WorkingScreen):
         return [headline(self.entry, self.deck.now())] if self.entry is not None else [[]]
 
     def _lay_out(self) -> None:
-        pane = self._query.pane
+        pane = self.asked.pane
         shown = pane if pane in _TABLES else "sheet"
         for widget in self.query_one("#pane").children:
             widget.set_class(widget.id == shown, "shown")
         self.query_one("#bar", PaneBar).put(pane)
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         """Draw the pane in view from what was read."""
-        detail, pane = self.detail, self._query.pane
+        detail, pane = self.detail, self.asked.pane
         self.query_one("#head", Page).put(self._headline)
         marks = {}
         if self.entry is not None and self.entry.held:
@@ -220,7 +216,7 @@ class DataScreen(WorkingScreen):
         if detail is None:
             sheet.put(lambda _width: [[("  reading…", "faint")]] if self.entry else [])
             return
-        now, pane = self.deck.now(), self._query.pane
+        now, pane = self.deck.now(), self.asked.pane
         if detail.trouble:
             sheet.put(lambda _width: [[(f"  ▲ {detail.trouble}", "warn")]])
         elif pane == "diff":
@@ -232,7 +228,8 @@ class DataScreen(WorkingScreen):
         table, found = self.query_one("#columns", RowTable), None
         if detail is not None:
             found = self._profile_of(detail)
-            table.empty = detail.trouble or profile.why_none(detail, self.deck.ops.read_only)
+            table.empty = detail.trouble or profile.why_none(detail)
+            table.refresh()
         table.put(found.columns if found is not None else ())
         sheet = self.query_one("#column", Sheet)
         sheet.display = found is not None
@@ -247,7 +244,7 @@ class DataScreen(WorkingScreen):
         sheet = self.query_one("#batch", Sheet)
         sheet.display = batch is not None
         if batch is not None:
-            now, rows = self.deck.now(), self._bad.get(batch.id)
+            now, rows = self.deck.now(), self.bad_rows.get(batch.id)
             sheet.border_title = f"batch {batch.id[:8]}"
             sheet.put(lambda width: held.batch_lines(batch, rows, now, width))
 
@@ -255,22 +252,22 @@ class DataScreen(WorkingScreen):
         """The kept profile, or the one that was made here and could not be kept."""
         if detail.profile is not None or detail.snapshot is None:
             return detail.profile
-        return self._made.get((detail.snapshot.dataset, detail.snapshot.number))
+        return self.made.get((detail.snapshot.dataset, detail.snapshot.number))
 
     def _diff_of(self, detail: Detail) -> ProfileDiff | None:
         before, after = detail.before, detail.snapshot
         if detail.diff is not None or before is None or after is None:
             return detail.diff
-        return self._compared.get((after.dataset, before.number, after.number))
+        return self.compared.get((after.dataset, before.number, after.number))
 
     # events
 
     def on_row_table_moved(self, event: RowTable.Moved) -> None:
         if event.table.id == "list":
             entry = self.entry
-            if entry is not None and entry.dataset.name != self._query.name:
-                self._query = DataQuery(entry.dataset.name, self._query.pane)
-                self._draw()
+            if entry is not None and entry.dataset.name != self.asked.name:
+                self.asked = DataQuery(entry.dataset.name, self.asked.pane)
+                self.draw()
                 self.deck.read(self.ask())
         elif event.table.id == "columns":
             self._draw_profile(self.detail)
@@ -289,7 +286,7 @@ class DataScreen(WorkingScreen):
             self.deck.perform("data.rows")
 
     def on_pane_bar_picked(self, event: PaneBar.Picked) -> None:
-        self._show_pane(event.pane)
+        self.show_pane(event.pane)
 
     def on_descendant_focus(self) -> None:
         self.foot()
@@ -298,32 +295,32 @@ class DataScreen(WorkingScreen):
 
     def handler(self, action: Action) -> Callable[[], None] | None:
         if action.scope == self.scope and action.group == "panes":
-            return partial(self._show_pane, action.id.partition(".")[2])
+            return partial(self.show_pane, action.id.partition(".")[2])
         return super().handler(action)
 
-    def _show_pane(self, pane: str) -> None:
-        at = self._query.at
-        if self._query.pane == "snapshots" and self.snapshot is not None:
+    def show_pane(self, pane: str) -> None:
+        at = self.asked.at
+        if self.asked.pane == "snapshots" and self.snapshot is not None:
             at = None if self.snapshot.current else self.snapshot.number
         inside = self.focused is not self.table
-        self._query = replace(self._query, pane=pane, at=at)
+        self.asked = replace(self.asked, pane=pane, at=at)
         self._lay_out()
         if inside:
             self.set_focus(self._pane_focus)
-        self._draw()
+        self.draw()
         self.reread()
 
     def _look(self, number: int, pane: str) -> None:
         """Show a pane of one snapshot."""
-        self._query = replace(self._query, pane=pane, at=number)
+        self.asked = replace(self.asked, pane=pane, at=number)
         self._lay_out()
         self.set_focus(self._pane_focus)
-        self._draw()
+        self.draw()
         self.reread()
 
     @property
     def _pane_focus(self) -> Widget:
-        return self.query_one(f"#{_TABLES.get(self._query.pane, 'sheet')}")
+        return self.query_one(f"#{_TABLES.get(self.asked.pane, 'sheet')}")
 
     def back(self) -> bool:
         if super().back():
@@ -339,7 +336,7 @@ class DataScreen(WorkingScreen):
         if work:
             return work
         said = [*self.filter_status(), *totals(self._entries)]
-        query = self._query
+        query = self.asked
         if query.mark is not None:
             said.append((f"   ◇ #{query.mark} is marked: d compares with it", "wait"))
         if query.at is not None and query.pane != "snapshots":
@@ -353,133 +350,14 @@ class DataScreen(WorkingScreen):
         self.add_class("zoomed")
         self.set_focus(self._pane_focus)
 
-    def do_data_tree(self) -> None:
-        """The lineage on a screen of its own."""
-        from screens.lineage.screen import LineageScreen
-
-        if self.entry is not None:
-            self.deck.push_screen(LineageScreen(f"dataset/{self.entry.dataset.name}"))
-
-    def do_data_view(self) -> None:
-        """Some rows, as one may see them."""
-        from screens.data.rows import show_sample
-
-        if self.entry is not None:
-            snapshot = self.snapshot
-            show_sample(self, self.entry.dataset, snapshot.number if snapshot else None)
-
-    def do_data_query(self) -> None:
-        """A query on the dataset."""
-        if self.entry is not None:
-            name = self.entry.dataset.name
-            at = f"@{self._query.at}" if self._query.at is not None else ""
-            self.deck.go("query", f"SELECT *\nFROM {name}{at}\nLIMIT 100")
-
-    def do_data_now(self) -> None:
-        """Make the profile, or the difference, now."""
-        detail = self.detail
-        if detail is None or self.entry is None:
-            return
-        if self._query.pane == "diff" and detail.before is not None:
-            self._compare(detail)
-            return
-        dataset, snapshot = self.entry.dataset, self.snapshot
-        number = snapshot.number if snapshot is not None else dataset.number
-        if number is not None:
-            self._make_profile(dataset.name, number)
-
-    def _make_profile(self, name: str, number: int) -> None:
-        def made(found: DatasetProfile) -> str:
-            self._made[name, number] = found
-            if self._query.pane not in ("profile", "overview"):
-                self._show_pane("profile")
-            self._draw()
-            return f"profiled {name} #{number} in {found.seconds:.1f} s"
-
-        self.work(
-            f"profile {name} #{number}", "explore", "profile", name, str(number), then=made,
-            command=f"opsdeck data profile {name}@{number}",
-        )  # fmt: skip
-
-    def _compare(self, detail: Detail) -> None:
-        before, after = detail.before, detail.snapshot
-        assert before is not None and after is not None
-        name = after.dataset
-
-        def made(found: ProfileDiff) -> str:
-            self._compared[name, before.number, after.number] = found
-            self._draw()
-            return f"compared #{before.number} with #{after.number} of {name}"
-
-        self.work(
-            f"compare {name} #{before.number} with #{after.number}",
-            "explore", "diff", name, str(before.number), str(after.number), then=made,
-            command=f"opsdeck data diff {name} --from {before.number} --to {after.number}",
-        )  # fmt: skip
-
     def do_data_mark(self) -> None:
         """Compare with this snapshot from now on, or no longer."""
         if self.snapshot is not None:
             number = self.snapshot.number
-            mark = None if self._query.mark == number else number
-            self._query = replace(self._query, mark=mark)
+            mark = None if self.asked.mark == number else number
+            self.asked = replace(self.asked, mark=mark)
             self.query_one("#snapshots", RowTable).refresh()
             self.reread()
-
-    def do_data_tag(self) -> None:
-        """Name the selected snapshot."""
-        from screens.data import changes
-
-        if self.entry is not None and self.snapshot is not None:
-            changes.tag(self, self.entry.dataset, self.snapshot)
-
-    def do_data_rollback(self) -> None:
-        """Make the selected snapshot the current one."""
-        from screens.data import changes
-
-        if self.entry is not None and self.snapshot is not None:
-            changes.roll_back(self, self.entry.dataset, self.snapshot)
-
-    def do_data_validate(self) -> None:
-        """Ask whether its expectations hold."""
-        from screens.data import changes
-
-        if self.entry is not None:
-            changes.validate(self, self.entry.dataset)
-
-    def do_data_rows(self) -> None:
-        """Rows of the held batch with their reasons."""
-        batch = self.held_batch
-        if batch is None:
-            return
-
-        def read(rows: tuple[QuarantinedRow, ...]) -> str:
-            self._bad[batch.id] = rows
-            self._draw()
-            return ""
-
-        self.work(f"read batch {batch.id[:8]}", "quality", "held_rows", batch.id, then=read)
-
-    def do_data_replay(self) -> None:
-        """Ask a held batch again and take it in."""
-        from screens.data import changes
-
-        if self.held_batch is not None:
-            changes.replay(self, self.held_batch)
-
-    def do_data_export(self) -> None:
-        """Bad rows of the held batch as CSV."""
-        from screens.data import changes
-
-        if self.held_batch is not None:
-            changes.export(self, self.held_batch)
-
-    def do_data_discard(self) -> None:
-        """Give the held batch up."""
-        from screens.data import changes
-
-        if self.held_batch is not None:
-            changes.discard(self, self.held_batch)
 
 
 def _lineage(detail: Detail, now: float, _width: int) -> list[Line]:

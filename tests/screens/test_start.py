@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = (
     "mlflow", "pandas", "sklearn", "numpy", "dbos", "sagemaker", "boto3", "sqlalchemy", "pydantic",
-    "plotext", "httpx", "click", "matplotlib", "starlette", "uvicorn",
+    "plotext", "httpx", "click", "matplotlib", "starlette", "uvicorn", "pyarrow", "polars",
+    "duckdb", "sqlglot", "pyiceberg", "pandera",
 )  # fmt: skip
 
 PROGRAM = """
@@ -51,6 +52,36 @@ def test_nothing_heavy_is_loaded_before_the_first_frame(watched: Path, mode: str
     assert "textual" in loaded
     assert not loaded.intersection(HEAVY)
     assert f"screens.{'runs' if mode == 'pulse' else 'pulse'}" not in done.stdout
+
+
+def test_the_data_side_is_shown_without_its_libraries(data_template: Path, tmp_path: Path) -> None:
+    """Every pane of somebody who sees a dataset in part, a query's completion, features."""
+    import shutil
+
+    program = """
+import asyncio, json, sys
+from pathlib import Path
+from core.ops import open_ops
+from console.app import OpsdeckApp
+from tests.support.driving import settled
+
+async def main():
+    app = OpsdeckApp(open_ops(Path(sys.argv[1]), actor="reviewer"), start_mode="data")
+    async with app.run_test(size=(80, 24)) as pilot:
+        for keys in ["j"] * 5, *"ospdchal", "L", ["escape"], "8", "e", "sel", ["escape"], "9", "ms":
+            await pilot.press(*keys)
+            await settled(pilot)
+    print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+
+asyncio.run(main())
+"""
+    workspace = shutil.copytree(data_template, tmp_path / "seen")
+    (workspace / ".opsdeck/stopped").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(workspace)],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert not set(json.loads(done.stdout)).intersection(HEAVY)
 
 
 def test_it_quits_within_a_second_while_a_backend_hangs(watched: Path) -> None:
