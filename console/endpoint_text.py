@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from console.release_text import workers_words
 from console.session import Session
+from console.settings_text import settings_facts
 from console.tables import Column, block, heading, table
 from console.touched_text import consumers_text, touched_facts
 from console.words import Cell, number, state, when
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from core.domain.analysis import AnalysisStatus, MetricStatus
     from core.domain.release import Deployment, Endpoint, Receipt, Revision
     from core.domain.rollback import RollbackPreview
+    from core.serving.config import EndpointConfig
 
 HISTORY = 5
 
@@ -68,8 +70,11 @@ def _ms(value: float | None) -> str:
     return "-" if value is None else f"{number(value)}ms"
 
 
-def endpoint_text(session: Session, endpoint: Endpoint) -> str:
-    """An endpoint with its revisions, its open deployment, its past and its receipts."""
+def endpoint_text(
+    session: Session, endpoint: Endpoint, config: EndpointConfig | None = None
+) -> str:
+    """An endpoint with its settings, where they are given, its revisions, its open deployment,
+    its past and its receipts."""
     tty = session.terminal
     facts: list[tuple[str, Cell | str]] = [
         ("endpoint", endpoint.name),
@@ -85,6 +90,7 @@ def endpoint_text(session: Session, endpoint: Endpoint) -> str:
         ),
         ("captured", _captured(endpoint)),
         ("capture error", Cell(endpoint.capture_error, "red")),
+        *([] if config is None else settings_facts(config)),
     ]
     parts = [block(session, facts)]
     if endpoint.revisions:
@@ -98,7 +104,7 @@ def endpoint_text(session: Session, endpoint: Endpoint) -> str:
     if endpoint.history:
         parts.append(f"{heading(session, 'deployments')}\n{_history(session, endpoint.history)}")
     if endpoint.receipts:
-        parts.append(f"{heading(session, 'rollbacks')}\n{_receipts(session, endpoint.receipts)}")
+        parts.append(f"{heading(session, 'went back')}\n{_receipts(session, endpoint.receipts)}")
     return "\n\n".join(parts)
 
 

@@ -157,8 +157,9 @@ def configure(
     workers = dict(_of_variant(text) for text in of_variants)
     if not settings and token is None and not workers:
         raise BadInput("nothing to change", "see: opsdeck endpoints configure --help")
-    found = session.ops().endpoints.configure(name, token=token, settings=settings, workers=workers)
-    emit(session, found, lambda: endpoint_text(session, found))
+    endpoints = session.ops().endpoints
+    found = endpoints.configure(name, token=token, settings=settings, workers=workers)
+    emit(session, found, lambda: endpoint_text(session, found, endpoints.config(name)))
 
 
 @click.command("delete", cls=Verb)

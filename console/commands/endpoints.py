@@ -31,9 +31,10 @@ def list_(session: Session) -> None:
 @click.argument("name")
 @pass_session
 def show(session: Session, name: str) -> None:
-    """Show an endpoint: revisions with set and actual weight, deployment, receipts."""
-    found = session.ops().endpoints.get(name)
-    emit(session, found, lambda: endpoint_text(session, found))
+    """Show an endpoint: settings, revisions with set and actual weight, deployment, receipts."""
+    endpoints = session.ops().endpoints
+    found = endpoints.get(name)
+    emit(session, found, lambda: endpoint_text(session, found, endpoints.config(name)))
 
 
 @command.command("start")

@@ -217,8 +217,8 @@ class Endpoint:
     """A served address: what it should be and, where its supervisor answers, what it is.
 
     Only an endpoint whose `environment` is production moves its model's `champion` and
-    `previous`; one of staging moves `staging`. `status`: creating, in_service, updating,
-    degraded, failed, stopped. `url` is empty until it has been bound.
+    `previous`; one of staging moves `staging`. `status`: empty (no version yet), creating,
+    in_service, updating, degraded, failed, stopped. `url` is empty until it has been bound.
     """
 
     name: str

@@ -28,7 +28,7 @@ def ensure_endpoint(tx: Transaction, name: str, port: int, environment: str | No
             table.update()
             .where(table.c.name == name)
             .values(
-                status="creating",
+                status="empty",
                 environment=environment or PRODUCTION,
                 port=port,
                 created_at=tx.now,
@@ -52,7 +52,7 @@ def ensure_endpoint(tx: Transaction, name: str, port: int, environment: str | No
             table.insert().values(
                 name=name,
                 environment=environment or PRODUCTION,
-                status="creating",
+                status="empty",
                 host="127.0.0.1",
                 port=port,
                 created_at=tx.now,

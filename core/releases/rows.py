@@ -98,6 +98,8 @@ def create_deployment(
             step=step,
         )
     )
+    if stable is None:
+        endpointrows.touch(tx, endpoint, status="creating")
     event(tx, deployment_id, "created", f"{model} v{version} as revision {last + 1}. {reason}")
     tx.journal(
         "deployment.create",

@@ -85,13 +85,13 @@ def leave_receipt(
     )
     tx.execute(table.insert().values(asdict(receipt)))
     weight = deployment["set_weight"]
-    rows.event(
-        tx,
-        deployment["id"],
-        "sent_back",
+    told = (
         f"{weight:g} % of the traffic back to {receipt.to_name} in {sent.milliseconds:.3g} ms,"
-        f" {sent.requests_failed} requests failed",
+        f" {sent.requests_failed} requests failed"
     )
+    if not weight and sent == SentBack():
+        told = "it had no traffic"
+    rows.event(tx, deployment["id"], "sent_back", told)
     tx.journal(
         "endpoint.sent_back",
         f"endpoint/{receipt.endpoint}",
