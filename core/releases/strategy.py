@@ -6,8 +6,8 @@
     strategy: {steps: [...], alarms: [...], analysis: {...}, on_breach: rollback, keep: 1h,
                workers: {min: 1, max: 4}}
 
-A list that only sets weights and pauses is watched by nothing. Any other strategy that does
-not name its alarms or its analysis has the default ones; `alarms: []` is none.
+A strategy that does not name its alarms or its analysis has the default ones; `alarms: []` is
+none. A list that only sets weights and pauses has the default alarms, and compares nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DEFAULT_STRATEGY = (
 
 DEFAULT_PLAN = ReleasePlan(DEFAULT_STRATEGY, name="quick", alarms=DEFAULT_ALARMS)
 _COMMON = ("alarms", "analysis", "on_breach", "keep", "workers")
-_UNWATCHED = ("set_weight", "pause")
+_BY_THE_CLOCK = ("set_weight", "pause")
 
 Written = str | Sequence[Any] | Mapping[str, Any]
 
@@ -79,8 +79,8 @@ def read_plan(data: Any) -> tuple[ReleasePlan, tuple[Problem, ...]]:
 
 def _listed(problems: Problems, data: Any) -> ReleasePlan:
     steps = read_steps(problems, data)
-    if all(step.kind in _UNWATCHED for step in steps):
-        return ReleasePlan(steps)
+    if all(step.kind in _BY_THE_CLOCK for step in steps):
+        return ReleasePlan(steps, alarms=DEFAULT_ALARMS)
     return ReleasePlan(steps, alarms=DEFAULT_ALARMS, analysis=DEFAULT_ANALYSIS)
 
 

@@ -17,7 +17,7 @@ from core.errors import BadInput
 from core.releases.presets import CATALOGUE, PRESETS
 from core.releases.sagemaker import deployment_config, left_out
 from core.releases.strategy import parse_plan, read_plan
-from core.releases.watching import DEFAULT_ALARMS
+from core.releases.watching import DEFAULT_ALARMS, DEFAULT_ANALYSIS
 
 FULL: dict[str, Any] = {
     "steps": [
@@ -128,9 +128,13 @@ def test_numbers_of_presets_are_set_one_by_one() -> None:
     assert parse_plan({"preset": "canary", "alarms": [], "analysis": None}).alarms == ()
 
 
-def test_a_list_is_watched_where_something_in_it_needs_that() -> None:
-    assert not is_watched(parse_plan([{"set_weight": 10}, {"pause": "1s"}]))
-    assert is_watched(parse_plan([{"set_weight": 10}, {"bake": "1s"}]))
+def test_a_list_is_watched_and_compared_where_something_in_it_needs_that() -> None:
+    by_the_clock = parse_plan([{"set_weight": 10}, {"pause": "1s"}])
+    assert by_the_clock.alarms == DEFAULT_ALARMS and not by_the_clock.analysis.metrics
+    baked = parse_plan([{"set_weight": 10}, {"bake": "1s"}])
+    assert baked.alarms == DEFAULT_ALARMS and baked.analysis == DEFAULT_ANALYSIS
+    steps = [{"set_weight": 10}, {"pause": "1s"}]
+    assert not is_watched(parse_plan({"steps": steps, "alarms": [], "analysis": None}))
 
 
 @pytest.mark.parametrize(
