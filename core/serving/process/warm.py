@@ -80,7 +80,11 @@ class _Warm:
     def _obey(self, message: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
         match message["op"]:
             case "fork":
-                return self._fork(descriptors)
+                try:
+                    return self._fork(descriptors)
+                finally:  # also where it refused; the server that was forked has its own
+                    for descriptor in descriptors:
+                        os.close(descriptor)
             case "import":
                 known = set(self._imports)
                 names = [name for name in message["modules"] if name not in known]
@@ -96,10 +100,11 @@ class _Warm:
             return {"error": "a library started threads, so this process cannot fork"}
         gc.collect()
         gc.freeze()  # the children share these pages as long as no collection writes to them
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            return {"error": f"no process can be forked: {error.strerror}"}
         if pid:
-            for descriptor in descriptors:
-                os.close(descriptor)
             return {"pid": pid}
         status = 1
         try:

@@ -98,6 +98,8 @@ class Spawner:
                 log.warning("%s: starting it afresh", answer.get("error"))
                 self.close()
                 answer = await self._ask({"op": "fork"}, handed)
+            if "pid" not in answer:
+                raise EndpointUnavailable(f"No server process: {answer.get('error')}")
         except BaseException:
             ours.close()
             os.close(read_end)
@@ -106,8 +108,6 @@ class Spawner:
             theirs.close()
             os.close(write_end)
             os.close(memory)
-        if "pid" not in answer:
-            raise EndpointUnavailable(f"No server process: {answer.get('error')}")
         loop = asyncio.get_running_loop()
         pipe = os.fdopen(read_end, "rb", buffering=0)
         await loop.connect_read_pipe(lambda: _Lines(self._output), pipe)
