@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.domain.analysis import (
@@ -233,6 +233,7 @@ rows = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(rows, st.integers(0, 12))
 def test_a_supervisor_that_takes_over_knows_all(
     seconds: list[tuple[int, int, int, float]], cut: int

@@ -63,6 +63,19 @@ def reader(tmp_path: Path) -> Reader:
     return open_reader(url)
 
 
+@pytest.fixture
+def armed(
+    start: Callable[..., EndpointControl], models: dict[str, Path], tmp_path: Path
+) -> EndpointControl:
+    """An endpoint with the arms of d1 loaded, and d1 watched; the first has all the traffic."""
+    control = start("bike", tmp_path / "endpoints" / "bike")
+    control.load(1, models["one"], "one", 1)
+    control.load(2, models["two"], "two", 2)
+    control.set_table({1: 100})
+    control.arm("d1", 2, 1, watched(PLAN))
+    return control
+
+
 def until(holds: Callable[[], object], seconds: float = 40) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
@@ -72,18 +85,12 @@ def until(holds: Callable[[], object], seconds: float = 40) -> None:
 
 @pytest.mark.slow
 def test_labels_reach_the_comparison_of_the_arms(
-    start: Callable[..., EndpointControl],
-    models: dict[str, Path],
+    armed: EndpointControl,
     split: Callable[..., bytes],
     reader: Reader,
-    tmp_path: Path,
 ) -> None:
-    control = start("bike", tmp_path / "endpoints" / "bike")
-    folder = control.folder.root
-    control.load(1, models["one"], "one", 1)
-    control.load(2, models["two"], "two", 2)
+    control, folder = armed, armed.folder.root
     control.set_table({1: 50, 2: 50})
-    control.arm("d1", 2, 1, watched(PLAN))
     truth: dict[str, float] = {}
     for number in range(REQUESTS):
         row = [number % 24, 0.5, 0.5]
@@ -119,19 +126,13 @@ def test_labels_reach_the_comparison_of_the_arms(
 
 @pytest.mark.slow
 def test_losses_whose_answer_was_lost_are_sent_again_and_count_once(
-    start: Callable[..., EndpointControl],
-    models: dict[str, Path],
+    armed: EndpointControl,
     split: Callable[..., bytes],
     reader: Reader,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    control = start("bike", tmp_path / "endpoints" / "bike")
-    folder = control.folder.root
-    control.load(1, models["one"], "one", 1)
-    control.load(2, models["two"], "two", 2)
+    control, folder = armed, armed.folder.root
     control.set_table({1: 50, 2: 50})
-    control.arm("d1", 2, 1, watched(PLAN))
     for number in range(REQUESTS):
         headers = {"X-Amzn-SageMaker-Inference-Id": f"c{number}"}
         assert control.invoke(split([8, 0.5, 0.5]), headers=headers).status == 200
@@ -159,20 +160,13 @@ def test_losses_whose_answer_was_lost_are_sent_again_and_count_once(
 
 @pytest.mark.slow
 def test_both_answers_to_a_mirrored_request_are_paired(
-    start: Callable[..., EndpointControl],
-    models: dict[str, Path],
+    armed: EndpointControl,
     split: Callable[..., bytes],
     reader: Reader,
-    tmp_path: Path,
 ) -> None:
-    control = start("bike", tmp_path / "endpoints" / "bike")
-    folder = control.folder.root
-    control.load(1, models["one"], "one", 1)
-    control.load(2, models["two"], "two", 2)
-    control.set_table({1: 100})
+    control, folder = armed, armed.folder.root
     control.configure(replace(control.config(), capture_rate=0.5))
     assert control.stats().capture.rate == 0.5
-    control.arm("d1", 2, 1, watched(PLAN))
     control.shadow(2, 100)
     truth: dict[str, float] = {}
     for number in range(REQUESTS):
