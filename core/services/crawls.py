@@ -71,6 +71,7 @@ class CrawlsService:
         from core.ingest.targets import check_target
         from core.lake import open_lake
 
+        self._session.refuse_when_read_only(f"data crawl ingest {ref}")
         crawl = self.get(ref)
         if crawl.state not in (CrawlState.ACCEPTED, CrawlState.UNCHANGED):
             raise BadInput(

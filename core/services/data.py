@@ -240,6 +240,7 @@ class DataService:
         """What the worker does when a dataset wants it: see `core.lake.upkeep`."""
         from core.lake.upkeep import keep_up
 
+        self._session.refuse_when_read_only(f"data keep_up {name}")
         return keep_up(self.lake.tables, name)
 
     def make_key(self, path: Path) -> str:

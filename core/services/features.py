@@ -142,6 +142,7 @@ class FeaturesService:
     def backfill(self, ref: str, since: float | None, until: float | None) -> Materialized:
         """Look at the rows of these event times again (epoch seconds, `until` excluded); none
         of them overwrites a newer one. Raises as `materialize` does."""
+        self._session.refuse_when_read_only(f"features backfill {ref}")
         if since is not None and until is not None and since >= until:
             raise BadInput("the range is empty: its end is not after its beginning")
         return self._materialize(self._current(ref, "backfill"), only=(since, until))
@@ -152,6 +153,7 @@ class FeaturesService:
         here: that takes no library."""
         from core.features.upkeep import due_of, tidy
 
+        self._session.refuse_when_read_only("features due")
         found = []
         for view, moved in due_of(self._session, now):
             if moved:

@@ -99,6 +99,7 @@ class IntakesService:
 
     def flush(self, name: str) -> bool:
         """Bring what a process that died has left in the spool into the dataset."""
+        self._session.refuse_when_read_only(f"data intake {name} --flush")
         settings = _settings("127.0.0.1", 0, "", False, 16 << 20, 0.0, 8 << 20, 1 << 30)
         found = self.get(name)
         if found.settings.get("evolve"):
