@@ -112,8 +112,8 @@ class OutputRef:
     """An artifact as a step wrote it.
 
     `kind`: frame (Parquet), model (MLflow model folder), figure (PNG), json, dataset (JSON that
-    names a version of it), file or folder. `digest` is the content's SHA-256; `path` is relative to the state folder;
-    `size` is in bytes.
+    names a version of it), file or folder. `digest` is the content's SHA-256; `path` is relative
+    to the state folder; `size` is in bytes.
     """
 
     name: str
