@@ -22,6 +22,7 @@ from core.domain.run import OutputRef
 from core.engine import runstate
 from core.engine.artifacts import publish
 from core.engine.context import SYSTEM, Engine
+from core.engine.datareads import READERS, beside
 from core.engine.execution import Execution, Order
 from core.engine.logfiles import log_path
 from core.engine.plan import Plan
@@ -30,7 +31,6 @@ from core.reads import datasets as _datasets
 from core.reads.runs import outputs_of
 from core.state import schema
 from core.state.edges import record_edges
-from core.workspace import Workspace
 
 Inputs = Mapping[str, Mapping[str, Any]]
 _CODE = re.compile(r"^E\d{3} ")
@@ -43,7 +43,7 @@ def resolved(engine: Engine, plan: Plan, step: StepSpec) -> dict[str, dict[str, 
 
     Raises `NotFound` where there is no such dataset or version.
     """
-    inputs = plan.inputs(step, engine.workspace)
+    inputs = _all_inputs(engine, plan, step)
     wanted = {name: given for name, given in inputs.items() if "dataset" in given}
     if not wanted:
         return inputs
@@ -54,6 +54,7 @@ def resolved(engine: Engine, plan: Plan, step: StepSpec) -> dict[str, dict[str, 
         inputs[name] = {
             "kind": "dataset",
             "dataset": dataset,
+            "at": given.get("at"),
             "snapshot": snapshot,
             "digest": _digest(engine, dataset, snapshot, actor),
         }
@@ -71,6 +72,15 @@ def resolved(engine: Engine, plan: Plan, step: StepSpec) -> dict[str, dict[str, 
                     snapshot_id=inputs[name]["snapshot"],
                 ),
             )
+    return inputs
+
+
+def _all_inputs(engine: Engine, plan: Plan, step: StepSpec) -> dict[str, dict[str, Any]]:
+    """What its settings tie to a step, and what it reads besides."""
+    inputs = plan.inputs(step, engine.workspace)
+    if step.kind == "data":
+        reader, root = engine.session.reader, engine.workspace.root
+        inputs |= beside(reader, root, step.target, inputs)
     return inputs
 
 
@@ -176,8 +186,9 @@ def _export(
     return refs[0]
 
 
-def origins(plan: Plan, step: StepSpec, workspace: Workspace) -> list[str]:
+def origins(engine: Engine, plan: Plan, step: StepSpec) -> list[str]:
     """The datasets from which a step's rows come, by way of the steps before it."""
+    workspace = engine.workspace
     found: set[str] = set()
     waiting, seen = [step.name], set[str]()
     while waiting:
@@ -185,6 +196,9 @@ def origins(plan: Plan, step: StepSpec, workspace: Workspace) -> list[str]:
         if name in seen:
             continue
         seen.add(name)
+        if plan.step(name).target in READERS:
+            given = _all_inputs(engine, plan, plan.step(name)).values()
+            found |= {str(each["dataset"]) for each in given if "dataset" in each}
         for source in plan.step(name).inputs.values():
             if source.kind == "dataset":
                 found.add(source.name)
@@ -209,7 +223,7 @@ def data_request(
 ) -> dict[str, Any]:
     """What the process of a data step is told."""
     return {
-        "origins": [] if step is None else origins(plan, step, engine.workspace),
+        "origins": [] if step is None else origins(engine, plan, step),
         "kind": "data",
         "target": verb,
         "root": str(engine.workspace.root),

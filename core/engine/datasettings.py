@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.engine.datareads import BESIDE
 from core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -88,6 +89,12 @@ class Settings:
         """The dataset and snapshot that a setting names; `None` where it names a file."""
         given = self._given(name)
         return (given["dataset"], given["snapshot"]) if "dataset" in given else None
+
+    def pins(self) -> dict[str, str]:
+        """Of datasets that are read without being inputs, and for which no version is named:
+        the snapshot that this run reads."""
+        given = [each for name, each in self._inputs.items() if name.startswith(BESIDE)]
+        return {g["dataset"]: g["snapshot"] for g in given if "dataset" in g and not g["at"]}
 
     def rows(self, name: str) -> pa.Table:
         """The rows that a setting names, of a dataset as the run's actor may see them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from core.domain.datalineage import NodeKind, edges_between
 from core.engine.datasettings import Settings
-from core.errors import StepFailed
+from core.errors import NotFound, StepFailed
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from core.domain.dataset import Snapshot
+    from core.governance.access import Access
     from core.ops import Ops
 
 Stored = dict[str, tuple[str, Path]]
@@ -65,7 +67,10 @@ def refresh(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path)
 def query(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path) -> Stored:
     """The rows of an SQL query over datasets, and over what `tables` names."""
     tables = {name: settings.rows(f"tables.{name}") for name in settings.names("tables")}
-    rows = ops.queries.table(settings.needed("sql"), tables=tables)
+    sql = settings.needed("sql")
+    read = set(ops.queries.queries.datasets_of(sql)) - tables.keys()
+    at = {name: snapshot for name, snapshot in settings.pins().items() if name in read}
+    rows = ops.queries.table(sql, at=at, tables=tables)
     say(f"{rows.num_rows:,} rows")
     return {name: _frame(out, name, rows) for name in request["outputs"][:1]}
 
@@ -143,8 +148,12 @@ def split(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path) -
 
 def features(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path) -> Stored:
     """Features joined to entities as they were known at their times."""
+    views = settings.texts("views")
     table = ops.features.join_table(
-        settings.rows("entities"), settings.texts("views"), time_column=settings.needed("time")
+        settings.rows("entities"),
+        views,
+        time_column=settings.needed("time"),
+        at=_versions(ops, settings, views),
     )
     return {name: _frame(out, name, table) for name in request["outputs"][:1]}
 
@@ -159,7 +168,8 @@ def store(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path) -
     mode, keys = settings.choice("mode", MODES), settings.texts("keys")
     if (mode == "upsert") != bool(keys):
         raise settings.wrong("keys", "belong to mode: upsert, and it needs them")
-    open_access(ops.session).check_write(dataset)
+    access = open_access(ops.session)
+    access.check_write(dataset)
     how: dict[str, Any] = {
         "by": ops.actor,
         "batch_id": f"run-{request['run_id']}-{out.name}",
@@ -168,6 +178,8 @@ def store(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path) -
     }
     with open_lake(ops.session) as lake:
         lake.ensure(dataset, rows.schema, owner=ops.actor)
+        # Labels first: nobody sees a row of it before, nor one that is held and replayed.
+        _hand_on(access, request, dataset, rows)
         verdict = gate(
             ops.session, dataset, rows, batch_id=how["batch_id"], by=ops.actor,
             run_id=request["run_id"], mode=mode, keys=keys, lake=lake,
@@ -180,7 +192,7 @@ def store(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path) -
             write = lake.append if mode == "append" else lake.overwrite
             snapshot = write(dataset, rows, **how)
     say(f"{rows.num_rows:,} rows into {dataset}: snapshot #{snapshot.number}")
-    _derived(ops, request, dataset, snapshot)
+    _derived(ops, request, dataset)
     return {name: _dataset_file(ops, out, dataset, snapshot.id) for name in request["outputs"][:1]}
 
 
@@ -208,29 +220,45 @@ VERBS: Mapping[str, Verb] = {
 }
 
 
-def _derived(ops: Ops, request: Mapping[str, Any], dataset: str, snapshot: Snapshot) -> None:
-    """Put on record what the rows were made from, and hand on its labels: which columns became
-    which is not known, so that each may hold any."""
-    from core.governance.access import open_access
+def _versions(ops: Ops, settings: Settings, views: tuple[str, ...]) -> dict[str, str]:
+    """By feature view: the snapshot of its source that this run reads."""
+    from core.features.uses import parse_use
+
+    found, pins = {}, settings.pins()
+    for ref in views:
+        use = parse_use(ref)
+        with contextlib.suppress(NotFound):  # its file is taken over by the join
+            source = ops.features.find(use.ref if use.version else use.view).spec.source
+            if source in pins:
+                found[use.view] = pins[source]
+    return found
+
+
+def _hand_on(access: Access, request: Mapping[str, Any], dataset: str, rows: pa.Table) -> None:
+    """Labels of what the rows were made from: which columns became which is not known, so that
+    each may hold any."""
+    whole = [(origin, "") for origin in request["origins"] if origin != dataset]
+    if whole:
+        access.inherit(dataset, dict.fromkeys(rows.column_names, whole))
+
+
+def _derived(ops: Ops, request: Mapping[str, Any], dataset: str) -> None:
+    """Put on record what the rows were made from: datasets, or else the run by itself."""
     from core.state.edges import record_edges
 
-    origins = [each for each in request["origins"] if each != dataset]
+    sources = [(NodeKind.DATASET, each) for each in request["origins"] if each != dataset]
     with ops.session.change("store") as tx:
-        for origin in origins:
+        for source in sources or [(NodeKind.RUN, str(request["run_number"]))]:
             record_edges(
                 tx,
                 edges_between(
-                    (NodeKind.DATASET, origin),
+                    source,
                     (NodeKind.DATASET, dataset),
                     "pipeline",
                     detail=request["pipeline"],
                     run_id=request["run_id"],
                 ),
             )
-    whole = [(origin, "") for origin in origins]
-    columns = {column.name: whole for column in snapshot.columns}
-    if whole:
-        open_access(ops.session).inherit(dataset, columns)
 
 
 def _dataset_file(ops: Ops, out: Path, dataset: str, snapshot: str | None) -> tuple[str, Path]:

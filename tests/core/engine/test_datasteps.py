@@ -183,3 +183,57 @@ def _logged_inputs(site: Site, mlflow_run: str | None) -> dict[str, str]:
     site.wait_for(lambda: client.get_run(mlflow_run).info.status == "FINISHED", 30)
     inputs = client.get_run(mlflow_run).inputs.dataset_inputs
     return {each.dataset.name: each.dataset.digest for each in inputs}
+
+
+@pytest.mark.slow
+def test_sql_and_features_read_as_inputs_do(make_site: Callable[..., Site]) -> None:
+    """Datasets that stand in no input: never stale, never somebody else's, and labelled."""
+    site = make_site()
+    lake = open_lake(site.ops.session)
+    lake.ensure("payroll", table(0, 10).schema, owner="ana")
+    lake.append("payroll", table(0, 10), by="ana")
+    ana = site.open("ana")
+    ana.governance.label("payroll", "casual", ["pii"])
+    ana.governance.grant("payroll", "ben", masks={"casual": "null"})
+    site.write(
+        "features/pay.yaml",
+        "source: payroll\nentity: {registered: int}\nevent_time: hour\nfeatures: {casual: int}\n",
+    )
+    site.pipeline(
+        "sums",
+        "sum:\n  query: {sql: 'SELECT count(casual) AS known, count(*) AS n FROM Payroll'}\n"
+        "keep:\n  store: {dataset: '${params.to}', rows: sum.sum, mode: overwrite}\n"
+        "who:\n  query: {sql: 'SELECT 1::BIGINT AS registered, TIMESTAMP ''2027-01-01'' AS t'}\n"
+        "join:\n  features: {views: [pay], entities: who.who, time: t}\n"
+        "joined:\n  store: {dataset: '${params.too}', rows: join.join, mode: overwrite}\n",
+        head="params: {to: sums, too: joined}",
+    )
+    site.start_worker()
+
+    def run(ops: Any, to: str) -> dict[str, str]:
+        detail = site.finish(ops.runs.start("sums", {"to": to, "too": f"{to}_joined"}).id)
+        assert detail.run.status == "succeeded", [(s.step, s.message) for s in detail.steps]
+        return {step.step: str(step.status) for step in detail.steps}
+
+    run(ana, "sums")
+    assert _rows(site, "ana", "sums") == [{"known": 10, "n": 10}]
+    run(site.open("ben"), "bens")  # not what was made for ana
+    assert _rows(site, "ben", "bens") == [{"known": 0, "n": 10}]
+    assert run(ana, "sums")["sum"] == "cached"
+    lake.append("payroll", table(10, 15), by="ana")
+    again = run(ana, "sums")
+    assert again["sum"] == again["join"] == "succeeded"
+    assert _rows(site, "ana", "sums") == [{"known": 15, "n": 15}]
+
+    for made in ("sums", "sums_joined"):
+        nodes = [str(b.node) for b in site.ops.lineage.upstream(made).walk()]
+        assert nodes[:2] == [f"dataset/{made}", "dataset/payroll"]
+        labels = site.ops.governance.labels(made)
+        assert {(label.tag, label.origin) for label in labels} == {("pii", "payroll.casual")}
+        assert site.ops.governance.grants(made)  # closed, as its source is
+    reads = [str(b.node) for b in site.ops.lineage.downstream("payroll").walk()]
+    assert "run/1" in reads
+
+
+def _rows(site: Site, actor: str, name: str) -> list[dict[str, Any]]:
+    return open_access(site.open(actor).session).scan(name).read_all().to_pylist()
