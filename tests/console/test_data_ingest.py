@@ -87,9 +87,7 @@ def test_a_batch_that_is_not_as_expected(cli: Cli, workspace: Path, land: Path) 
     assert cli("data", "ingest", "bike", "land", "--create").status == 0
     folder = workspace / "expectations"
     folder.mkdir(exist_ok=True)
-    (folder / "bike.yaml").write_text(
-        "dataset: bike\ncolumns:\n  cnt:\n    ge: 0\n"
-    )
+    (folder / "bike.yaml").write_text("dataset: bike\ncolumns:\n  cnt:\n    ge: 0\n")
     (land / "next.csv").write_text("ts,temp,cnt\n2012-01-01T00:00:00,1,-5\n")
     result = cli("data", "ingest", "bike", "land")
     assert result.status == 1 and "E544" in result.err, result.err
