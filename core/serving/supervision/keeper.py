@@ -13,21 +13,20 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core.errors import EndpointUnavailable, ModelUnusable, OpsdeckError, WrongState
+from core.errors import EndpointUnavailable, OpsdeckError, WrongState
 from core.serving.config import EndpointConfig
 from core.serving.process.preload import libraries
 from core.serving.records import EndpointState, LoadReport, Variant
 from core.serving.routing import RoutingTable
+from core.serving.supervision.alignment import Line, inform
 from core.serving.supervision.desired import CrashCount, Desired
 from core.serving.supervision.fleet import SWAP_SECONDS, Fleet, Swapped, give_table
 from core.serving.supervision.loads import (
     ASK_SECONDS,
     load_first,
-    load_into,
     load_rest,
     unload_from,
 )
@@ -118,14 +117,9 @@ class Keeper:
         `BadInput`; then nothing changes."""
         config.check()
         self.config = config
-        await self.fleet.each(self._inform)
+        await self.fleet.each(lambda server: inform(server, self.config))
         low, high = config.bounds()
         self.scale(min(max(self.wanted, low), high))
-
-    async def _inform(self, server: ServerProcess) -> None:
-        config = self.config
-        await server.channel.call("configure", ASK_SECONDS, config=asdict(config))
-        server.config = config
 
     def route(
         self, variants: list[Variant], reason: str, regretted: bool = False
@@ -274,8 +268,8 @@ class Keeper:
             await self._spawner.preload(libraries(paths))
         server = await self._spawner.start(self._listener)
         try:
-            while not self._in_line(server):
-                await self._replay(server)
+            while not (line := self._line()).holds(server):
+                self.last_error = await line.bring(server) or self.last_error
             if self._stopping():
                 raise EndpointUnavailable("The endpoint stops")
             # From here on every swap reaches it: nothing has been awaited since it was in line.
@@ -291,37 +285,9 @@ class Keeper:
             raise
         self._put(server)
 
-    def _in_line(self, server: ServerProcess) -> bool:
-        """Whether a server that starts holds what all others do. After a crash loop that is
-        nothing: it is to answer, and to wait for a person."""
-        if self._is_hopeless():
-            return server.table in (None, RoutingTable())
-        wanted = self.desired.loads.keys() | self._incoming.keys()
-        table, config = self.desired.table, self.config
-        return server.table is table and server.config is config and server.loads == wanted
-
-    async def _replay(self, server: ServerProcess) -> None:
-        """Load and route as desired. Raises when a routed revision cannot be loaded; one that
-        is not routed is given up."""
-        if self._is_hopeless():
-            await give_table(server, RoutingTable(), ASK_SECONDS)
-            return
-        if server.config is not self.config:
-            await self._inform(server)
-        for report in [*self.desired.loads.values(), *self._incoming.values()]:
-            if report.revision in server.loads:
-                continue
-            try:
-                await load_into(server, report)
-            except ModelUnusable as error:
-                if self.desired.table.names(report.revision):
-                    raise
-                self.last_error = error.message
-                self.desired.loads.pop(report.revision, None)
-                self._incoming.pop(report.revision, None)
-        await give_table(server, self.desired.table, ASK_SECONDS)
-        for revision in server.loads - self.desired.loads.keys() - self._incoming.keys():
-            await unload_from(server, revision)
+    def _line(self) -> Line:
+        """What a server that starts is to hold as things stand at this moment."""
+        return Line(self.desired, self.config, self._incoming, self._is_hopeless())
 
     async def _watch(self, server: ServerProcess) -> None:
         """See to a server's death."""
