@@ -107,8 +107,8 @@ def replay(screen: WorkingScreen, batch: QuarantinedBatch) -> None:
         title=f"Replay batch {batch.id[:8]} into {batch.dataset}?",
         environment=context.environment,
         target=_batch(batch),
-        consequence="It is asked again for what is expected by now. Passes it, it goes into"
-        " the dataset as the batch that it was, once; fails it, it stays here.",
+        consequence="It is asked again for what is expected by now. If it passes, it goes into"
+        " the dataset as the batch that it was, once; if not, it stays here.",
         yes="Replay",
         command=command,
     )

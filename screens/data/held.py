@@ -49,9 +49,17 @@ def cells(batch: QuarantinedBatch, now: float) -> Sequence[Cell]:
 
 
 def batch_lines(
-    batch: QuarantinedBatch, rows: Sequence[QuarantinedRow] | None, now: float, width: int
+    batch: QuarantinedBatch,
+    rows: Sequence[QuarantinedRow] | None,
+    now: float,
+    width: int,
+    *,
+    in_part: bool = False,
 ) -> list[Line]:
-    """A batch: why it was held, what became of it, and rows where they were asked for."""
+    """A batch: why it was held, what became of it, and rows where they were asked for.
+
+    `in_part`: the actor does not see all of the dataset as it is.
+    """
     lines: list[Line] = []
     for reason, count in batch.reasons.items():
         told = "" if count is None else f"  {plural(count, 'row')}"
@@ -63,6 +71,8 @@ def batch_lines(
         lines += wrapped([(f"  {batch.message}", "dim")], width - 1, 2)
     if rows is not None:
         lines.append([(f" BAD ROWS, THE FIRST {len(rows)}", "head")])
+        if in_part:
+            lines.append([("  ▒ as you may see them: some values are masked", "wait")])
         for row in rows:
             lines += _row(row, width)
     elif batch.state in OPEN:

@@ -133,7 +133,10 @@ def _diff(detail: Detail, query: DataQuery, ops: Ops) -> Detail:
         before = _found(name, query.mark, ops)
     else:
         readable = ops.data.snapshots(name, limit=SNAPSHOTS)
-        older = [each for each in readable if each.number < after.number]
+        older = [
+            each for each in readable
+            if each.number < after.number and each.operation != "create"
+        ]  # fmt: skip
         if after.operation == "compact":  # it has the rows of the one before
             older = older[1:]
         before = older[0] if older else None

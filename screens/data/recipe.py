@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from core.domain.recipe import ColumnChange, RecipeFileInfo, RecipePreview, StepTrace
     from screens.working import WorkingScreen
 
-SHOWN = 40
+SHOWN = 100
 """Rows that are shown before and after."""
 
 PANES = ("steps", "before", "after")
@@ -107,8 +107,8 @@ class RecipeScreen(ModeScreen):
         preview = self._preview
         self.query_one("#steps", Sheet).put(lambda width: preview_lines(preview, width))
         types = {
-            "before": {c.name: c.type_before for c in preview.columns if c.type_before},
-            "after": {c.name: c.type_after for c in preview.columns if c.type_after},
+            "before": {c.name: _type(c.type_before) for c in preview.columns if c.type_before},
+            "after": {c.name: _type(c.type_after) for c in preview.columns if c.type_after},
         }
         for pane, rows in (("before", preview.before), ("after", preview.after)):
             names = list(rows[0]) if rows else list(types[pane])
@@ -209,9 +209,8 @@ def _step(number: int, step: StepTrace, width: int) -> list[Line]:
 
 def _column(column: ColumnChange, room: int) -> Line:
     glyph, style = KINDS[column.kind]
-    types = column.type_after or column.type_before
-    if column.type_before and column.type_after and column.type_before != column.type_after:
-        types = f"{column.type_before} → {column.type_after}"
+    before, after = _type(column.type_before), _type(column.type_after)
+    types = f"{before} → {after}" if before and after and before != after else after or before
     pieces: list[Piece] = [
         (f"  {glyph} ", style),
         (f"{fit(column.name, room)} ", "text"),
@@ -222,3 +221,8 @@ def _column(column: ColumnChange, room: int) -> Line:
     if column.inputs and column.inputs != (column.name,):
         pieces.append((f"from {', '.join(column.inputs)}", "dim"))
     return pieces
+
+
+def _type(text: str) -> str:
+    """A type without its details: `datetime` of `Datetime(time_unit='us', time_zone=None)`."""
+    return text.partition("(")[0].lower()

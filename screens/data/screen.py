@@ -246,7 +246,8 @@ class DataScreen(DatasetKeys):
         if batch is not None:
             now, rows = self.deck.now(), self.bad_rows.get(batch.id)
             sheet.border_title = f"batch {batch.id[:8]}"
-            sheet.put(lambda width: held.batch_lines(batch, rows, now, width))
+            in_part = self.detail is not None and not self.detail.glance.all
+            sheet.put(lambda width: held.batch_lines(batch, rows, now, width, in_part=in_part))
 
     def _profile_of(self, detail: Detail) -> DatasetProfile | None:
         """The kept profile, or the one that was made here and could not be kept."""

@@ -85,6 +85,7 @@ _DONE = {
     "features.materialize": ("✓", "filled", "ok"),
     "features.materialize_failed": ("✗", "failed", "bad"),
     "features.apply": ("◆", "applied", "accent"),
+    "features.version": ("◆", "version", "accent"),
     "features.retire": ("■", "retired", "dim"),
     "features.delete": ("⊘", "erased", "warn"),
     "features.erase": ("⊘", "erased", "warn"),

@@ -21,10 +21,10 @@ from screens.query.reading import QueryView, read_queries
 from screens.query.words import HISTORY, past_cells, place_of, told
 from screens.registry import REGISTRY
 from screens.widgets.grid import Grid
-from screens.widgets.lines import Line, wrapped
+from screens.widgets.lines import Line, fit, wrapped
 from screens.widgets.page import Page
 from screens.widgets.table import RowTable
-from screens.words import plural, size
+from screens.words import one_line, plural, size
 from screens.working import WorkingScreen
 
 if TYPE_CHECKING:
@@ -255,9 +255,9 @@ class QueryScreen(WorkingScreen):
         self.filter_text = ""
         self.add_class("answered")
         self._fill()
-        self.grid.border_title = (
-            f"{plural(len(result.rows), 'row')}, {plural(len(result.columns), 'column')}"
-        )
+        shape = f"{plural(len(result.rows), 'row')}, {plural(len(result.columns), 'column')}"
+        asked = fit(one_line(" ".join(result.sql.split())), 60).rstrip()
+        self.grid.border_title = f"{shape} · {asked}"
         if self.focused is self.history:
             self.set_focus(self.grid)
         return ""

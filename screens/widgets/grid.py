@@ -33,8 +33,8 @@ class Grid(ScrollView, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *TABLE_BINDINGS,
-        Binding("left,h", "sideways(-1)", "a column to the left", show=False),
-        Binding("right,l", "sideways(1)", "a column to the right", show=False),
+        Binding("left", "sideways(-1)", "a column to the left", show=False),
+        Binding("right", "sideways(1)", "a column to the right", show=False),
     ]
     DEFAULT_CSS = "Grid { scrollbar-size-horizontal: 0; overflow-x: hidden; }"
 
