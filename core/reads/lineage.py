@@ -157,18 +157,42 @@ def _implied_into(reader: Reader, node: Node) -> tuple[Edge, ...]:
         return tuple(_trained(row) for row in rows)
     if node.kind is NodeKind.ENDPOINT:
         return _deployed(reader, "endpoint = :name", name=node.name)
+    if node.kind is NodeKind.RUN:
+        return _repeated(reader, "r", node.name)
     return ()
 
 
 def _implied_from(reader: Reader, node: Node) -> tuple[Edge, ...]:
     if node.kind is NodeKind.RUN:
         rows = reader.rows(f"{_TRAINED} WHERE CAST(r.number AS TEXT) = :number", number=node.name)
-        return tuple(_trained(row) for row in rows)
+        return (*(_trained(row) for row in rows), *_repeated(reader, "p", node.name))
     if node.kind is NodeKind.MODEL:
         name, _, version = node.name.rpartition("/")
         where = "model = :name AND CAST(version AS TEXT) = :version"
         return _deployed(reader, where, name=name, version=version)
     return ()
+
+
+def _repeated(reader: Reader, end: str, number: str) -> tuple[Edge, ...]:
+    """What a run that repeats another from a step on has kept of it."""
+    rows = reader.rows(
+        "SELECT p.number AS before, r.number, r.id AS run_id, r.from_step, r.created_at"
+        " FROM runs r JOIN runs p ON p.id = r.parent_run_id WHERE r.from_step IS NOT NULL"
+        f" AND CAST({end}.number AS TEXT) = :number ORDER BY r.number",
+        number=number,
+    )
+    return tuple(
+        Edge(
+            Node(NodeKind.RUN, str(row["before"])),
+            Node(NodeKind.RUN, str(row["number"])),
+            "rerun",
+            f"from {row['from_step']}",
+            row["run_id"],
+            first_at=row["created_at"],
+            last_at=row["created_at"],
+        )
+        for row in rows
+    )
 
 
 def _trained(row: Mapping[str, Any]) -> Edge:

@@ -236,4 +236,7 @@ def test_sql_and_features_read_as_inputs_do(make_site: Callable[..., Site]) -> N
 
 
 def _rows(site: Site, actor: str, name: str) -> list[dict[str, Any]]:
-    return open_access(site.open(actor).session).scan(name).read_all().to_pylist()
+    found: list[dict[str, Any]] = (
+        open_access(site.open(actor).session).scan(name).read_all().to_pylist()
+    )
+    return found

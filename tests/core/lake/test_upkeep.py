@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -16,8 +17,10 @@ from core.lake.config import lake_config
 from core.lake.due import LOOK_SECONDS, UpkeepDue
 from core.lake.errors import SnapshotExpired
 from core.lake.lake import Lake
+from core.lake.references import RUNS
 from core.ops import Ops
 from core.state.lake_tables import feature_views, lineage_edges, views
+from core.state.schema import model_versions, runs
 from tests.core.lake.conftest import OpenSpace, ids, rows
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,6 +63,7 @@ def test_versions_that_something_refers_to_stay(small: Ops) -> None:
                 via="train", snapshot_id=numbers[5], first_at=1.0, last_at=1.0, by="a",
             )
         )  # fmt: skip
+        tx.execute(runs.insert().values(**run(17)))
 
     done = lake.expire("sales")
 
@@ -72,6 +76,44 @@ def test_versions_that_something_refers_to_stay(small: Ops) -> None:
     changed = lake.changes("sales", numbers[3])  # although versions between are gone
     assert changed is not None
     assert sorted(changed.read_all().column("id").to_pylist()) == list(range(3, 13))
+
+
+def run(number: int, **more: Any) -> dict[str, Any]:
+    """A row of a run."""
+    return {
+        "id": f"r{number}", "number": number, "pipeline": "daily", "status": "succeeded",
+        "params": "{}", "spec": "{}", "created_at": 1.0, "requested_by": "a", **more,
+    }  # fmt: skip
+
+
+def test_runs_that_go_on_for_ever_keep_only_what_models_and_the_newest_read(small: Ops) -> None:
+    lake = small.data.lake
+    fill(lake, RUNS + 15)
+    ids_of = {each.number: each.id for each in small.data.snapshots("sales")}
+    with small.session.change("test") as tx:
+        for number in range(2, RUNS + 10):  # run N read version N, and one of them also 2's
+            pins = {"sales": ids_of[number]} | ({"sales@first": ids_of[3]} if number == 5 else {})
+            tx.execute(runs.insert().values(**run(number, lineage=json.dumps({"datasets": pins}))))
+        again = run(99, pipeline="other", parent_run_id="r7", from_step="train")
+        tx.execute(runs.insert().values(**again))
+        tx.execute(
+            model_versions.insert().values(
+                name="m", version=1, run_id="r5", step="register", path="p", digest="d",
+                created_at=1.0,
+            )
+        )  # fmt: skip
+        tx.execute(
+            lineage_edges.insert().values(
+                id="e", source_kind="dataset", source="sales", target_kind="run", target="4",
+                via="read", snapshot_id=ids_of[4], first_at=1.0, last_at=1.0, by="a",
+            )
+        )  # fmt: skip
+
+    kept = {each.number: each.reason for each in lake.expire("sales", keep=1).kept}
+
+    newest = {n: f"run {n}" for n in range(10, RUNS + 10)}
+    models = dict.fromkeys((3, 5), "model m/1")
+    assert kept == {**models, 7: "run 99", **newest}
 
 
 def test_the_worker_keeps_a_dataset_up_when_it_wants_it_and_no_more(small: Ops) -> None:

@@ -103,6 +103,29 @@ def test_from_the_source_to_the_endpoint_and_back(ops: Ops) -> None:
     assert "model/bike/2" in shown(ops.lineage.upstream("capture/bike"))
 
 
+def test_a_run_that_repeats_another_from_a_step_on_leads_to_its_data(ops: Ops) -> None:
+    with ops.session.change("rerun") as tx:
+        for number, step in ((2, "train"), (3, None)):  # 3 kept nothing of 1
+            tx.execute(
+                schema.runs.insert().values(
+                    id=f"r{number}", number=number, pipeline="bike", status="succeeded",
+                    params="{}", spec="{}", created_at=80.0, requested_by="ana",
+                    parent_run_id="r1", from_step=step,
+                )
+            )  # fmt: skip
+        tx.execute(
+            schema.model_versions.insert().values(
+                name="bike", version=3, run_id="r2", step="register", path="p", digest="d",
+                created_at=85.0,
+            )
+        )  # fmt: skip
+    assert shown(ops.lineage.upstream("model/bike/3"))[:4] == [
+        "model/bike/3", "run/2", "run/1", "dataset/hourly",
+    ]  # fmt: skip
+    assert "model/bike/3" in shown(ops.lineage.downstream("dataset/rentals"))
+    assert "run/3" not in shown(ops.lineage.downstream("dataset/rentals"))
+
+
 def test_what_a_column_breaks(ops: Ops) -> None:
     impact = ops.lineage.impact("rentals.total")
     assert [str(t.node) for t in impact.breaks] == ["dataset/hourly"]
