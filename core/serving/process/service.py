@@ -222,9 +222,15 @@ class Service:
 
     def stuck(self) -> dict[str, Any]:
         """The routed revision whose model has been at one batch for longest, and for how many
-        seconds. What is not routed keeps nobody waiting."""
-        routed = [self.loaded[variant.revision] for variant in self.epoch.table.variants]
-        busy = {item.report.revision: item.batcher.busy_seconds for item in routed}
+        seconds; `beside` is the same of the others, which keep nobody waiting."""
+        routed = {variant.revision for variant in self.epoch.table.variants}
+        return {
+            **self._longest(routed),
+            "beside": self._longest(self.loaded.keys() - routed),
+        }
+
+    def _longest(self, revisions: Iterable[int]) -> dict[str, Any]:
+        busy = {revision: self.loaded[revision].batcher.busy_seconds for revision in revisions}
         longest = max(busy, key=lambda revision: busy[revision], default=0)
         return {"revision": longest, "seconds": busy.get(longest, 0.0)}
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from core.errors import EndpointUnavailable
+from core.errors import EndpointUnavailable, OpsdeckError
 from core.serving.supervision.keeper import Keeper
 from core.serving.supervision.spawn import ServerProcess
 
@@ -50,6 +50,7 @@ class Strikes:
         self._host, self._port, self._keeper = host, port, keeper
         self._servers: dict[ServerProcess, int] = {}
         self._whole = 0
+        self._going: set[int] = set()  # processes that are being replaced
 
     async def round(self) -> None:
         """Ask everybody once; end those that have been silent too often."""
@@ -76,12 +77,30 @@ class Strikes:
                 self._keeper.kill_server(server, "the port no longer answers")
 
     def _end_the_stuck(self, said: Iterable[tuple[ServerProcess, Any]]) -> None:
-        """End servers whose model does not come back: a thread cannot be ended alone."""
+        """End servers whose model does not come back: a thread cannot be ended alone. Where it
+        is of a revision that answers nobody any more, another server takes over first."""
         limit = STUCK_TIMEOUTS * self._keeper.config.predict_timeout + STUCK_SECONDS
         for server, answer in said:
-            if answer and answer["seconds"] > limit:
-                why = f"the model of r{answer['revision']} has been at one batch for"
-                self._keeper.kill_server(server, f"{why} {answer['seconds']:.0f} s")
+            if not answer:
+                continue
+            if answer["seconds"] > limit:
+                self._keeper.kill_server(server, _at_one_batch(answer))
+            elif answer["beside"]["seconds"] > limit and server.pid not in self._going:
+                self._going.add(server.pid)
+                self._keeper.fleet.keep(self._replace(server, _at_one_batch(answer["beside"])))
+
+    async def _replace(self, server: ServerProcess, why: str) -> None:
+        log.warning("replacing server %d: %s", server.pid, why)
+        try:
+            await self._keeper.replace([server])
+        except (OpsdeckError, OSError) as error:
+            log.warning("server %d is not replaced yet: %s", server.pid, error)
+        finally:
+            self._going.discard(server.pid)
+
+
+def _at_one_batch(stuck: Mapping[str, Any]) -> str:
+    return f"the model of r{stuck['revision']} has been at one batch for {stuck['seconds']:.0f} s"
 
 
 async def _ping(server: ServerProcess) -> Any:

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -210,13 +210,15 @@ class Keeper:
             await asyncio.sleep(0.005)  # a server just lost is still in its place for a moment
         raise EndpointUnavailable(f"The server is not up: {self.last_error or self.state}")
 
-    async def replace(self) -> None:
-        """Put a new server in the place of each, one after the other: it starts, and the old
-        one finishes and leaves."""
+    async def replace(self, servers: Sequence[ServerProcess] | None = None) -> None:
+        """Put a new server in the place of each (of these), one after the other: it starts, and
+        the old one finishes and leaves."""
         async with self._changing:
             await self.wait_up()
             leaving = []
-            for old in self.servers():
+            for old in self.servers() if servers is None else servers:
+                if old not in self.fleet.members:
+                    continue
                 await self._start()
                 if old in self.fleet.members:
                     leaving.append(self.fleet.dismiss(old))

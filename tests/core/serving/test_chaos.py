@@ -120,6 +120,30 @@ def test_a_server_whose_model_hangs_in_its_thread_is_ended(
     assert control.invoke(ask % 1).status == 200
 
 
+def test_a_model_that_hangs_and_answers_nobody_any_more_goes_without_a_crash(
+    start: Callable[..., EndpointControl], models: dict[str, Path], tmp_path: Path
+) -> None:
+    """What was rolled back may spin for ever, at the cost of what is served."""
+    folder = tmp_path / "endpoints" / "bike"
+    EndpointConfig(predict_timeout=0.3).write(folder)
+    control = start("bike", folder)
+    control.load(1, models["one"], "one", 1)
+    control.load(2, models["tricky"], "tricky", 2)
+    control.set_table({2: 100})
+    before = control.status().server_pid
+    ask = b'{"dataframe_split":{"columns":["x"],"data":[[-5]]}}'
+    assert control.invoke(ask).status == 504
+    control.rollback(1, "it hangs")
+    deadline = time.monotonic() + 25
+    while (status := control.status()).server_pid == before:
+        assert time.monotonic() < deadline, "it still runs"
+        assert control.invoke(BODY).status == 200
+        time.sleep(0.1)
+    assert (status.restarts, status.state) == (0, "serving")
+    assert {item.revision for item in status.loaded} == {1, 2}
+    assert control.invoke(BODY).status == 200
+
+
 def test_a_new_supervisor_takes_over_port_and_table(
     start: Callable[..., EndpointControl], models: dict[str, Path]
 ) -> None:
