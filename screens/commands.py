@@ -28,6 +28,8 @@ class Names:
     models: tuple[tuple[str, tuple[str, ...]], ...] = ()  # name and its versions, aliases
     runs: tuple[str, ...] = ()
     approvals: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
 
 
 def read_names(ops: Ops) -> Names:
@@ -45,6 +47,8 @@ def read_names(ops: Ops) -> Names:
         ),
         runs=tuple(str(run.number) for run in ops.runs.list(limit=30)),
         approvals=tuple(approval.id for approval in ops.approvals.list()),
+        datasets=tuple(dataset.name for dataset in ops.data.list()),
+        features=tuple(view.spec.name for view in ops.features.list()),
     )  # fmt: skip
 
 
@@ -124,6 +128,15 @@ def _release(deck: Deck, args: list[str]) -> None:
     deck.push_screen(ReleaseScreen(args[0]))
 
 
+def _lineage(deck: Deck, args: list[str]) -> None:
+    from screens.lineage.screen import LineageScreen
+
+    deck.push_screen(LineageScreen(args[0]))
+
+
+NAMED = {"data": "datasets", "features": "features"}
+"""Modes that take the name of what to select: `:data rentals`."""
+
 COMMANDS = (
     Command("run", "run NAME key=value …", 1, "pipelines", _run),
     Command(
@@ -174,6 +187,7 @@ COMMANDS = (
         _with(lambda ops, name: ops.endpoints.get(name), releasechanges.abort),
     ),
     Command("release", "release ENDPOINT", 1, "endpoints", _release, False),
+    Command("lineage", "lineage [KIND/]NAME[.COLUMN]", 1, "datasets", _lineage, False),
     Command("rollback", "rollback ENDPOINT [VERSION]", 1, "endpoints", _rollback),
     Command("help", "help", 0, "", lambda deck, _args: deck.perform("help"), False),
     Command("q", "q", 0, "", lambda deck, _args: deck.leave(), False),
@@ -197,7 +211,8 @@ def run_command(deck: Deck, text: str) -> None:
         return
     modes = [mode for mode in MODES if mode.startswith(name)]
     if name in MODES or (name not in _BY_NAME and len(modes) == 1 and len(name) > 1):
-        deck.go(name if name in MODES else modes[0])
+        mode = name if name in MODES else modes[0]
+        deck.go(mode, args[0] if args and mode in NAMED else "")
         return
     command = _BY_NAME.get(name)
     if command is None:
@@ -220,6 +235,9 @@ def complete(names: Names, text: str, *, read_only: bool = False) -> list[str]:
     if len(words) == 1:
         usable = [c.name for c in COMMANDS if not (read_only and c.changes)]
         return [word for word in (*MODES, *usable) if word.startswith(stem)]
+    if words[0] in NAMED and len(words) == 2:
+        known: Sequence[str] = getattr(names, NAMED[words[0]])
+        return [name for name in known if name.startswith(stem)]
     command = _BY_NAME.get(words[0])
     if command is None:
         return []

@@ -140,7 +140,7 @@ class RecipeScreen(ModeScreen):
         told += f"{preview.rows_before:,} → {preview.rows_after:,} rows"
         if preview.sampled is not None:
             told += f", of {preview.sampled:,}"
-        said = [(told, "dim"), ("   nothing was written", "faint")]
+        said = [("nothing is written  ", "faint"), (told, "dim")]
         shown = self._shown
         return [*said, *(sideways(shown) if isinstance(shown, Grid) else [])]
 
@@ -188,10 +188,11 @@ def preview_lines(preview: RecipePreview, width: int) -> list[Line]:
 def _step(number: int, step: StepTrace, width: int) -> list[Line]:
     rows = step.rows_after - step.rows_before
     told = f"{rows:+,} rows".replace("-", "−") if rows else "as many rows"
+    own_name = None if step.step.isdigit() or step.step == step.transformation else step.step
     head: list[Piece] = [
         (f"  {number:>2} ", "dim"),
-        (step.step, "bold"),
-        (f"  {step.transformation}" if step.transformation != step.step else "", "accent"),
+        ("" if own_name is None else f"{own_name}  ", "bold"),
+        (step.transformation, "accent"),
         (f"  {told}", "warn" if rows else "dim"),
     ]
     for word, names, style in (
@@ -216,7 +217,7 @@ def _column(column: ColumnChange, room: int) -> Line:
         (f"{fit(column.name, room)} ", "text"),
         (f"{types}  ", "accent"),
     ]
-    if column.missing_before or column.missing_after:
+    if column.kind != "removed" and (column.missing_before or column.missing_after):
         pieces.append((f"missing {column.missing_before:,} → {column.missing_after:,}  ", "warn"))
     if column.inputs and column.inputs != (column.name,):
         pieces.append((f"from {', '.join(column.inputs)}", "dim"))

@@ -70,6 +70,8 @@ def help_lines(scope: str, context: Context) -> list[Line]:
 def _commands() -> list[Line]:
     pieces: list[tuple[str, str]] = [
         (":pulse :data :query …", "go to a mode"),
+        (":data NAME  :features NAME", "go to a dataset, a feature view"),
+        (":lineage [KIND/]NAME[.COLUMN]", "where it is from, what it goes into"),
         (":12", "open run 12"),
         (":run NAME key=value …", "start a pipeline"),
         (":cancel :resume :rerun RUN", "act on a run"),

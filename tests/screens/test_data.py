@@ -222,9 +222,22 @@ async def test_a_recipe_is_picked_and_tried(running: Any, lake_ops: Any) -> None
         await until(pilot, lambda: pilot.app.screen.scope == "recipe")
         await settled(pilot)
         assert "+12 rows" in shown(pilot)
-        assert "Int64 → Float64  missing 0 → 12" in shown(pilot)
+        assert "int64 → float64  missing 0 → 12" in shown(pilot)
         await press(pilot, "a")
         assert "∅" in shown(pilot)
+
+
+async def test_typed_commands_lead_to_datasets_and_lineage(running: Any, lake_ops: Any) -> None:
+    async with running("runs", on=lake_ops) as pilot:
+        await press(pilot, "colon", *"data wea")
+        await settled(pilot)
+        await press(pilot, "tab", "enter")
+        assert pilot.app.current_mode == "data"
+        assert pilot.app.screen.entry.dataset.name == "weather"
+        await press(pilot, "colon", *"lineage rentals.cnt", "enter")
+        assert "dataset rentals.cnt" in shown(pilot)
+        await press(pilot, "colon", *"lineage nosuch", "enter")
+        assert "nothing of that name in the lineage" in shown(pilot)
 
 
 # query
