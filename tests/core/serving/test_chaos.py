@@ -65,7 +65,7 @@ def test_a_killed_server_is_back_within_two_seconds_with_its_table(
     until(lambda: endpoint.status().warm)
     before = endpoint.status()
     with load(running(endpoint).port, 4) as busy:
-        outages = []
+        outages: list[float] = []
         # A busy machine may be late once: the better of two counts.
         while not outages or (len(outages) < 2 and min(outages) >= 2):
             killed = kill_server(endpoint)
