@@ -12,6 +12,7 @@ from pathlib import Path
 from core.capture.reporting import LateLabels
 from core.engine import deploywork, durable
 from core.engine.context import SYSTEM, Engine
+from core.engine.forgetting import forget_data
 from core.engine.heartbeat import DONE
 from core.errors import OpsdeckError
 from core.releases import endpointrows
@@ -185,6 +186,7 @@ class Caretaker:
                     workers.c.heartbeat_at < now - DAY_SECONDS, workers.c.reaped == DONE
                 )
             )
+            forget_data(tx)
         while durable.forget_old():
             pass
 

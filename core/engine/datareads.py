@@ -48,7 +48,8 @@ def beside(
     if verb == "transform":
         return dict(_of_file("recipe", root / "recipes" / f"{values.get('recipe')}.yaml"))
     if verb == "validate":
-        name = values.get("expectations") or f"expectations/{inputs.get('rows', {}).get('dataset')}.yaml"
+        dataset = inputs.get("rows", {}).get("dataset")
+        name = values.get("expectations") or f"expectations/{dataset}.yaml"
         return dict(_of_file("expectations", root / str(name)))
     return {}
 
