@@ -26,10 +26,15 @@ from core.state.edges import record_edges
 from core.state.lake_tables import views
 from core.views import compute
 from core.views.incremental import RefreshPlan, plan_refresh
+from core.views.turn import my_turn
 from core.views.types import sql_types
 
 UPSERT_MOST = 20_000
 """Touched keys above which all rows are written anew, in one piece."""
+
+
+class Overtaken(WrongState):
+    """Somebody else refreshed or changed the view at the same time."""
 
 
 class Refresher:
@@ -44,12 +49,16 @@ class Refresher:
         """Bring a view up to its sources; raises `NotFound`, `ViewFailed`, `Refused` and what
         the lake raises, after noting it in the view's row."""
         self._session.refuse_when_read_only(f"views refresh {name}")
-        view = _views.find_view(self._session.reader, name)
-        try:
-            return self._refresh(view, full)
-        except OpsdeckError as error:
-            self._note_failure(view, error)
-            raise
+        _views.find_view(self._session.reader, name)
+        with my_turn(self._session.workspace.state_dir, name):
+            view = _views.find_view(self._session.reader, name)
+            try:
+                return self._refresh(view, full)
+            except Overtaken:  # what the other one noted stands
+                raise
+            except OpsdeckError as error:
+                self._note_failure(view, error)
+                raise
 
     def _refresh(self, view: View, full: bool) -> Refreshed:
         begun = time.monotonic()
@@ -173,7 +182,23 @@ class Refresher:
         heads: Mapping[str, str],
         lineage: SqlLineage | None,
     ) -> None:
-        """Note what has been seen, unless somebody else has refreshed or changed it meanwhile."""
+        """Note what has been seen. Where somebody else has refreshed or changed it meanwhile,
+        from a machine that does not share our locks, nobody can say whose rows are on top: then
+        nothing counts as seen, and the next refresh makes all rows anew."""
+        if self._moved_on(view, before, heads, lineage):
+            return
+        raise Overtaken(
+            f"view {view.name}: somebody else refreshed or changed it meanwhile",
+            "refresh it again",
+        )
+
+    def _moved_on(
+        self,
+        view: View,
+        before: Mapping[str, str],
+        heads: Mapping[str, str],
+        lineage: SqlLineage | None,
+    ) -> bool:
         with self._session.change("views refresh") as tx:
             done = tx.execute(
                 views.update()
@@ -190,12 +215,11 @@ class Refresher:
                 )
             )
             if not done.rowcount:
-                raise WrongState(
-                    f"view {view.name}: somebody else refreshed or changed it meanwhile",
-                    "refresh it again",
-                )
+                same = (views.c.name == view.name) & (views.c.sql == view.sql)
+                tx.execute(views.update().where(same).values(cursor="{}"))
+                return False
             if lineage is None:
-                return
+                return True
             for source in heads:
                 record_edges(
                     tx,
@@ -208,6 +232,7 @@ class Refresher:
                     ),
                 )
             tx.journal("view.refresh", f"view/{view.name}", sources=dict(heads))
+        return True
 
     def _inherit(self, view: View, lineage: SqlLineage) -> None:
         """Labels of a column go with every column that is made from it."""

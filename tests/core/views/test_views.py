@@ -16,8 +16,11 @@ from core.governance.access import open_access
 from core.lake import open_lake
 from core.lineage import LineageUnknown
 from core.ops import Ops, open_ops
+from core.state.lake_tables import views
 from core.views.definition import parse_definition
 from core.views.errors import ViewFailed, ViewInvalid
+from core.views.refresher import Refresher
+from core.views.turn import my_turn
 from tests.support.opened import write_workspace
 
 FIRST = datetime(2026, 1, 1)
@@ -104,6 +107,35 @@ def test_a_correction_in_a_source_makes_all_rows_anew(ops: Ops) -> None:
     done = ops.views.refresh("hourly")
     assert done.how == "full" and "changed or deleted" in done.why_full
     assert done.rows == 40 and rows(ops, "hourly")[0]["total"] == 5
+
+
+def test_two_that_refresh_at_once_never_leave_old_rows(
+    ops: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ops.views.refresh("hourly")
+    with my_turn(ops.workspace.state_dir, "hourly"):
+        monkeypatch.setattr("core.views.turn.PATIENCE_SECONDS", 0.0)
+        with pytest.raises(WrongState, match="somebody else is refreshing it"):
+            ops.views.refresh("hourly")
+    assert ops.views.get("hourly").state is ViewState.FRESH
+
+    # One without our locks gets in between: what it saw is not known to be in the rows.
+    real = Refresher._some
+
+    def overtaken(self: Refresher, *args: Any) -> Any:
+        done = real(self, *args)
+        with self._session.change("another") as tx:
+            tx.execute(views.update().values(cursor='{"rentals": "1"}'))
+        return done
+
+    put(ops, "rentals", rentals(48, 50))
+    with monkeypatch.context() as patch:
+        patch.setattr(Refresher, "_some", overtaken)
+        with pytest.raises(WrongState, match="meanwhile"):
+            ops.views.refresh("hourly")
+    after = ops.views.refresh("hourly")
+    assert (after.how, after.rows) == ("full", 50)
+    assert ops.views.get("hourly").state is ViewState.FRESH
 
 
 def test_a_view_of_a_view(ops: Ops) -> None:
