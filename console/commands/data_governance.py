@@ -113,11 +113,15 @@ def label(session: Session, target: str, tags: tuple[str, ...], remove: bool) ->
     service = session.ops().governance
     change = service.unlabel if remove else service.label
     kept = change(name, column, tags)
+    on = service.handed_on(name, column)
     emit(
         session,
-        {"dataset": name, "column": column, "labels": kept},
+        {"dataset": name, "column": column, "labels": kept, "handed_on": on},
         lambda: labels_text(session, kept) if kept else f"{target}: no labels",
     )
+    if on:
+        also = ", ".join(f"{each.dataset}.{each.column}".rstrip(".") for each in on)
+        session.say(f"labelled because it is made of it: {also}")
 
 
 @click.command("whocan", cls=Verb)

@@ -131,8 +131,12 @@ class GovernanceService:
         return tuple(ended)
 
     def label(self, name: str, column: str, tags: Sequence[str]) -> tuple[Label, ...]:
-        """Label a column (`""`: the whole dataset), such as `pii`; returns its labels."""
+        """Label a column (`""`: the whole dataset), such as `pii`; returns its labels.
+
+        What was made of it before is labelled as well (`handed_on`).
+        """
         from core.governance import policychange as change
+        from core.governance.inherit import spread
 
         self._session.refuse_when_read_only("data label")
         _datasets.find_dataset(self._session.reader, name)
@@ -143,9 +147,23 @@ class GovernanceService:
             change.check_column(column, self.access.source.schema(name), name)
         with self._session.change("data label") as tx:
             self._still_govern(tx, name)
-            for tag in tags:
-                change.put_label(tx, name, column, tag)
+            fresh = [
+                Label(name, column, tag, "", tx.now, tx.actor)
+                for tag in tags
+                if change.put_label(tx, name, column, tag)
+            ]
+            spread(tx, self._session.reader, fresh)
         return tuple(each for each in self.labels(name) if each.column == column)
+
+    def handed_on(self, name: str, column: str) -> tuple[Label, ...]:
+        """The labels that other datasets have from this column (`""`: from any of them)."""
+        own = f"{name}.{column}" if column else name
+        return tuple(
+            each
+            for each in self.labels()
+            if each.dataset != name
+            and (each.origin == own or (not column and each.origin.startswith(f"{name}.")))
+        )
 
     def unlabel(self, name: str, column: str, tags: Sequence[str]) -> tuple[Label, ...]:
         """Take labels away; an inherited one may be taken by who governs where it comes from."""

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from core.domain.datalineage import NodeKind, edges_between
 from core.domain.governance import Action
 from core.errors import BadInput, NotFound, ReadOnly
 from core.governance import Access, PolicyInvalid, Refused
 from core.services.governance import GovernanceService
+from core.state.edges import record_edges
 from tests.support.governed import Memory, access, label, memory, space
 
 __all__ = ["access", "memory", "space"]
@@ -168,3 +170,26 @@ def test_who_can(serve: Serve) -> None:
     assert ann.expires_at is not None and not ann.write
     (eve,) = olga.whocan("people", ["eve"])
     assert (eve.why, eve.read, dict(eve.columns)) == ("no grant", False, {})
+
+
+def test_a_label_reaches_what_was_made_before(serve: Serve) -> None:
+    olga = serve()
+    edges = [
+        *edges_between(
+            (NodeKind.DATASET, "people"), (NodeKind.DATASET, "contacts"), "view",
+            columns={"mail": ("email",), "": ("region",)},
+        ),
+        *edges_between((NodeKind.DATASET, "contacts"), (NodeKind.DATASET, "sheet"), "pipeline"),
+        *edges_between((NodeKind.DATASET, "sheet"), (NodeKind.DATASET, "people"), "pipeline"),
+    ]  # fmt: skip
+    with olga.access.session.change("seed") as tx:
+        record_edges(tx, edges)
+    olga.label("people", "region", ["place"])  # decides about rows only
+    assert olga.handed_on("people", "region") == ()
+    olga.label("people", "email", ["pii"])
+    found = [(each.dataset, each.column, each.tag) for each in olga.handed_on("people", "email")]
+    assert found == [("contacts", "mail", "pii"), ("sheet", "", "pii")]
+    assert {(each.column, each.tag) for each in olga.labels("people")} == {
+        ("email", "pii"), ("region", "place"),
+    }  # fmt: skip
+    assert actions(olga)[-3:] == ["data.label", "data.inherit", "data.inherit"]
