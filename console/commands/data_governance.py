@@ -121,7 +121,7 @@ def label(session: Session, target: str, tags: tuple[str, ...], remove: bool) ->
     )
     if on:
         also = ", ".join(f"{each.dataset}.{each.column}".rstrip(".") for each in on)
-        session.say(f"labelled because it is made of it: {also}")
+        session.say(f"{'still ' * remove}labelled because it is made of it: {also}")
 
 
 @click.command("whocan", cls=Verb)

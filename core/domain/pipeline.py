@@ -106,4 +106,5 @@ class Problem:
     def one_line(self) -> str:
         """`file:line key: message (suggestion)`."""
         tail = f" ({self.suggestion})" if self.suggestion else ""
-        return f"{self.file}:{self.line} {self.key}: {self.message}{tail}"
+        where = f"{self.line} {self.key}" if self.key else f"{self.line}"
+        return f"{self.file}:{where}: {self.message}{tail}"

@@ -56,7 +56,10 @@ def lineage_of_sql(sql: str, schemas: Mapping[str, Mapping[str, str]]) -> SqlLin
             raise LineageUnknown("the SQL is not a query", "begin it with SELECT or WITH")
         tables = tables_of(parsed)
         for name in sorted(tables - schemas.keys()):
-            raise LineageUnknown(f"the SQL reads {name}, which is not known")
+            what = name or "a file or a function"  # read_csv(…) has no name
+            raise LineageUnknown(
+                f"the SQL reads {what}, which is no dataset", "see: opsdeck data list"
+            )
         query = qualify(
             parsed, schema={t: dict(c) for t, c in schemas.items()}, dialect=DIALECT,
             quote_identifiers=False,

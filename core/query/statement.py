@@ -30,7 +30,8 @@ _EXPLAIN = re.compile(
     r"(?P<lead>(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*)EXPLAIN(?P<analyze>\s+ANALYZE)?(?=[\s(/-])",
     re.IGNORECASE | re.DOTALL,
 )
-_QUOTED = r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\2\$"
+_PLAIN_QUOTED = r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/"
+_QUOTED = _PLAIN_QUOTED + r"|\$(\w*)\$.*?\$\2\$"
 _AT_NAME = re.compile(
     rf"(?P<quoted>{_QUOTED})|(?<![\w@.])(?P<name>[A-Za-z]\w*)@(?P<ref>[A-Za-z0-9#][\w.:#+-]*)",
     re.DOTALL,
@@ -95,6 +96,8 @@ def _unparsed(sql: str, problem: str) -> QueryInvalid | QueryRefused:
     found = re.search(r"[A-Za-z]+", re.sub(r"--[^\n]*|/\*.*?\*/", " ", sql, flags=re.DOTALL))
     word = found[0].upper() if found else "this"
     if word in ("PIVOT", "FROM", "WITH", "SELECT"):
+        if ";" in re.sub(_PLAIN_QUOTED, " ", sql, flags=re.DOTALL):
+            return QueryInvalid("query: several statements", _HINT)
         return QueryInvalid(
             "query: a PIVOT needs its values named", "PIVOT t ON x IN ('a', 'b') USING sum(y)"
         )

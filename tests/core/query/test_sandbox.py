@@ -210,5 +210,7 @@ def test_errors_say_what_to_do() -> None:
     with pytest.raises(QueryInvalid) as invalid:
         read_statement("SELECT 1; SELECT 2")
     assert invalid.value.code == "E530" and "2 statements" in invalid.value.message
+    with pytest.raises(QueryInvalid, match="several statements"):
+        read_statement("SELECT 'a;b'; DROP TABLE people")
     with pytest.raises(QueryInvalid, match="PIVOT"):
         read_statement("PIVOT people ON region USING count(*)")
