@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from console.session import Session
 from console.tables import Column, block, heading, table
-from console.words import state, when
+from console.words import many, state, when
 from core.domain.ingest import FileState, Ingest, IngestReport, Intake
 from screens.words import size
 
@@ -36,16 +36,18 @@ def _summary(session: Session, report: IngestReport) -> str:
         return f"dataset {name}: nothing new ({files})"
     if report.dry_run:
         verb = (
-            f"would be created with {report.rows:,} rows"
+            f"would be created with {many(report.rows, 'row')}"
             if report.creates
-            else (f"would get {report.rows:,} rows ({report.mode})")
+            else (f"would get {many(report.rows, 'row')} ({report.mode})")
         )
         return f"dataset {name} {verb}: {files}"
     if report.ingest is None or report.ingest.snapshot_id is None:
-        return f"dataset {name}: no rows ({files})"
+        unmade = ", so it was not made" if report.creates else ""
+        return f"dataset {name}: no rows{unmade} ({files})"
     made = "created, " if report.creates else ""
     left = f"; {report.ingest.message}" if report.bad_rows else ""
-    return f"dataset {name}: {made}{report.rows:,} rows ({files}), batch {report.ingest.id}{left}"
+    rows = many(report.rows, "row")
+    return f"dataset {name}: {made}{rows} ({files}), batch {report.ingest.id}{left}"
 
 
 def _files_in_words(report: IngestReport) -> str:

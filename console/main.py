@@ -97,7 +97,12 @@ def main() -> int:
     prepare_streams()
     if os.environ.get(_COMPLETE):
         return _complete(os.environ[_COMPLETE])
-    return run(sys.argv[1:])
+    status = run(sys.argv[1:])
+    if status and "duckdb" in sys.modules:
+        import gc
+
+        gc.collect()  # an error's trace holds a query's objects: DuckDB would name them as leaked
+    return status
 
 
 if __name__ == "__main__":

@@ -42,6 +42,11 @@ def state(word: str, *, terminal: bool) -> Cell:
     return Cell(shown.text, _COLOURS.get(shown.style, ""))
 
 
+def many(count: int, noun: str) -> str:
+    """`1 row`, `1,999 rows`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def duration(seconds: float | None) -> str:
     """A length of time: `820ms`, `4.2s`, `1m03s`; `-` for none."""
     return "-" if seconds is None else _duration(seconds)

@@ -15,7 +15,7 @@ from console.groups import Verb
 from console.output import emit
 from console.session import Session, pass_session
 from console.tables import Column, block, table
-from console.words import when
+from console.words import many, when
 from core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def expire(
     if dry_run or not plan.numbers:
         emit(session, plan, lambda: _expiry_text(session, plan))
         return
-    words = f"{name}: {len(plan.numbers)} versions can no longer be read afterwards"
+    words = f"{name}: {many(len(plan.numbers), 'version')} can no longer be read afterwards"
     confirm_yes(session, yes, words)
     done = data.expire(name, keep=keep, older_than=before, delete_files=delete_now)
     emit(session, done, lambda: _expiry_text(session, done))
@@ -89,14 +89,14 @@ def _expiry_text(session: Session, done: Expiry) -> str:
     would = "would be " if done.dry_run else ""
     count = len(done.numbers)
     if not count:
-        first = f"{done.dataset}: nothing to expire, {done.live} versions can be read"
+        first = f"{done.dataset}: nothing to expire, {many(done.live, 'version')} can be read"
     else:
         first = (
             f"{done.dataset}: {count} version{'s' if count != 1 else ''} {would}expired"
             f" ({_ranges(done.numbers)}), {done.live} can be read"
         )
     if done.files:
-        first += f"; {done.files} files, {size_words(done.bytes)} {would}deleted"
+        first += f"; {many(done.files, 'file')}, {size_words(done.bytes)} {would}deleted"
     if not done.kept:
         return first
     columns = [Column("kept", right=True), Column("why", flexible=True)]
@@ -119,7 +119,8 @@ def _ranges(numbers: tuple[int, ...]) -> str:
 def _sweep_text(done: Sweep) -> str:
     would = "would be " if done.dry_run else ""
     waiting = f"; {done.waiting} are too young yet" if done.waiting else ""
-    return f"{done.dataset}: {done.files} files, {size_words(done.bytes)} {would}deleted{waiting}"
+    files = f"{many(done.files, 'file')}, {size_words(done.bytes)}"
+    return f"{done.dataset}: {files} {would}deleted{waiting}"
 
 
 @click.command("compact", cls=Verb)
@@ -172,7 +173,8 @@ def drop(
         emit(session, plan, lambda: _drop_text(session, plan))
         return
     after = "for good" if purge else "until it is brought back"
-    words = f"dataset {name}: {count_words(plan.rows)} rows, {plan.snapshots} versions go {after}"
+    versions = many(plan.snapshots, "version")
+    words = f"dataset {name}: {count_words(plan.rows)} rows, {versions} go {after}"
     confirm_model(session, name, confirm, words, what="dataset")
     done = data.drop(name, purge=purge, force=force)
     emit(session, done, lambda: f"dataset {name} is dropped" + _way_back(session, done))

@@ -189,9 +189,11 @@ def _listener(host: str, port: int) -> socket.socket:
 
 def _schema(session: Session, dataset: str) -> pa.Schema:
     """The dataset's columns, from the state's rows where they tell all."""
-    found = find_dataset(session.reader, dataset)
-    if found.dropped_at is not None:
-        raise NotFound(f"dataset {dataset}: no such dataset", "see: opsdeck data list")
+    try:
+        found = find_dataset(session.reader, dataset)
+    except NotFound as error:
+        hint = f"make it first: opsdeck data create {dataset} --like FILE"
+        raise NotFound(error.message, hint) from error
     schema = schema_of(found.columns)
     if schema is not None:
         return schema

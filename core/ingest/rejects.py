@@ -31,7 +31,8 @@ def error_of(reader: Reader, part: Typed) -> BadRows:
     more = len(set(records)) - 1
     told = f"; {more:,} more like it" if more else ""
     others = [str(lines[one][0]) for one, _, _ in first[1:] if one in lines and one != record]
-    told += f" (lines {', '.join(others)}{', …' if more > len(others) else ''})" if others else ""
+    word = "line" if more == 1 else "lines"
+    told += f" ({word} {', '.join(others)}{', …' if more > len(others) else ''})" if others else ""
     return BadRows(
         f"{reader.uri}:{line}: column {column}: {reason}{told}",
         "mend it, give --types, --timestamp or --null, or keep such rows aside: "

@@ -187,6 +187,21 @@ def test_a_reader_that_leaves_is_no_error(seeded: Path) -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+def test_nor_is_it_one_that_leaves_the_rows_of_a_query(seeded: Path) -> None:
+    """What DuckDB says of objects that outlive it is not for people."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", MAIN, "data", "query", "FROM range(100000)", "--format", "csv"],
+        cwd=seeded,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        timeout=PATIENCE,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_a_full_disk_behind_the_output(seeded: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
