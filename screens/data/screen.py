@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from screens.actions import Action, Context
 from screens.background import Ask
-from screens.data import access, checks, diff, held, overview, profile, snapshots
+from screens.data import access, checks, diff, held, overview, profile, snapshots, way
 from screens.data.keys import DatasetKeys
 from screens.data.reading import PANES, DataQuery, DataView, Detail, read_data
 from screens.data.words import CATALOGUE, catalogue_cells, headline, searched, totals
@@ -169,12 +169,18 @@ class DataScreen(DatasetKeys):
         self._entries = data.entries
         if data.query == self.asked:
             self._detail = data.detail
-            if data.detail is not None and self.asked.name is None:
-                self.asked = replace(self.asked, name=data.detail.entry.dataset.name)
+            if data.detail is not None:
+                self._settle_on(data.detail.entry.dataset.name)
         self.refilter()
         if self.asked.name is not None and self.asked.name != self.table.selected_key:
             self.table.select(self.asked.name)
         self.draw()
+
+    def _settle_on(self, name: str) -> None:
+        """What was read is of this dataset: the first one, where there is none of that name."""
+        if self.asked.name not in (None, name):
+            self.deck.tell(f"▲ no dataset is called {self.asked.name}", "warn")
+        self.asked = replace(self.asked, name=name)
 
     def refilter(self) -> None:
         self.table.put(self.matching(self._entries, searched))
@@ -361,20 +367,11 @@ class DataScreen(DatasetKeys):
             self.reread()
 
 
-def _lineage(detail: Detail, now: float, _width: int) -> list[Line]:
-    from screens.lineage.tree import side_lines, tree_rows
-
-    if detail.upstream is None or detail.downstream is None:
-        return []
-    rows = tree_rows(detail.upstream.node, detail.upstream, detail.downstream)
-    return [*side_lines(rows, now), [], [("  L shows it column by column", "faint")]]
-
-
 _SHEETS: dict[str, Callable[[Detail, float, int], Sequence[Line]]] = {
     "overview": overview.overview_lines,
     "checks": checks.check_lines,
     "access": access.access_lines,
-    "lineage": _lineage,
+    "lineage": way.way_lines,
 }
 
 

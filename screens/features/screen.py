@@ -85,7 +85,9 @@ class FeaturesScreen(WorkingScreen):
 
     def show(self, data: FeaturesView) -> None:
         self._view = data
-        if self._name is None:
+        if self._name != data.name and self._name not in [e.view.spec.name for e in data.entries]:
+            if self._name is not None:
+                self.deck.tell(f"▲ no feature view is called {self._name}", "warn")
             self._name = data.name
         self.refilter()
         if self._name is not None and self._name != self.table.selected_key:

@@ -234,6 +234,11 @@ async def test_typed_commands_lead_to_datasets_and_lineage(running: Any, lake_op
         await press(pilot, "tab", "enter")
         assert pilot.app.current_mode == "data"
         assert pilot.app.screen.entry.dataset.name == "weather"
+        await press(pilot, "colon", *"data nosuch", "enter")
+        assert "no dataset is called nosuch" in shown(pilot)
+        assert "reading…" not in shown(pilot)
+        await press(pilot, "colon", *"features nosuch", "enter")
+        assert "no feature view is called nosuch" in shown(pilot)
         await press(pilot, "colon", *"lineage rentals.cnt", "enter")
         assert "dataset rentals.cnt" in shown(pilot)
         await press(pilot, "colon", *"lineage nosuch", "enter")
