@@ -120,13 +120,18 @@ def _store(
     lake.ensure(
         output, found.table.schema, owner=session.actor, description=f"Training set with {names}"
     )
-    message = f"{entities} with {names}, point in time"
-    snapshot = lake.overwrite(output, found.table, by=session.actor, message=message)
     known = {}
     for _, view in uses:
         have = lake.schema(view.spec.source).names
         known[view.ref] = lineage_columns(view.spec, have)
     made = origins(uses, known)
+    of_dataset = not entities.endswith(tuple(ENDINGS.split(", ")))
+    if of_dataset:
+        for column in lake.schema(entities).names:
+            made.setdefault(column, []).append((entities, column))
+    access.inherit(output, made)  # before there is a row to be seen
+    message = f"{entities} with {names}, point in time"
+    snapshot = lake.overwrite(output, found.table, by=session.actor, message=message)
     edges: list[Edge] = []
     for use, view in uses:
         wanted = use.only or tuple(feature.name for feature in view.spec.features)
@@ -134,14 +139,11 @@ def _store(
             (NodeKind.FEATURE_VIEW, view.ref), (NodeKind.DATASET, output), "features",
             columns={use.prefix + name: (name,) for name in wanted}, snapshot_id=snapshot.id,
         )  # fmt: skip
-    if not entities.endswith(tuple(ENDINGS.split(", "))):
+    if of_dataset:
         edges += edges_between(
             (NodeKind.DATASET, entities), (NodeKind.DATASET, output), "features",
             snapshot_id=snapshot.id,
         )  # fmt: skip
-        for column in lake.schema(entities).names:
-            made.setdefault(column, []).append((entities, column))
     with session.change("features join") as tx:
         record_edges(tx, edges)
-    access.inherit(output, made)
     return snapshot.id
