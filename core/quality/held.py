@@ -92,7 +92,9 @@ def write_rows(
 def read_rows(workspace: Workspace, path: Path) -> HeldRows:
     """The rows of a held batch; raises `NotFound` where its file is gone, `KeyUnusable`."""
     try:
-        found = pq.read_table(io.BytesIO(_opened(workspace, path)))
+        # In this thread: one of Arrow's that frees our bytes while the process ends, aborts it.
+        held = pq.ParquetFile(io.BytesIO(_opened(workspace, path)), pre_buffer=False)
+        found = held.read(use_threads=False)
     except FileNotFoundError:
         raise NotFound(f"{path}: the rows of this batch are gone") from None
     except (OSError, pa.ArrowException) as error:
