@@ -11,7 +11,7 @@ from textual.timer import Timer
 
 from screens.base import ModeScreen
 
-HOLD_SECONDS = 1.0
+HOLD_SECONDS = 2.5
 """How long keys are held at most for a prompt that neither opens nor closes."""
 RETRY_SECONDS = 0.02
 

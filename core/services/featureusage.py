@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from core.domain.features import FeatureView
+from core.domain.features import FeatureUse, FeatureView
 from core.errors import NotFound
 from core.features.errors import InUse
 from core.features.uses import parse_pinned, uses_of_model
+from core.reads import features as _features
 from core.reads import models as _models
 from core.serving.config import EndpointConfig
 from core.session import Session
@@ -35,6 +36,21 @@ def readers_of(session: Session, view: FeatureView) -> Iterator[str]:
         if any(use.ref == view.ref for use in uses):
             told.add(name)
             yield f"{name} ({row['model']} v{row['version']})"
+
+
+def refuse_unreadable(session: Session, endpoint: str, uses: Iterable[FeatureUse]) -> None:
+    """Raise `Refused` where the actor may see only a part of what these views are made from:
+    whoever calls the endpoint would get predictions from all of it."""
+    from core.features.guard import refuse_partial
+    from core.governance.access import open_access
+
+    access = open_access(session)
+    for use in uses:
+        try:
+            spec = _features.find_version(session.reader, use.ref).spec
+        except NotFound:  # the deployment itself says so
+            continue
+        refuse_partial(access, spec, f"endpoint {endpoint}")
 
 
 def refuse_used(session: Session, view: FeatureView) -> None:

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from core.domain.model import ModelVersion
 from core.domain.preview import ChangePreview
 from core.domain.release import Deployment, Receipt, ReleasePlan
 from core.domain.rollback import RollbackPreview
 from core.domain.touched import Consumer
 from core.errors import NotFound, WorkerUnavailable, WrongState
+from core.features.uses import uses_of_model
 from core.ids import new_id
 from core.reads import models as _models
 from core.reads import releases as _releases
@@ -73,9 +75,10 @@ class ReleasesService:
         `strategy` is a preset's name, a list of steps or a mapping. `workers` bounds the new
         version's workers in each server, whatever the strategy or the endpoint says. A new
         endpoint belongs to `environment` (default: the workspace's). Raises `NotFound`,
-        `BadInput` (the strategy), `WrongState` (another one is open), and `NotAllowed` where
-        the version was asked approval for and has none, unless `override` says to go past the
-        gate, which the journal keeps with the reason.
+        `BadInput` (the strategy), `WrongState` (another one is open), `Refused` where the model
+        reads features of data that the actor may not see whole, and `NotAllowed` where the
+        version was asked approval for and has none, unless `override` says to go past the gate,
+        which the journal keeps with the reason.
         """
         from core.releases import rows
         from core.releases.endpointrows import is_deleted
@@ -84,6 +87,7 @@ class ReleasesService:
         self._session.refuse_when_read_only("endpoints deploy")
         check_name(name)
         found = _models.find_version(self._session.reader, model, version)
+        self._refuse_unreadable(name, found)
         plan = with_workers(self._plan(strategy, name, model, found.version), workers)
         deployment_id = new_id()
         with self._session.change("endpoints deploy") as tx:
@@ -103,6 +107,17 @@ class ReleasesService:
             tx.outbox("deployment.start", deployment_id)
         self._workers.wake()
         return _releases.find_deployment(self._session.reader, deployment_id)
+
+    def _refuse_unreadable(self, name: str, version: ModelVersion) -> None:
+        """Raise `Refused` where the model reads features that the actor may not see whole."""
+        folder = self._session.workspace.state_dir / version.path
+        if not (folder / "MLmodel").is_file():
+            return  # the deployment says so
+        uses = uses_of_model(folder)
+        if uses:
+            from core.services.featureusage import refuse_unreadable
+
+            refuse_unreadable(self._session, name, uses)
 
     def preview_deploy(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,9 +14,11 @@ import pytest
 from core.domain.features import FeatureViewState, Freshness
 from core.errors import NotFound, OpsdeckError, ReadOnly
 from core.features.errors import CannotErase, FeaturesInvalid, JoinRefused, NotOnline
+from core.governance.errors import Refused
 from core.lake import open_lake
 from core.lake.lake import Lake
 from core.ops import Ops, open_ops
+from core.state.schema import model_versions
 
 YAML = """\
 source: rides
@@ -224,6 +227,28 @@ def test_who_may_not_read_the_source_reads_no_features(ops: Ops, lake: Lake) -> 
         assert "masks" in caught.value.message
         (row, *_) = bob.features.history("riders", {"rider": 1})
         assert row.values["count"] == 3 and row.values["name"] != "rider-1"
+
+
+def test_who_sees_only_a_part_deploys_nothing_that_reads_all_of_it(ops: Ops, lake: Lake) -> None:
+    ops.features.materialize("riders")
+    folder = ops.workspace.state_dir / "model"
+    folder.mkdir(parents=True)
+    metadata = {"opsdeck.features": ["riders@1"]}
+    (folder / "MLmodel").write_text(json.dumps({"flavors": {}, "metadata": metadata}))
+    with ops.session.change("register") as tx:
+        tx.execute(
+            model_versions.insert().values(
+                name="bike", version=1, run_id="r", step="s", path="model", digest="d",
+                created_at=1.0,
+            )
+        )  # fmt: skip
+    ops.governance.grant("rides", "ben", masks={"count": "null"})
+    with open_ops(ops.workspace.root, actor="ben") as ben:
+        ben.workers.wake = lambda: None  # type: ignore[method-assign]
+        with pytest.raises(Refused, match="only a part of rides"):
+            ben.endpoints.deploy("bike", "bike", "1")
+    ops.workers.wake = lambda: None  # type: ignore[method-assign]
+    assert ops.endpoints.deploy("bike", "bike", "1").version == 1
 
 
 @pytest.mark.parametrize(
