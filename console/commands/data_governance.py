@@ -8,6 +8,7 @@ from console.governance_text import grants_text, labels_text, policy_text, reach
 from console.groups import Verb
 from console.output import emit
 from console.session import Session, pass_session
+from core.domain.datalineage import Node, NodeKind
 from core.domain.governance import Action
 from core.errors import BadInput
 
@@ -59,7 +60,21 @@ def grant(
         where=where,
         seconds=_seconds(span),
     )
-    emit(session, {"grants": done}, lambda: grants_text(session, done))
+    open_ = _still_open(session, name)
+    document = {"grants": done, "still_open": open_}
+    emit(session, document, lambda: grants_text(session, done))
+    if open_:
+        session.say(f"made of {name}, and still open to all: {', '.join(open_)}")
+
+
+def _still_open(session: Session, name: str) -> list[str]:
+    """Datasets that were made of this one before, and that nobody was granted yet: a grant
+    closes the dataset that it is about, and what is made of it from now on."""
+    ops = session.ops()
+    below = ops.lineage.impact(Node(NodeKind.DATASET, name)).touched
+    made = [each.node.name for each in below if each.node.kind is NodeKind.DATASET]
+    live = {dataset.name for dataset in ops.data.list()}
+    return [each for each in made if each in live and not ops.governance.grants(each)]
 
 
 @click.command("revoke", cls=Verb)

@@ -55,6 +55,19 @@ def test_from_a_grant_to_what_is_seen(riders: Path, cli: Cli) -> None:
     assert cli("data", "label", "riders.city", "pii", "--remove", *olga).status == 0
 
 
+def test_a_grant_names_what_it_does_not_close(riders: Path, cli: Cli) -> None:
+    (riders / "views").mkdir()
+    (riders / "views" / "cities.sql").write_text(
+        "SELECT city, count(*) AS n FROM riders GROUP BY 1"
+    )
+    assert cli("views", "refresh", "cities", "--as", "olga").status == 0
+    done = cli("data", "grant", "riders", "--to", "ann", "--as", "olga")
+    assert "made of riders, and still open to all: cities" in done.err
+    assert cli("data", "grant", "cities", "--to", "ann", "--as", "olga").status == 0
+    again = cli("data", "grant", "riders", "--to", "ann", "--as", "olga", "--json")
+    assert again.json()["still_open"] == []
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [

@@ -333,7 +333,8 @@ def test_a_version_that_keeps_crashing_leaves_one_receipt_and_one_alert(stable: 
     site = stable
     before = {r.id for r in site.ops.endpoints.get("bike").receipts}
     control = site.ops.endpoints.control("bike")
-    bring(site, [{"set_weight": 30}, {"pause": "10m"}, {"set_weight": 100}])
+    steps = [{"set_weight": 30}, {"pause": "10m"}, {"set_weight": 100}]
+    bring(site, {"steps": steps, "alarms": [], "analysis": None})  # an alarm would be quicker
     until(site, lambda d: at(d, "pause"))
     killed = set[int]()
 

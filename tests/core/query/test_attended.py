@@ -22,8 +22,8 @@ sandbox = Sandbox(QueryLimits(256, 30, 1), stop)
 def work():
     with sandbox.running() as connection:
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-        connection.execute("SELECT count(*) FROM range(1000000000) a, range(1000000000) b"
-                           " WHERE a.range * b.range = 3").fetchall()
+        connection.execute("SELECT count(*) FROM range(20000) a, range(20000) b, range(20000) c"
+                           " WHERE a.range + b.range + c.range = -1").fetchall()
 try:
     attended(stop, work)
 except KeyboardInterrupt:

@@ -184,7 +184,7 @@ def test_a_full_disk_is_counted_shown_and_over(
     for number in range(2, 12):
         capture.add(one(number, 2000))
     assert time.perf_counter() - begun < 0.5, "who answers does not wait for the disk"
-    until(lambda: capture.status().dropped_disk == 10)
+    until(lambda: capture.status().dropped_disk == 10 and capture.status().last_error != "")
     assert "No space left" in capture.status().last_error
     assert [row.inference_id for row in every(capture.folder, CaptureFilter())] == ["id-1"]
     assert not list(capture.folder.rglob("*.tmp")), "nothing half written stays"
