@@ -70,8 +70,8 @@ def test_the_json_schema_takes_what_the_reader_takes() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", ":1 : the file is empty"),
-        ("- a\n", ":1 : expected a mapping"),
+        ("", ":1: the file is empty"),
+        ("- a\n", ":1: expected a mapping"),
         ("colums: {}\n", "colums: unknown key in expectations (did you mean columns?)"),
         ("columns:\n  a: {ge: [1]}\n", ":2 columns.a.ge: expected one value"),
         ("columns:\n  a: {dtype: integr}\n", "did you mean integer?"),

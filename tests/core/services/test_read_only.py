@@ -81,6 +81,7 @@ READS = {
     "endpoints.preview_deploy",
     "endpoints.preview_rollback",
     "governance.grants",
+    "governance.handed_on",
     "governance.labels",
     "governance.whocan",
     "features.find",
