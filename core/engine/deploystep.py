@@ -11,12 +11,13 @@ from core.domain.release import DeploymentStatus
 from core.domain.run import StepStatus
 from core.engine import runstate
 from core.engine.context import STATE_AWAY, SYSTEM, Engine
-from core.engine.plan import Plan, load_plan
+from core.engine.plan import Plan, load_plan, read_plan
 from core.engine.registerwork import registered_version
 from core.errors import OpsdeckError, StepFailed
 from core.releases import rows
 from core.releases.environments import PRODUCTION
 from core.releases.strategy import parse_plan, with_workers
+from core.services.featureusage import refuse_unreadable
 from core.state import schema
 from core.state.store import Transaction
 
@@ -27,6 +28,7 @@ def create_for_step(engine: Engine, run_id: str, name: str, generation: int) -> 
     """Open the deployment that a deploy step asks for: `{"deployment"}` or `{"status"}`."""
     deployment_id = f"{run_id}-{name}-{generation}"
     try:
+        _refuse_unreadable(engine, run_id, name)
         with engine.store.transaction(SYSTEM) as tx:
             run, row = runstate.load_run(tx, run_id), runstate.load_step(tx, run_id, name)
             if StepStatus(row["status"]).ended:
@@ -69,6 +71,30 @@ def create_for_step(engine: Engine, run_id: str, name: str, generation: int) -> 
         with engine.store.transaction(SYSTEM) as tx:
             runstate.end_step(tx, run_id, name, StepStatus.FAILED, message=error.one_line())
         return {"status": StepStatus.FAILED}
+
+
+def _refuse_unreadable(engine: Engine, run_id: str, name: str) -> None:
+    """Raise `Refused` where the model reads features that whoever started the run may not see
+    whole. Before the transaction: a refusal is journalled in one of its own."""
+    status = engine.session.reader.rows(
+        "SELECT status FROM step_runs WHERE run_id = :run AND step = :step", run=run_id, step=name
+    )
+    if not status or StepStatus(status[0]["status"]).ended:
+        return
+    plan = read_plan(engine.session.reader, run_id)
+    options = plan.step(name).options
+    made = engine.session.reader.rows(
+        "SELECT v.path FROM step_runs s JOIN model_versions v"
+        " ON v.run_id = COALESCE(s.cached_from, s.run_id) AND v.step = s.step"
+        " WHERE s.run_id = :run AND s.step = :step",
+        run=run_id,
+        step=str(options["register"]),
+    )
+    if made:
+        model = engine.workspace.state_dir / made[0]["path"]
+        refuse_unreadable(
+            engine.session, str(options["endpoint"]), model, str(plan.run["requested_by"])
+        )
 
 
 def _environment(plan: Plan, options: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,7 +43,7 @@ class Call:
 Lineage = Mapping[str, tuple[str, ...]]
 
 
-class Operation:
+class Operation(ABC):
     """A transformation at work. Stateless: what it learns is returned and handed in again.
 
     `apply` must not look at the target, and gives the same for the same frame and state.
@@ -59,9 +60,9 @@ class Operation:
         """What is learned from `frame`; nothing unless a subclass says otherwise."""
         return {}
 
+    @abstractmethod
     def apply(self, frame: pl.DataFrame, call: Call, state: State) -> pl.DataFrame:
         """The changed frame."""
-        raise NotImplementedError
 
     def fit_apply(self, frame: pl.DataFrame, call: Call) -> tuple[State, pl.DataFrame]:
         """Learn from a frame and change that same frame, which some do out of fold."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 
-from core.domain.features import FeatureUse, FeatureView
+from core.domain.features import FeatureView
 from core.errors import NotFound
 from core.features.errors import InUse
 from core.features.uses import parse_pinned, uses_of_model
@@ -38,9 +39,15 @@ def readers_of(session: Session, view: FeatureView) -> Iterator[str]:
             yield f"{name} ({row['model']} v{row['version']})"
 
 
-def refuse_unreadable(session: Session, endpoint: str, uses: Iterable[FeatureUse]) -> None:
-    """Raise `Refused` where the actor may see only a part of what these views are made from:
-    whoever calls the endpoint would get predictions from all of it."""
+def refuse_unreadable(
+    session: Session, endpoint: str, model: Path, actor: str | None = None
+) -> None:
+    """Raise `Refused` where the actor (default: the session's) may see only a part of what the
+    model in this folder reads features of: whoever calls the endpoint would get predictions
+    from all of it. A folder that is no model is refused by the deployment itself."""
+    uses = uses_of_model(model) if (model / "MLmodel").is_file() else ()
+    if not uses:
+        return
     from core.features.guard import refuse_partial
     from core.governance.access import open_access
 
@@ -50,7 +57,7 @@ def refuse_unreadable(session: Session, endpoint: str, uses: Iterable[FeatureUse
             spec = _features.find_version(session.reader, use.ref).spec
         except NotFound:  # the deployment itself says so
             continue
-        refuse_partial(access, spec, f"endpoint {endpoint}")
+        refuse_partial(access, spec, f"endpoint {endpoint}", actor)
 
 
 def refuse_used(session: Session, view: FeatureView) -> None:

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from core.domain.model import ModelVersion
 from core.domain.preview import ChangePreview
 from core.domain.release import Deployment, Receipt, ReleasePlan
 from core.domain.rollback import RollbackPreview
 from core.domain.touched import Consumer
 from core.errors import NotFound, WorkerUnavailable, WrongState
-from core.features.uses import uses_of_model
 from core.ids import new_id
 from core.reads import models as _models
 from core.reads import releases as _releases
@@ -21,6 +19,7 @@ from core.releases.presets import PRESETS
 from core.releases.rollback import roll_back
 from core.releases.strategy import DEFAULT_PLAN, Written, parse_plan, with_workers
 from core.services import previews, touched
+from core.services.featureusage import refuse_unreadable
 from core.services.rules import check_gate, check_name
 from core.services.workers import WorkersService
 from core.serving.control import EndpointControl
@@ -87,7 +86,7 @@ class ReleasesService:
         self._session.refuse_when_read_only("endpoints deploy")
         check_name(name)
         found = _models.find_version(self._session.reader, model, version)
-        self._refuse_unreadable(name, found)
+        refuse_unreadable(self._session, name, self._session.workspace.state_dir / found.path)
         plan = with_workers(self._plan(strategy, name, model, found.version), workers)
         deployment_id = new_id()
         with self._session.change("endpoints deploy") as tx:
@@ -107,17 +106,6 @@ class ReleasesService:
             tx.outbox("deployment.start", deployment_id)
         self._workers.wake()
         return _releases.find_deployment(self._session.reader, deployment_id)
-
-    def _refuse_unreadable(self, name: str, version: ModelVersion) -> None:
-        """Raise `Refused` where the model reads features that the actor may not see whole."""
-        folder = self._session.workspace.state_dir / version.path
-        if not (folder / "MLmodel").is_file():
-            return  # the deployment says so
-        uses = uses_of_model(folder)
-        if uses:
-            from core.services.featureusage import refuse_unreadable
-
-            refuse_unreadable(self._session, name, uses)
 
     def preview_deploy(
         self,
