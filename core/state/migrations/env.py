@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from alembic import context
 
-import core.state.lake_tables  # noqa: F401 - so that the metadata has its tables too
+# So that the metadata has their tables too.
+import core.state.alarm_tables  # noqa: F401
+import core.state.alert_tables  # noqa: F401
+import core.state.lake_tables  # noqa: F401
+import core.state.monitor_tables  # noqa: F401
+import core.state.trigger_tables  # noqa: F401
 from core.state.schema import metadata
 
 context.configure(

@@ -1,0 +1,3 @@
+"""The tables of metric points, alarms and their history."""
+
+from __future__ import annotations

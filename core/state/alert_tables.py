@@ -1,0 +1,3 @@
+"""The tables of what people do with alerts: events, silences, notifications."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The tables of monitors, their baselines, runs and measurements."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The tables of triggers of continuous training and rows that wait for a label."""
+
+from __future__ import annotations
