@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from alembic import context
 
-# So that the metadata has their tables too.
-import core.state.alarm_tables  # noqa: F401
-import core.state.alert_tables  # noqa: F401
-import core.state.lake_tables  # noqa: F401
-import core.state.monitor_tables  # noqa: F401
-import core.state.trigger_tables  # noqa: F401
+from core.state import (  # noqa: F401 - so that the metadata has their tables too
+    alarm_tables,
+    alert_tables,
+    lake_tables,
+    monitor_tables,
+    trigger_tables,
+)
 from core.state.schema import metadata
 
 context.configure(
