@@ -1,0 +1,1 @@
+"""Monitors: files that define them, windows of rows, baselines, and running them."""
