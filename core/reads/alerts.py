@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,5 +40,13 @@ def find_alert(reader: Reader, ref: str) -> Alert:
 def alert_of(row: Mapping[str, Any]) -> Alert:
     """A row of `alerts` as a record."""
     return Alert(
-        **{**row, "severity": Severity(row["severity"]), "state": AlertState(row["state"])}
+        **{
+            **row,
+            "severity": Severity(row["severity"]),
+            "state": AlertState(row["state"]),
+            "labels": json.loads(row["labels"]),
+            "evidence": json.loads(row["evidence"]),
+            "last_at": row["last_at"] or row["at"],
+            "opened_at": row["opened_at"] or row["at"],
+        }
     )

@@ -6,6 +6,10 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from core.alerting import rows
+from core.alerting.families import family_of
+from core.alerting.incidents import end_alert
+from core.alerting.rows import NoticeKind
 from core.domain.alert import AlertState, Severity
 from core.ids import short_id
 from core.state import schema
@@ -25,9 +29,10 @@ def raise_alert(
     alert_id: str | None = None,
     over: bool = False,
 ) -> str:
-    """Leave an alert; returns its id. `over`: there is nothing left to do about it.
+    """Leave an alert of its own; returns its id. `over`: there is nothing left to do about it.
 
-    The same `alert_id` again changes nothing.
+    The same `alert_id` again changes nothing. What can be seen again and end by itself is
+    raised with `core.alerting.raise_incident`.
     """
     table = schema.alerts
     made = alert_id or short_id()
@@ -38,7 +43,10 @@ def raise_alert(
             id=made,
             at=tx.now,
             severity=severity,
+            opened_at=tx.now,
+            last_at=tx.now,
             kind=kind,
+            family=family_of(kind),
             target=target,
             deployment_id=deployment_id,
             receipt_id=receipt_id,
@@ -49,18 +57,20 @@ def raise_alert(
             resolved_at=tx.now if over else None,
         )
     )
+    rows.event(tx, made, "opened", title)
+    if not over:
+        rows.notice(tx, made, NoticeKind.OPENED)
     return made
 
 
 def resolve_alerts(tx: Transaction, deployment_id: str, kinds: Sequence[str]) -> None:
     """Close the alerts of these kinds about a deployment: what they waited for has happened."""
     table = schema.alerts
-    tx.execute(
-        table.update()
-        .where(
+    for row in tx.rows(
+        sa.select(table.c.id).where(
             table.c.deployment_id == deployment_id,
             table.c.kind.in_(list(kinds)),
             table.c.state != AlertState.RESOLVED,
         )
-        .values(state=AlertState.RESOLVED, resolved_by=tx.actor, resolved_at=tx.now)
-    )
+    ):
+        end_alert(tx, row["id"], "what it waited for has happened")

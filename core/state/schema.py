@@ -297,5 +297,22 @@ alerts = sa.Table(
     sa.Column("acked_at", _F),
     sa.Column("resolved_by", _T),
     sa.Column("resolved_at", _F),
+    sa.Column("family", _T, nullable=False, server_default=""),
+    sa.Column("events", _I, nullable=False, server_default="1"),
+    sa.Column("causes", _I, nullable=False, server_default="1"),
+    sa.Column("last_at", _F),
+    sa.Column("opened_at", _F),
+    sa.Column("owner", _T),
+    sa.Column("labels", _T, nullable=False, server_default="{}"),
+    sa.Column("evidence", _T, nullable=False, server_default="{}"),
+    sa.Column("runbook", _T, nullable=False, server_default=""),
+    sa.Column("level", _I, nullable=False, server_default="0"),
+    sa.Column("snoozed_until", _F),
+    sa.Column("snoozed_by", _T),
+    sa.Column("reopened", _I, nullable=False, server_default="0"),
     sa.Index("alerts_state", "state", "at"),
+    sa.Index("alerts_group", "target", "family", "state"),
 )
+"""`events` counts how often its `causes` were seen, from `at` to `last_at`; `opened_at` is when
+it was opened the last time, from which escalation counts; `level` is the level of the policy
+that has been told. `owner` is who it was given to (by whom else: see `core.alerting.config`)."""
