@@ -137,16 +137,19 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class WindowSpec:
-    """How a monitor cuts what it watches into windows: by `rows` or by `seconds`, never both.
+    """How a monitor cuts what it watches into windows: by `rows`, by `seconds`, or (of a dataset)
+    by `snapshot`; exactly one of the three.
 
     Windows of rows hold `rows` each and begin every `slide` rows (`rows` unless said). Windows
     of time are [k·slide + offset, k·slide + offset + seconds) in UTC, and are looked at `grace`
-    seconds after their end, for rows that come late. Below `minimum_rows` a window is
-    insufficient.
+    seconds after their end, for rows that come late. `snapshot` is `whole` (all rows of each
+    new version) or `added` (what was appended since the last one). Below `minimum_rows` a window
+    is insufficient.
     """
 
     rows: int | None = None
     seconds: float | None = None
+    snapshot: str = ""
     slide: float | None = None
     offset: float = 0.0
     grace: float = 0.0
@@ -156,6 +159,17 @@ class WindowSpec:
     def step(self) -> float:
         """Rows or seconds from one window's begin to the next one's."""
         return self.slide or self.rows or self.seconds or 0.0
+
+    @property
+    def words(self) -> str:
+        """In a few words: `500 rows`, `1h every 15m`, `whole snapshot`."""
+        if self.snapshot:
+            return f"{self.snapshot} snapshot"
+        if self.rows is not None:
+            every = f" every {self.slide:g}" if self.slide else ""
+            return f"{self.rows} rows{every}"
+        every = f" every {_span(self.slide)}" if self.slide else ""
+        return f"{_span(self.seconds or 0.0)}{every}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,3 +379,10 @@ class Suggested:
     path: str
     written: bool
     notes: tuple[str, ...] = ()
+
+
+def _span(seconds: float) -> str:
+    for unit, length in (("d", 86_400.0), ("h", 3600.0), ("m", 60.0)):
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds / length:g}{unit}"
+    return f"{seconds:g}s"
