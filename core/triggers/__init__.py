@@ -5,14 +5,16 @@ Importing this package is cheap: what changes the state loads with the first cha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from core.domain.trigger import Cause, CauseKind
+from core.domain.trigger import Cause, CauseKind, TriggerDefinition
 
 if TYPE_CHECKING:
+    from core.releases.values import Problems
     from core.state.store import Transaction
 
-__all__ = ["Cause", "CauseKind", "fire"]
+__all__ = ["Cause", "CauseKind", "fire", "read_triggers"]
 
 
 def fire(tx: Transaction, name: str, cause: Cause) -> str:
@@ -26,3 +28,13 @@ def fire(tx: Transaction, name: str, cause: Cause) -> str:
     from core.triggers.firing import ask
 
     return ask(tx, name, cause)
+
+
+def read_triggers(
+    problems: Problems, where: str, mapping: Mapping[str, Any]
+) -> tuple[TriggerDefinition, ...]:
+    """The triggers of a file's section `triggers:` that are right in form; what is wrong with
+    the others is noted in `problems`, by its place."""
+    from core.triggers.reading import read_triggers as read
+
+    return read(problems, where, mapping)
