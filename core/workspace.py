@@ -14,7 +14,7 @@ from core.errors import ConfigInvalid, NotAWorkspace
 
 CONFIG_NAME = "opsdeck.yaml"
 STATE_NAME = ".opsdeck"
-_KEYS = ("name", "environment", "database", "tracking", "worker", "me", "lake")
+_KEYS = ("name", "environment", "database", "tracking", "worker", "me", "lake", "alerts")
 _WORKER_KEYS = ("slots",)
 _NAME_ONE = "name an existing workspace with -w PATH"
 
@@ -24,8 +24,8 @@ class Workspace:
     """Where a workspace is and how it is set up.
 
     `database_url` is an SQLAlchemy URL; `tracking_uri` is MLflow's; `slots` is how many
-    steps one worker runs at once; `lake` is that section of the file, which `core.lake.config`
-    reads.
+    steps one worker runs at once; `lake` and `alerts` are those sections of the file, which
+    `core.lake.config` and `core.alerting.config` read.
     """
 
     root: Path
@@ -36,6 +36,7 @@ class Workspace:
     slots: int
     me: str | None = None
     lake: Mapping[str, Any] = field(default_factory=dict)
+    alerts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def state_dir(self) -> Path:
@@ -99,12 +100,7 @@ def open_workspace(start: Path | None = None) -> Workspace:
     if not isinstance(worker, dict):
         raise ConfigInvalid(f"{path}: worker: must be a mapping", "for example: worker: {slots: 2}")
     _refuse_unknown(path, worker, _WORKER_KEYS, "worker.")
-    lake = config.get("lake")
-    lake = {} if lake is None else lake
-    if not isinstance(lake, dict):
-        raise ConfigInvalid(
-            f"{path}: lake: must be a mapping", "for example: lake: {warehouse: DIR}"
-        )
+    lake = _section(path, config, "lake", "{warehouse: DIR}")
     state = root / STATE_NAME
     tracking = _text(path, config, "tracking")
     if tracking is None and "?" in str(state):
@@ -121,7 +117,18 @@ def open_workspace(start: Path | None = None) -> Workspace:
         slots=_slots(path, worker),
         me=_text(path, config, "me"),
         lake=lake,
+        alerts=_section(path, config, "alerts", "{reopen: 6h}"),
     )
+
+
+def _section(path: Path, config: Mapping[str, Any], key: str, example: str) -> Mapping[str, Any]:
+    """A part of the file that another module reads; empty where there is none."""
+    found = config.get(key)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise ConfigInvalid(f"{path}: {key}: must be a mapping", f"for example: {key}: {example}")
+    return found
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+GROUPING_SECONDS = 24 * 3600.0
+"""How long after its last event an open alert takes in other causes of its family."""
+
+REOPEN_SECONDS = 6 * 3600.0
+"""How long after its end an alert is opened again rather than another one made."""
+
 _FAMILIES: dict[str, tuple[str, ...]] = {
     "drift": ("drift", "attribution", "attribution_drift", "seasonal_drift"),
     "data": ("data_quality", "schema", "missing_data", "freshness", "volume"),

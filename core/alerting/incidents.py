@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.alerting import rows
-from core.alerting.families import family_of
+from core.alerting.families import GROUPING_SECONDS, REOPEN_SECONDS, family_of
 from core.alerting.rows import NoticeKind
 from core.domain.alert import AlertState, Severity
 from core.ids import short_id
@@ -135,7 +135,7 @@ def _open_with(tx: Transaction, target: str, cause_key: str) -> Row | None:
 
 
 def _open_of_family(tx: Transaction, target: str, family: str) -> Row | None:
-    since = tx.now - rows.seconds(tx, "grouping", rows.GROUPING_SECONDS)
+    since = tx.now - rows.seconds(tx, "grouping", GROUPING_SECONDS)
     return tx.row(
         sa.select(alerts)
         .where(
@@ -151,7 +151,7 @@ def _open_of_family(tx: Transaction, target: str, family: str) -> Row | None:
 
 def _ended_with(tx: Transaction, target: str, cause_key: str, family: str) -> Row | None:
     """The alert that this cause, or failing that its family, ended with a short while ago."""
-    since = tx.now - rows.seconds(tx, "reopen", rows.REOPEN_SECONDS)
+    since = tx.now - rows.seconds(tx, "reopen", REOPEN_SECONDS)
     ended = sa.select(alerts).where(
         alerts.c.target == target,
         alerts.c.family == family,
@@ -174,6 +174,7 @@ def _make(
             at=tx.now,
             opened_at=tx.now,
             last_at=tx.now,
+            level_at=tx.now,
             severity=found.severity,
             kind=found.kind,
             family=family_of(found.kind),
@@ -246,6 +247,7 @@ def _reopen(tx: Transaction, alert: Row, found: _Found) -> None:
         resolved_by=None,
         resolved_at=None,
         level=0,
+        level_at=tx.now,
     )
     words = f"{found.title}; it was resolved by {alert['resolved_by']}"
     rows.event(tx, alert["id"], "reopened", words)

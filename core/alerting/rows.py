@@ -12,12 +12,6 @@ from core.state import schema
 from core.state.alert_tables import alert_events, alert_notices, alert_settings
 from core.state.store import Transaction
 
-GROUPING_SECONDS = 24 * 3600.0
-"""How long after its last event an open alert takes in other causes of its family."""
-
-REOPEN_SECONDS = 6 * 3600.0
-"""How long after its end an alert is opened again rather than another one made."""
-
 
 class NoticeKind(StrEnum):
     """Why somebody is told."""

@@ -41,8 +41,8 @@ class Alert:
     `family` holds the kinds that are one alert when they come together. `causes` is how many
     different things were found, `events` how often, from `at` to `last_at`; `opened_at` is when
     it was opened the last time. `owner` is who it was given to, or who it falls to by the
-    workspace's file. `level` is the level of the escalation policy that has been told.
-    `silence` is the silence that hides it now."""
+    workspace's file. `level` is the level of the escalation policy that has been told, counted
+    from 0, and `level_at` when. `silence` is the silence that hides it now."""
 
     id: str
     at: float
@@ -68,6 +68,7 @@ class Alert:
     evidence: Mapping[str, object] = field(default_factory=dict)
     runbook: str = ""
     level: int = 0
+    level_at: float = 0.0
     snoozed_until: float | None = None
     snoozed_by: str | None = None
     reopened: int = 0

@@ -48,5 +48,6 @@ def alert_of(row: Mapping[str, Any]) -> Alert:
             "evidence": json.loads(row["evidence"]),
             "last_at": row["last_at"] or row["at"],
             "opened_at": row["opened_at"] or row["at"],
+            "level_at": row["level_at"] or row["opened_at"] or row["at"],
         }
     )

@@ -45,6 +45,7 @@ def raise_alert(
             severity=severity,
             opened_at=tx.now,
             last_at=tx.now,
+            level_at=tx.now,
             kind=kind,
             family=family_of(kind),
             target=target,

@@ -307,6 +307,7 @@ alerts = sa.Table(
     sa.Column("evidence", _T, nullable=False, server_default="{}"),
     sa.Column("runbook", _T, nullable=False, server_default=""),
     sa.Column("level", _I, nullable=False, server_default="0"),
+    sa.Column("level_at", _F),
     sa.Column("snoozed_until", _F),
     sa.Column("snoozed_by", _T),
     sa.Column("reopened", _I, nullable=False, server_default="0"),
@@ -314,5 +315,5 @@ alerts = sa.Table(
     sa.Index("alerts_group", "target", "family", "state"),
 )
 """`events` counts how often its `causes` were seen, from `at` to `last_at`; `opened_at` is when
-it was opened the last time, from which escalation counts; `level` is the level of the policy
-that has been told. `owner` is who it was given to (by whom else: see `core.alerting.config`)."""
+it was opened the last time; `level` is the level of the policy that has been told, at
+`level_at`, from which the next one counts. `owner` is who it was given to by somebody."""
