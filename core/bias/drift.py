@@ -1,0 +1,126 @@
+"""Whether bias has grown since the baseline: SageMaker's bias_drift_check, aware of noise.
+
+SageMaker calls it a violation when a metric is farther from neutral than in the baseline, by
+however little. Here it is one when it is farther by more than `margin`, and by more than chance
+shows: p is the share of windows with as many rows in each group, drawn from the baseline's own
+distribution (and from how sure one is of that), that come out as far from neutral (a posterior
+predictive check: Rubin 1984; Gelman et al., Bayesian Data Analysis, ch. 6). p is judged over
+all metrics and groups of a window at once (Benjamini and Hochberg 1995).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.bias.formulas import difference
+from core.bias.intervals import SEED, resample
+from core.bias.metrics import Metric
+from core.bias.report import GroupBias
+from core.bias.tables import Counts, Table, Tables
+
+DRAWS = 10_000
+MARGIN = 0.02
+FALSE_DISCOVERIES = 0.01
+BY_GROUP = (Table.LABELS, Table.PREDICTIONS, Table.OUTCOMES)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One metric of one group against the baseline. `farther` is how much farther from neutral
+    it is than it was. `breached` once it has been judged with the
+    others."""
+
+    facet: str
+    group: str
+    facet_value: str
+    metric: Metric
+    value: float
+    then: float
+    farther: float
+    p_value: float
+    breached: bool = False
+
+
+def compare(
+    now: Sequence[GroupBias],
+    then: Mapping[str, Tables],
+    metrics: Sequence[Metric],
+    margin: float = MARGIN,
+    discoveries: float = FALSE_DISCOVERIES,
+) -> list[Drift]:
+    """Every metric of every group that the baseline has too and that has rows enough.
+
+    `then` are the baseline's tables by the group's name. Which are breached is judged over all.
+    """
+    found = [
+        drift
+        for bias in now
+        if not bias.few and bias.group.name in then
+        for metric in metrics
+        if (drift := _drift(bias, then[bias.group.name], metric, margin)) is not None
+    ]
+    breached = benjamini_hochberg([drift.p_value for drift in found], discoveries)
+    return [
+        replace(drift, breached=bool(hit and drift.farther > margin))
+        for drift, hit in zip(found, breached, strict=True)
+    ]
+
+
+def _drift(bias: GroupBias, then: Tables, metric: Metric, margin: float) -> Drift | None:
+    result = bias.result(metric.name)
+    current, before = bias.tables.get(metric.table), then.get(metric.table)
+    if result is None or current is None or before is None or result.error or result.note:
+        return None
+    base = metric.value(before)
+    if np.isnan(base):
+        return None
+    distance = np.abs(np.array([result.value, base]) - metric.neutral)
+    return Drift(
+        bias.group.facet,
+        bias.group.name,
+        bias.group.value,
+        metric,
+        result.value,
+        base,
+        float(difference(distance[0], distance[1])),
+        p_value(metric, current, before, margin),
+    )
+
+
+def p_value(metric: Metric, now: Counts, then: Counts, margin: float = 0.0) -> float:
+    """How often a window of so many rows is at least as far from neutral less `margin`, were
+    all as in the baseline."""
+    drawn = metric.formula(predicted(metric, now, then))
+    away = np.abs(drawn[~np.isnan(drawn)] - metric.neutral)
+    seen = abs(metric.value(now) - metric.neutral) - margin
+    return float(((away >= seen).sum() + 1) / (len(away) + 1))
+
+
+def predicted(metric: Metric, now: Counts, then: Counts) -> Counts:
+    """Tables of windows like the baseline, with as many rows in each group as `now` (in all
+    where the metric is of the groups' sizes, or the table is not by group first)."""
+    rng = np.random.default_rng(SEED)
+    shares = resample(metric.table, then, DRAWS)
+    if metric.of_sizes or metric.table not in BY_GROUP:
+        drawn = rng.multinomial(int(now.sum()), shares.reshape(DRAWS, -1))
+        return drawn.reshape(shares.shape).astype(np.float64)
+    flat = shares.reshape(DRAWS, 2, -1)
+    sizes = now.reshape(2, -1).sum(axis=1).astype(np.int64)
+    drawn = rng.multinomial(sizes, flat / flat.sum(axis=-1, keepdims=True))
+    return drawn.reshape(shares.shape).astype(np.float64)
+
+
+def benjamini_hochberg(p_values: Sequence[float], rate: float) -> list[bool]:
+    """Which of several hypotheses are refused with at most this rate of false discoveries."""
+    if not p_values:
+        return []
+    values = np.asarray(p_values)
+    order = np.argsort(values)
+    passed = np.flatnonzero(values[order] <= rate * np.arange(1, len(values) + 1) / len(values))
+    found = np.zeros(len(values), np.bool_)
+    if len(passed):
+        found[order[: passed[-1] + 1]] = True
+    return [bool(hit) for hit in found]
