@@ -42,3 +42,73 @@ metric_points = sa.Table(
     sqlite_with_rowid=False,
 )
 """By series and time, in the table itself: what is read together lies together."""
+
+alarms = sa.Table(
+    "alarms",
+    metadata,
+    sa.Column("name", _T, primary_key=True),
+    sa.Column("definition", _T, nullable=False),
+    sa.Column("problem", _T, nullable=False, server_default=""),
+    sa.Column("state", _T, nullable=False, server_default="INSUFFICIENT_DATA"),
+    sa.Column("since", _F, nullable=False),
+    sa.Column("reason", _T, nullable=False, server_default=""),
+    sa.Column("datapoints", _T, nullable=False, server_default="[]"),
+    sa.Column("evaluated_at", _F),
+    sa.Column("created_at", _F, nullable=False),
+    sa.Column("armed_at", _F, nullable=False, server_default="0"),
+    sa.Column("actions_enabled", _I, nullable=False, server_default="1"),
+    sa.Column("switched_by", _T),
+    sa.Column("switched_at", _F),
+    sa.Column("switched_why", _T, nullable=False, server_default=""),
+    sa.Column("held", _T),
+    sa.Column("test", _T),
+    sa.Column("version", _I, nullable=False, server_default="1"),
+    sa.Column("gone_at", _F),
+)
+"""How each alarm stands. `definition` is the last good one of its file; `problem` says that the
+file has become wrong since. `held` has why and since when actions wait (a suppressor), `test`
+what a test-fire put aside; both JSON. What happened before `armed_at` does not count."""
+
+alarm_history = sa.Table(
+    "alarm_history",
+    metadata,
+    sa.Column("id", _I, primary_key=True, autoincrement=True),
+    sa.Column("alarm", _T, nullable=False),
+    sa.Column("at", _F, nullable=False),
+    sa.Column("kind", _T, nullable=False),
+    sa.Column("from_state", _T, nullable=False, server_default=""),
+    sa.Column("to_state", _T, nullable=False, server_default=""),
+    sa.Column("reason", _T, nullable=False, server_default=""),
+    sa.Column("datapoints", _T, nullable=False, server_default="[]"),
+    sa.Column("actor", _T, nullable=False),
+    sa.Index("alarm_history_alarm", "alarm", "id"),
+)
+
+alarm_actions = sa.Table(
+    "alarm_actions",
+    metadata,
+    sa.Column("id", _T, primary_key=True),
+    sa.Column("alarm", _T, nullable=False),
+    sa.Column("endpoint", _T, nullable=False),
+    sa.Column("deployment_id", _T),
+    sa.Column("revision", _I, nullable=False),
+    sa.Column("reason", _T, nullable=False, server_default=""),
+    sa.Column("state", _T, nullable=False, server_default="pending"),
+    sa.Column("message", _T, nullable=False, server_default=""),
+    sa.Column("attempts", _I, nullable=False, server_default="0"),
+    sa.Column("next_at", _F, nullable=False),
+    sa.Column("created_at", _F, nullable=False),
+    sa.Column("ended_at", _F),
+    sa.Index("alarm_actions_state", "state", "next_at"),
+)
+"""Rollbacks that an alarm has decided on: done after the commit, by whichever worker lives.
+The id is the receipt's: the same decision never rolls back twice."""
+
+watch_beats = sa.Table(
+    "watch_beats",
+    metadata,
+    sa.Column("name", _T, primary_key=True),
+    sa.Column("at", _F, nullable=False),
+    sa.Column("holder", _T, nullable=False),
+)
+"""Who looks after alarms and samples, and when it did last: one worker of several at a time."""
