@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from core.domain.run import Run, RunDetail, RunStatus, StepStatus
 from core.engine.logfiles import LogPage, read_log
 from core.errors import WrongState
-from core.ids import new_id
 from core.reads import runs as _runs
 from core.services.workers import WorkersService
 from core.session import Session
@@ -243,53 +242,20 @@ class RunsService:
         from_step: str | None = None,
         kept: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> str:
-        import json
+        from core.services.runrows import insert_run
 
-        import sqlalchemy as sa
-
-        from core.pipelines import spec_to_json
-        from core.state import schema
-
-        run_id = new_id()
         with self._session.change("runs start") as tx:
-            number = 1 + int(
-                tx.execute(
-                    sa.select(sa.func.coalesce(sa.func.max(schema.runs.c.number), 0))
-                ).scalar_one()
+            return insert_run(
+                tx,
+                spec,
+                params,
+                requested_by=self._session.actor,
+                use_cache=use_cache,
+                reason=reason,
+                parent=parent,
+                from_step=from_step,
+                kept=kept,
             )
-            tx.execute(
-                schema.runs.insert().values(
-                    id=run_id,
-                    number=number,
-                    pipeline=spec.name,
-                    status=RunStatus.QUEUED,
-                    params=json.dumps(params, sort_keys=True, ensure_ascii=False),
-                    spec=json.dumps(spec_to_json(spec)),
-                    created_at=tx.now,
-                    requested_by=self._session.actor,
-                    reason=reason,
-                    parent_run_id=parent.id if parent else None,
-                    from_step=from_step,
-                    use_cache=int(use_cache),
-                )
-            )
-            for position, step in enumerate(spec.steps):
-                values: dict[str, Any] = {
-                    "run_id": run_id,
-                    "step": step.name,
-                    "position": position,
-                    "kind": step.kind,
-                    "needs": json.dumps(list(step.needs)),
-                    "status": StepStatus.PENDING,
-                    "max_attempts": step.retries + 1,
-                    **((kept or {}).get(step.name, {})),
-                }
-                tx.execute(schema.step_runs.insert().values(values))
-            tx.journal(
-                "run.request", f"run/{number}", pipeline=spec.name, params=params, reason=reason
-            )
-            tx.outbox("run.start", run_id, generation=1)
-        return run_id
 
 
 _PENDING: dict[str, Any] = {
