@@ -115,6 +115,14 @@ REGISTER: Mapping[str, Key] = {
     "model": Key("reference", "The fitted model: `step.output`."),
     "name": Key("name", "Name of the registered model; the pipeline's name by default."),
     "metrics": Key("reference", "The metrics to keep with the version: `step.output`."),
+    "training": Key(
+        "reference", "The rows that it learned from: `step.output`; what monitors compare with."
+    ),
+    "evaluation": Key(
+        "reference", "Rows that it did not see, with their labels: `step.output`; for monitors."
+    ),
+    "target": Key("text", "The column of those rows that holds what is to be predicted."),
+    "prediction": Key("text", "The column of the evaluation rows that holds predictions, if any."),
     "description": Key("text", "Description of the version."),
 }
 

@@ -34,7 +34,7 @@ def _register(
 ) -> tuple[dict[str, Source], dict[str, Any]]:
     options = {"name": pipeline, **draft.options}
     inputs: dict[str, Source] = {}
-    for key in ("model", "metrics"):
+    for key in ("model", "metrics", "training", "evaluation"):
         if key in options:
             text, line = options.pop(key)
             where = f"{draft.path}.register.{key}"
