@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from core.alerting import _values as values
 from core.alerting._values import Place
@@ -40,6 +41,7 @@ class _Parser:
         self._place = place
         self._raw = raw
         self._known: set[str] = set()
+        self._addresses: set[str] = set()
 
     def settings(self) -> AlertSettings:
         place, raw = self._place, self._raw
@@ -50,6 +52,7 @@ class _Parser:
         targets = self._targets(quiet, throttle)
         people = self._people(targets)
         schedules = self._schedules(people)
+        self._addresses = set(targets)
         self._known = {OWNER, *targets, *people, *(f"oncall/{name}" for name in schedules)}
         return AlertSettings(
             grouping=values.duration(place / "grouping", raw.get("grouping"), default.grouping),
@@ -70,9 +73,9 @@ class _Parser:
 
     def _targets(self, quiet: tuple[Window, ...], throttle: Throttle) -> dict[str, Target]:
         found = {}
-        for name, given in values.named(self._place / "targets", self._raw.get("targets")):
+        for name, raw in values.named(self._place / "targets", self._raw.get("targets")):
             at = self._place / "targets" / name
-            given = {"url": given} if isinstance(given, str) else values.mapping(at, given)
+            given = {"url": raw} if isinstance(raw, str) else values.mapping(at, raw)
             values.refuse_unknown(at, given, ("url", "throttle", "quiet_hours", "time_limit"))
             url = values.text(at / "url", given.get("url"))
             values.refuse_open_secret(at / "url", url)
@@ -91,11 +94,11 @@ class _Parser:
 
     def _people(self, targets: Mapping[str, Target]) -> dict[str, tuple[str, ...]]:
         found = {}
-        for name, given in values.named(self._place / "people", self._raw.get("people")):
+        for name, raw in values.named(self._place / "people", self._raw.get("people")):
             at = self._place / "people" / name
             if name in targets or name == OWNER:
                 raise at.wrong("is the name of a target too", "give one of them another name")
-            given = values.mapping(at, given)
+            given = values.mapping(at, raw)
             values.refuse_unknown(at, given, ("notify",))
             told = values.texts(at / "notify", given.get("notify"))
             for each in told:
@@ -106,9 +109,9 @@ class _Parser:
     def _schedules(self, people: Mapping[str, object]) -> dict[str, Schedule]:
         keys = ("people", "every", "starts", "handover", "zone", "overrides")
         found = {}
-        for name, given in values.named(self._place / "schedules", self._raw.get("schedules")):
+        for name, raw in values.named(self._place / "schedules", self._raw.get("schedules")):
             at = self._place / "schedules" / name
-            given = values.mapping(at, given)
+            given = values.mapping(at, raw)
             values.refuse_unknown(at, given, keys)
             turns = values.texts(at / "people", given.get("people"))
             if not turns:
@@ -116,16 +119,6 @@ class _Parser:
             for each in turns:
                 values.refuse_strange(at / "people", each, people, "person")
             zone = values.zone(at / "zone", given.get("zone"))
-            overrides = []
-            for where, each in values.items(at / "overrides", given.get("overrides")):
-                values.refuse_unknown(where, each, ("from", "until", "who"))
-                who = values.text(where / "who", each.get("who"))
-                values.refuse_strange(where / "who", who, people, "person")
-                start = values.moment(where / "from", each.get("from"), zone)
-                end = values.moment(where / "until", each.get("until"), zone)
-                if end <= start:
-                    raise (where / "until").wrong("must be after from")
-                overrides.append(Override(start, end, who))
             found[name] = Schedule(
                 name=name,
                 people=turns,
@@ -133,13 +126,28 @@ class _Parser:
                 starts=values.day(at / "starts", given.get("starts")),
                 minute=values.minute(at / "handover", given.get("handover", "09:00")),
                 zone=zone,
-                overrides=tuple(overrides),
+                overrides=self._overrides(at / "overrides", given.get("overrides"), people, zone),
             )
         return found
 
+    def _overrides(
+        self, at: Place, given: Any, people: Mapping[str, object], zone: ZoneInfo
+    ) -> tuple[Override, ...]:
+        found = []
+        for where, each in values.items(at, given):
+            values.refuse_unknown(where, each, ("from", "until", "who"))
+            who = values.text(where / "who", each.get("who"))
+            values.refuse_strange(where / "who", who, people, "person")
+            start = values.moment(where / "from", each.get("from"), zone)
+            end = values.moment(where / "until", each.get("until"), zone)
+            if end <= start:
+                raise (where / "until").wrong("must be after from")
+            found.append(Override(start, end, who))
+        return tuple(found)
+
     def _owners(self) -> tuple[OwnerRule, ...]:
         found = []
-        owners = {each for each in self._known if each != OWNER and each not in self._targets_()}
+        owners = self._known - {OWNER} - self._addresses
         for at, given in values.items(self._place / "owners", self._raw.get("owners")):
             values.refuse_unknown(at, given, (*_MATCHER, OWNER))
             owner = values.text(at / OWNER, given.get(OWNER))
@@ -147,30 +155,31 @@ class _Parser:
             found.append(OwnerRule(self._matcher(at, given), owner))
         return tuple(found)
 
-    def _targets_(self) -> Mapping[str, Any]:
-        return values.mapping(self._place / "targets", self._raw.get("targets"))
-
     def _policies(self) -> tuple[Policy, ...]:
         found = []
-        for name, given in values.named(self._place / "escalation", self._raw.get("escalation")):
+        for name, raw in values.named(self._place / "escalation", self._raw.get("escalation")):
             at = self._place / "escalation" / name
-            given = {"levels": given} if isinstance(given, list) else values.mapping(at, given)
+            given = {"levels": raw} if isinstance(raw, list) else values.mapping(at, raw)
             values.refuse_unknown(at, given, ("for", "levels"))
             wanted = values.mapping(at / "for", given.get("for"))
             values.refuse_unknown(at / "for", wanted, _MATCHER)
-            levels = []
-            for where, each in values.items(at / "levels", given.get("levels")):
-                values.refuse_unknown(where, each, ("after", "notify"))
-                after = values.duration(where / "after", each.get("after"), 0.0)
-                if not levels and after:
-                    raise (where / "after").wrong("the first level is told at once", "leave it out")
-                if levels and after <= levels[-1].after:
-                    raise (where / "after").wrong(
-                        "must be later than the level before", "it counts from the alert's opening"
-                    )
-                levels.append(Level(after, self._told(where, each.get("notify"))))
-            found.append(Policy(name, self._matcher(at / "for", wanted), tuple(levels)))
+            levels = self._levels(at / "levels", given.get("levels"))
+            found.append(Policy(name, self._matcher(at / "for", wanted), levels))
         return tuple(found)
+
+    def _levels(self, at: Place, given: Any) -> tuple[Level, ...]:
+        levels: list[Level] = []
+        for where, each in values.items(at, given):
+            values.refuse_unknown(where, each, ("after", "notify"))
+            after = values.duration(where / "after", each.get("after"), 0.0)
+            if not levels and after:
+                raise (where / "after").wrong("the first level is told at once", "leave it out")
+            if levels and after <= levels[-1].after:
+                raise (where / "after").wrong(
+                    "must be later than the level before", "it counts from the alert's opening"
+                )
+            levels.append(Level(after, self._told(where, each.get("notify"))))
+        return tuple(levels)
 
     def _digest(self) -> Digest | None:
         given = self._raw.get("digest")

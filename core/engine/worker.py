@@ -50,6 +50,7 @@ def main(workspace: Workspace, slots: int | None = None) -> int:
 def _serve(workspace: Workspace, slots: int) -> int:
     # Heavy from here on: after the lock, so that a second worker leaves at once.
     from core.engine import durable
+    from core.engine.alertwork import AlertWork
     from core.engine.caretaker import Caretaker
     from core.engine.context import SYSTEM, Engine, set_engine
     from core.engine.dispatcher import Dispatcher
@@ -84,6 +85,7 @@ def _serve(workspace: Workspace, slots: int) -> int:
     Dispatcher(engine).start()
     Caretaker(engine).start()
     Duties(engine).start()
+    AlertWork(engine).start()
     log.info("worker %s serves %s with %d slots", engine.worker_id, workspace.root, slots)
     asked_to_stop.wait()
     engine.stopping.set()
