@@ -67,7 +67,8 @@ def edges_between(
 ) -> tuple[Edge, ...]:
     """The edge between two things and one for every pair of columns.
 
-    `columns` maps a column of the target to those of the source that it is made from.
+    `columns` maps a column of the target to those of the source that it is made from; one that
+    is made of nobody knows which has "". Under "" stands what decides about all of its rows.
     """
     pairs = [("", "")]
     pairs += [(of, made) for made, origins in (columns or {}).items() for of in origins]

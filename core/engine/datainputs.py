@@ -227,7 +227,7 @@ def data_request(
         "kind": "data",
         "target": verb,
         "root": str(engine.workspace.root),
-        "inputs": inputs,
+        "inputs": inputs if step is None else _traced(plan, step, inputs),
         "outputs": list(outputs),
         "out_dir": str(work_dir),
         "env": dict(env or {}),
@@ -237,3 +237,13 @@ def data_request(
         "run_number": plan.run["number"],
         "pipeline": plan.spec.name,
     }
+
+
+def _traced(plan: Plan, step: StepSpec, inputs: Inputs) -> dict[str, Mapping[str, Any]]:
+    """The inputs, with a mark on those that a data step made: what their files say of the
+    origins of their columns is true."""
+    found = dict(inputs)
+    for name, source in step.inputs.items():
+        if source.kind == "output" and plan.step(source.step).kind == "data":
+            found[name] = {**inputs[name], "traced": True}
+    return found

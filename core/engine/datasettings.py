@@ -12,6 +12,7 @@ from core.errors import BadInput
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from core.lineage import Origins
     from core.ops import Ops
 
 Given = Mapping[str, Any]
@@ -119,6 +120,17 @@ class Settings:
 
         table = pq.read_table(given["path"])
         return table.replace_schema_metadata(None)
+
+    def origins(self, name: str) -> Origins:
+        """What the columns of these rows are made of."""
+        from core.engine.dataorigins import read_origins
+        from core.lineage import origins_in, unknown_origins
+
+        given, columns = self._given(name), self.rows(name).column_names
+        if "dataset" in given:
+            return origins_in(given["dataset"], columns)
+        found = read_origins(Path(given["path"])) if given.get("traced") else None
+        return found or unknown_origins(columns)
 
     def file(self, name: str) -> Path:
         """A file of the workspace."""

@@ -5,12 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.domain.datalineage import NodeKind, edges_between
+from core.engine.dataorigins import (
+    edges_of,
+    labels_of,
+    of_features,
+    of_query,
+    of_transform,
+    with_origins,
+)
 from core.engine.datasettings import Settings
 from core.errors import NotFound, StepFailed
 
@@ -18,7 +26,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from core.domain.dataset import Snapshot
+    from core.domain.features import FeatureUse, FeatureView
     from core.governance.access import Access
+    from core.lineage import Origins
     from core.ops import Ops
 
 Stored = dict[str, tuple[str, Path]]
@@ -66,13 +76,18 @@ def refresh(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path)
 
 def query(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path) -> Stored:
     """The rows of an SQL query over datasets, and over what `tables` names."""
+    from core.governance.access import open_access
+
     tables = {name: settings.rows(f"tables.{name}") for name in settings.names("tables")}
     sql = settings.needed("sql")
     read = set(ops.queries.queries.datasets_of(sql)) - tables.keys()
     at = {name: snapshot for name, snapshot in settings.pins().items() if name in read}
     rows = ops.queries.table(sql, at=at, tables=tables)
     say(f"{rows.num_rows:,} rows")
-    return {name: _frame(out, name, rows) for name in request["outputs"][:1]}
+    own = {name: settings.origins(f"tables.{name}") for name in tables}
+    with contextlib.closing(open_access(ops.session)) as access:
+        made = of_query(access, sql, own, at, rows.column_names)
+    return {name: _frame(out, name, rows, made) for name in request["outputs"][:1]}
 
 
 def validate(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path) -> Stored:
@@ -114,7 +129,11 @@ def transform(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Pat
         fit_on=settings.rows("fit"),
         target=settings.text("target") or "",
     )
-    made: Stored = {name: _frame(out, name, table) for name, table in done.outputs.items()}
+    own = {name: settings.origins(f"apply.{name}") for name in inputs}
+    origins = of_transform(done, own, settings.origins("fit"))
+    made: Stored = {
+        name: _frame(out, name, table, origins[name]) for name, table in done.outputs.items()
+    }
     for name, table in done.outputs.items():
         say(f"{name}: {inputs[name].num_rows:,} rows before, {table.num_rows:,} after")
     return {**made, "recipe": ("folder", _copied(done.folder, out / "recipe"))}
@@ -141,7 +160,8 @@ def split(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path) -
     leaks = surely(done.leaks)
     if leaks and settings.choice("leaks", ("fail", "warn")) == "fail":
         raise StepFailed(f"the split leaks: {leaks[0].message}", "mend it, or say leaks: warn")
-    made: Stored = {name: _frame(out, name, part) for name, part in done.parts.items()}
+    origins = settings.origins("rows").deciding(settings.texts("column"))
+    made: Stored = {name: _frame(out, name, part, origins) for name, part in done.parts.items()}
     told = {"split": asdict(done.report), "leaks": [asdict(leak) for leak in found]}
     return {**made, "report": _json(out, "report", told)}
 
@@ -155,7 +175,10 @@ def features(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path
         time_column=settings.needed("time"),
         at=_versions(ops, settings, views),
     )
-    return {name: _frame(out, name, table) for name in request["outputs"][:1]}
+    uses = [_use(ops, ref) for ref in views]
+    have = {view.spec.source: _columns_of(ops, view.spec.source) for _, view in uses}
+    made = of_features(settings.origins("entities"), uses, have, table.column_names)
+    return {name: _frame(out, name, table, made) for name in request["outputs"][:1]}
 
 
 def store(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path) -> Stored:
@@ -179,7 +202,8 @@ def store(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path) -
     with open_lake(ops.session) as lake:
         lake.ensure(dataset, rows.schema, owner=ops.actor)
         # Labels first: nobody sees a row of it before, nor one that is held and replayed.
-        _hand_on(access, request, dataset, rows)
+        origins = settings.origins("rows")
+        _hand_on(access, request, dataset, rows, origins)
         verdict = gate(
             ops.session, dataset, rows, batch_id=how["batch_id"], by=ops.actor,
             run_id=request["run_id"], mode=mode, keys=keys, lake=lake,
@@ -192,7 +216,7 @@ def store(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path) -
             write = lake.append if mode == "append" else lake.overwrite
             snapshot = write(dataset, rows, **how)
     say(f"{rows.num_rows:,} rows into {dataset}: snapshot #{snapshot.number}")
-    _derived(ops, request, dataset)
+    _derived(ops, request, dataset, rows.column_names, origins, snapshot.id)
     return {name: _dataset_file(ops, out, dataset, snapshot.id) for name in request["outputs"][:1]}
 
 
@@ -222,43 +246,62 @@ VERBS: Mapping[str, Verb] = {
 
 def _versions(ops: Ops, settings: Settings, views: tuple[str, ...]) -> dict[str, str]:
     """By feature view: the snapshot of its source that this run reads."""
-    from core.features.uses import parse_use
-
     found, pins = {}, settings.pins()
     for ref in views:
-        use = parse_use(ref)
         with contextlib.suppress(NotFound):  # its file is taken over by the join
-            source = ops.features.find(use.ref if use.version else use.view).spec.source
-            if source in pins:
-                found[use.view] = pins[source]
+            use, view = _use(ops, ref)
+            if view.spec.source in pins:
+                found[use.view] = pins[view.spec.source]
     return found
 
 
-def _hand_on(access: Access, request: Mapping[str, Any], dataset: str, rows: pa.Table) -> None:
-    """Labels of what the rows were made from: which columns became which is not known, so that
-    each may hold any."""
-    whole = [(origin, "") for origin in request["origins"] if origin != dataset]
-    if whole:
-        access.inherit(dataset, dict.fromkeys(rows.column_names, whole))
+def _use(ops: Ops, ref: str) -> tuple[FeatureUse, FeatureView]:
+    """The view that a reference means, and how it is used; raises `NotFound`."""
+    from core.features.uses import parse_use
+
+    use = parse_use(ref)
+    return use, ops.features.find(use.ref if use.version else use.view)
 
 
-def _derived(ops: Ops, request: Mapping[str, Any], dataset: str) -> None:
-    """Put on record what the rows were made from: datasets, or else the run by itself."""
+def _columns_of(ops: Ops, dataset: str) -> list[str]:
+    return [column.name for column in ops.data.get(dataset).columns]
+
+
+def _hand_on(
+    access: Access, request: Mapping[str, Any], dataset: str, rows: pa.Table, origins: Origins
+) -> None:
+    """Labels of what the rows were made from, column by column; it is closed like any of it."""
+    sources = _sources(request, dataset)
+    if sources:
+        labels = labels_of(origins, rows.column_names, sources)
+        access.inherit(dataset, labels, like=sources)
+
+
+def _derived(
+    ops: Ops,
+    request: Mapping[str, Any],
+    dataset: str,
+    columns: Sequence[str],
+    origins: Origins,
+    snapshot: str,
+) -> None:
+    """Put on record what the rows were made from: columns of datasets, or else the run by
+    itself."""
     from core.state.edges import record_edges
 
-    sources = [(NodeKind.DATASET, each) for each in request["origins"] if each != dataset]
+    of = {"detail": request["pipeline"], "run_id": request["run_id"], "snapshot_id": snapshot}
+    sources = _sources(request, dataset)
+    edges = edges_of(origins, columns, sources, dataset, **of)
+    if not sources:
+        run = (NodeKind.RUN, str(request["run_number"]))
+        edges = list(edges_between(run, (NodeKind.DATASET, dataset), "pipeline", **of))
     with ops.session.change("store") as tx:
-        for source in sources or [(NodeKind.RUN, str(request["run_number"]))]:
-            record_edges(
-                tx,
-                edges_between(
-                    source,
-                    (NodeKind.DATASET, dataset),
-                    "pipeline",
-                    detail=request["pipeline"],
-                    run_id=request["run_id"],
-                ),
-            )
+        record_edges(tx, edges)
+
+
+def _sources(request: Mapping[str, Any], dataset: str) -> list[str]:
+    """The other datasets that a step's rows come from."""
+    return [each for each in request["origins"] if each != dataset]
 
 
 def _dataset_file(ops: Ops, out: Path, dataset: str, snapshot: str | None) -> tuple[str, Path]:
@@ -274,14 +317,16 @@ def _copied(folder: Path, to: Path) -> Path:
     return to
 
 
-def _frame(out: Path, name: str, rows: pa.Table | pa.RecordBatchReader) -> tuple[str, Path]:
+def _frame(
+    out: Path, name: str, rows: pa.Table | pa.RecordBatchReader, origins: Origins | None = None
+) -> tuple[str, Path]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     path = out / f"{name}.parquet"
     try:
         if isinstance(rows, pa.Table):
-            pq.write_table(rows, path)
+            pq.write_table(with_origins(rows, origins), path)
         else:
             with pq.ParquetWriter(path, rows.schema) as writer:
                 for batch in rows:

@@ -58,7 +58,7 @@ def source_columns(spec: FeatureSpec) -> dict[str, str] | None:
 def lineage_columns(spec: FeatureSpec, have: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """For each feature the source's columns that it is made of, where that can be told."""
     if spec.sql is not None:
-        return {}
+        return _of_sql(spec.sql, spec.source, have)
     from sqlglot import exp
 
     known = {name.lower(): name for name in have}
@@ -68,6 +68,16 @@ def lineage_columns(spec: FeatureSpec, have: Sequence[str]) -> dict[str, tuple[s
         names = [name] if tree is None else [c.name for c in tree.find_all(exp.Column)]
         found[name] = tuple(dict.fromkeys(known[n.lower()] for n in names if n.lower() in known))
     return found
+
+
+def _of_sql(sql: str, source: str, have: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    from core.lineage import LineageUnknown, lineage_of_sql
+
+    try:
+        found = lineage_of_sql(sql, {source: dict.fromkeys(have, "VARCHAR")})
+    except LineageUnknown:
+        return {}
+    return {name: tuple(column for _, column in pairs) for name, pairs in found.columns.items()}
 
 
 def parsed(text: str) -> Any:

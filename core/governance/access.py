@@ -241,14 +241,21 @@ class Access:
         columns = tuple(self.source.schema(name).names)
         return {name: tags for name, tags in tags_of(self.policy(name), columns).items() if tags}
 
-    def inherit(self, target: str, sources: Mapping[str, Sequence[tuple[str, str]]]) -> int:
+    def inherit(
+        self,
+        target: str,
+        sources: Mapping[str, Sequence[tuple[str, str]]],
+        *,
+        like: Sequence[str] = (),
+    ) -> int:
         """Hand on labels to a dataset that was derived from others; returns how many are new.
 
         `sources` maps a column of `target` to the (dataset, column) pairs that it was made of;
         an empty column of a pair means that all of that dataset's may be in it. Where a source
         is governed, so is the target from now on: open to its owner and admins until granted.
+        `like` are sources that no column is made of, and that decided which rows there are.
         """
-        return inherit_rows(self.session, target, sources)
+        return inherit_rows(self.session, target, sources, like)
 
     @contextmanager
     def _journalled(self, name: str, who: str, what: str, purpose: str) -> Iterator[None]:

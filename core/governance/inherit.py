@@ -40,13 +40,14 @@ def inherited(
     return found
 
 
-def inherit_rows(session: Session, target: str, sources: Sources) -> int:
-    """Write them, each once, and close the target where a source is closed."""
+def inherit_rows(session: Session, target: str, sources: Sources, like: Sequence[str] = ()) -> int:
+    """Write them, each once, and close the target where a source, or one of `like`, is closed."""
     import sqlalchemy as sa
 
     from core.state.lake_tables import dataset_tags, grants
 
-    names = sorted({dataset for pairs in sources.values() for dataset, _ in pairs} - {target})
+    made_of = {dataset for pairs in sources.values() for dataset, _ in pairs}
+    names = sorted({*made_of, *like} - {target})
     policies = {name: read_policy(session.reader, name) for name in names}
     wanted = inherited(target, sources, {name: each.labels for name, each in policies.items()})
     mine = read_policy(session.reader, target)

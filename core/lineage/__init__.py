@@ -6,6 +6,14 @@ from core.lineage._content import ContentUnreadable, hash_file, hash_tree
 from core.lineage._environment import EnvironmentLock, environment_lock
 from core.lineage._graph import Branch, Touched, downstream, touched, upstream
 from core.lineage._openlineage import Events, RunTold
+from core.lineage._origins import (
+    Origin,
+    Origins,
+    derived,
+    origins_from_json,
+    origins_in,
+    unknown_origins,
+)
 from core.lineage._redact import redact_secrets, strip_credentials
 from core.lineage._sqlcolumns import LineageUnknown, SqlLineage, lineage_of_sql, tables_of
 
@@ -16,19 +24,25 @@ __all__ = [
     "EnvironmentLock",
     "Events",
     "LineageUnknown",
+    "Origin",
+    "Origins",
     "RunTold",
     "SqlLineage",
     "Touched",
     "UntrackedFile",
     "capture_lineage",
+    "derived",
     "downstream",
     "environment_lock",
     "hash_file",
     "hash_tree",
     "lineage_of_sql",
+    "origins_from_json",
+    "origins_in",
     "redact_secrets",
     "strip_credentials",
     "tables_of",
     "touched",
+    "unknown_origins",
     "upstream",
 ]

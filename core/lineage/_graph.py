@@ -84,14 +84,23 @@ class _Walk:
         if not fine:  # known as a whole only
             return [(self._far(edge).whole(), edge, False) for edge in whole[:1]]
         hit = {self._far(edge): edge for edge in fine if self._near(edge).column == node.column}
+        # Columns that may hold any column of this.
+        vague = {self._far(edge): edge for edge in whole if _vague(edge)}
+        hit = {**vague, **hit}
         # What only decides about rows touches the whole of it; its columns are told first.
-        return [(to, hit[to], True) for to in sorted(hit, key=lambda n: (not n.column, n))]
+        found = sorted(hit, key=lambda n: (not n.column, n))
+        return [(to, hit[to], not _vague(hit[to])) for to in found]
 
     def _near(self, edge: Edge) -> Node:
         return edge.source if self._forward else edge.target
 
     def _far(self, edge: Edge) -> Node:
         return edge.target if self._forward else edge.source
+
+
+def _vague(edge: Edge) -> bool:
+    """Whether a column is made of nobody knows which columns of the other."""
+    return bool(edge.target.column) and not edge.source.column
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from core.errors import BadInput
+from core.lineage._sqltree import named_windows_written_out, trace_columns
 
 DIALECT = "duckdb"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # sqlglot underlines where it stopped
@@ -23,11 +24,13 @@ class LineageUnknown(BadInput):
 class SqlLineage:
     """`tables` are all that the query reads. `columns` maps each of its columns to the pairs of
     table and column that its values are computed from; `indirect` are those that decide which
-    rows there are (filters, joins, groups, order), whatever the column."""
+    rows there are (filters, joins, groups, order), whatever the column. `copied` are the columns
+    that are one of a table's as it is."""
 
     tables: tuple[str, ...]
     columns: Mapping[str, tuple[tuple[str, str], ...]]
     indirect: tuple[tuple[str, str], ...]
+    copied: frozenset[str] = frozenset()
 
     def of_table(self, table: str) -> dict[str, tuple[str, ...]]:
         """What the query's columns take from one table: column to columns of that table. What
@@ -60,18 +63,28 @@ def lineage_of_sql(sql: str, schemas: Mapping[str, Mapping[str, str]]) -> SqlLin
             raise LineageUnknown(
                 f"the SQL reads {what}, which is no dataset", "see: opsdeck data list"
             )
+        written = [*(c for columns in schemas.values() for c in columns), *parsed.named_selects]
         query = qualify(
-            parsed, schema={t: dict(c) for t, c in schemas.items()}, dialect=DIALECT,
-            quote_identifiers=False,
+            named_windows_written_out(parsed),
+            schema={t: dict(c) for t, c in schemas.items()},
+            dialect=DIALECT, quote_identifiers=False,
         )  # fmt: skip
         if "*" in query.named_selects:
             raise LineageUnknown("the SQL selects * of nothing that is known")
-        columns = {name: _origins(name, query, schemas) for name in query.named_selects}
+        traced = trace_columns(query, {t: schemas[t] for t in tables})
         indirect = sorted({pair for each in _deciding(query) for pair in _sources(each, query)})
-    except SqlglotError as error:
+    except (SqlglotError, AssertionError, LookupError, ValueError, RecursionError) as error:
         message = " ".join(_COLOURS.sub("", str(error)).split())
         raise LineageUnknown(f"the columns of the SQL cannot be traced: {message}") from error
-    return SqlLineage(tuple(sorted(tables)), columns, tuple(indirect))
+    case = {name.lower(): name for name in written}  # sqlglot has made them all small
+    named = {case.get(name, name): each for name, each in traced.items()}
+    stored = {(t.lower(), c.lower()): (t, c) for t in tables for c in schemas[t]}
+    return SqlLineage(
+        tuple(sorted(tables)),
+        {name: each.origins for name, each in named.items()},
+        tuple(sorted({stored.get(pair, pair) for pair in indirect})),
+        frozenset(name for name, each in named.items() if each.copied),
+    )
 
 
 def tables_of(query: Any) -> set[str]:
@@ -82,30 +95,16 @@ def tables_of(query: Any) -> set[str]:
     return {each.name for each in query.find_all(exp.Table)} - defined
 
 
-def _origins(
-    name: str, query: Any, schemas: Mapping[str, Mapping[str, str]]
-) -> tuple[tuple[str, str], ...]:
-    """The table columns at the ends of sqlglot's tree for one column of the query."""
-    from sqlglot import expressions as exp
-    from sqlglot.lineage import lineage
-
-    root = lineage(name, query, schema={t: dict(c) for t, c in schemas.items()}, dialect=DIALECT)
-    found = set()
-    for node in root.walk():
-        if not node.downstream and isinstance(node.source, exp.Table):
-            found.add((node.source.name, node.name.rpartition(".")[2].strip('"')))
-    return tuple(sorted(found))
-
-
 def _deciding(query: Any) -> Iterator[Any]:
     """Every clause, at any depth, that decides about rows and not about values."""
     from sqlglot import expressions as exp
 
-    for kind in (exp.Where, exp.Having, exp.Group, exp.Join, exp.Qualify, exp.Order):
+    kinds = (exp.Where, exp.Having, exp.Group, exp.Join, exp.Qualify, exp.Order, exp.Distinct)
+    for kind in kinds:
         for found in query.find_all(kind):
             if isinstance(found, exp.Order) and isinstance(found.parent, exp.Window):
                 continue  # part of a value
-            yield found.args.get("on") if isinstance(found, exp.Join) else found
+            yield found.args.get("on") if isinstance(found, exp.Join | exp.Distinct) else found
 
 
 def _sources(clause: Any, query: Any) -> Iterator[tuple[str, str]]:
@@ -114,8 +113,11 @@ def _sources(clause: Any, query: Any) -> Iterator[tuple[str, str]]:
 
     if clause is None:
         return
+    tables: dict[str, str] = {}
     select = clause.find_ancestor(exp.Select)
-    tables = {} if select is None else _aliases(select)
+    while select is not None:  # a clause of an inner query may name the tables of the outer one
+        tables = {**_aliases(select), **tables}
+        select = select.find_ancestor(exp.Select)
     for column in clause.find_all(exp.Column):
         if column.table in tables:
             yield tables[column.table], column.name

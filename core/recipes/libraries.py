@@ -24,6 +24,9 @@ from core.recipes.operation import (
 ESTIMATORS = ("linear", "logistic", "tree", "tree classifier", "forest", "forest classifier")
 SCORES = ("f_regression", "f_classif", "chi2", "r_regression", "mutual_info_regression",
           "mutual_info_classif")  # fmt: skip
+ACROSS_COLUMNS = frozenset({"IterativeImputer", "KNNImputer", "Normalizer", "TfidfTransformer"})
+"""Whose results bear the names of their inputs and are made of all of them."""
+
 NAMED_AFTER_INPUT = frozenset(
     {
         "OneHotEncoder", "KBinsDiscretizer", "SplineTransformer", "TargetEncoder",
@@ -132,7 +135,9 @@ class Fitted(Operation):
         found = {}
         for name in made:
             inputs = call.columns
-            if name in call.columns:
+            if self._class_name in ACROSS_COLUMNS:
+                pass
+            elif name in call.columns:
                 inputs = (name,)
             elif self._class_name in NAMED_AFTER_INPUT and not call.pattern:
                 starts = [each for each in call.columns if name.startswith(each)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,22 @@ class FittedRecipe:
     def columns_of(self) -> Mapping[str, tuple[str, ...]]:
         """The input columns that each output column was computed from."""
         return self.lineage
+
+    def followed(
+        self, columns: Sequence[str], traces: Sequence[StepTrace]
+    ) -> tuple[Mapping[str, tuple[str, ...]], tuple[str, ...]]:
+        """The same for rows with these columns to which the steps did what `traces` say, which
+        may be more than they did to the rows that they were fitted on; and the columns that
+        decide which rows there are."""
+        known: Columns = {name: (name,) for name in columns}
+        deciding: list[str] = []
+        for each, trace in zip(self.steps, traces, strict=True):
+            if each.call and not trace.skipped and find(each.step.use).rows:
+                chosen = (*each.call.references, *_named(each)) or each.call.columns
+                deciding += [source for name in chosen for source in known.get(name, ())]
+            after = [name for name in known if name not in trace.removed]
+            known = _followed(each, trace, [*after, *trace.added], known)
+        return known, tuple(dict.fromkeys(deciding))
 
     @property
     def learned(self) -> bool:
@@ -133,7 +149,7 @@ class Plan:
         lineage: Columns = {name: (name,) for name in train.columns}
         for step in self.recipe.steps:
             fitted, after, trace = self._fit_step(step, frame, tags or {})
-            lineage = _followed(fitted, frame, after, lineage)
+            lineage = _followed(fitted, trace, after.columns, lineage)
             steps.append(fitted)
             traces.append(trace)
             frame = after
@@ -177,6 +193,13 @@ def _conditions(step: Step) -> list[tuple[str, str]]:
     names = ("expression", "keep", "drop")
     own = step.use in ("add_column", "keep_rows", "drop_rows")
     return [(f"with.{n}", str(step.params[n])) for n in names if own and n in step.params]
+
+
+def _named(fitted: FittedStep) -> list[str]:
+    """The columns that a step's conditions name."""
+    texts = [text for _, text in _conditions(fitted.step)]
+    when = fitted.call.when if fitted.call else ""
+    return [name for text in (*texts, when) for name in condition_columns(text)]
 
 
 def _call(
@@ -299,21 +322,21 @@ def _changed(before: pl.DataFrame, after: pl.DataFrame) -> tuple[str, ...]:
 
 
 def _followed(
-    fitted: FittedStep, before: pl.DataFrame, after: pl.DataFrame, known: Columns
+    fitted: FittedStep, trace: StepTrace, after: Sequence[str], known: Columns
 ) -> Columns:
     """The lineage of the columns after a step, from that of the columns before it."""
-    if fitted.call is None or before is after:
+    if fitted.call is None or trace.skipped:
         return known
     call, about = fitted.call, find(fitted.step.use)
-    new = [each for each in after.columns if each not in before.columns]
-    made = [*new, *_changed(before, after)]
+    made = [*trace.added, *trace.changed]
     if about.rows:
         # Other rows: columns that the step does not touch stay what they were.
         touched = {*call.columns, *call.references}
-        made = [*new, *[each for each in after.columns if each in touched and each not in new]]
+        old = [each for each in after if each in touched and each not in trace.added]
+        made = [*trace.added, *old]
     inputs = operation_of(fitted.step.use).lineage(call, made, fitted.state)
     followed: Columns = {}
-    for name in after.columns:
+    for name in after:
         if name in inputs:
             # What learned from the target says something of it, and bears its labels.
             read = (*inputs[name], *((call.target,) if call.target else ()))

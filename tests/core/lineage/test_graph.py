@@ -71,6 +71,24 @@ def test_where_a_column_is_from() -> None:
     assert not [b for b in root.walk() if b.node.kind == NodeKind.SOURCE and b.certain]
 
 
+def test_columns_of_unknown_origin_are_perhaps_made_of_any() -> None:
+    forward, back = both(
+        edges_between(
+            (D, "a"), (D, "b"), "pipeline", columns={"known": ("x",), "unknown": ("",)}
+        )
+    )  # fmt: skip
+    found = touched(downstream(Node(D, "a", "x"), forward))  # type: ignore[arg-type]
+    assert [(str(t.node), t.columns, t.certain) for t in found] == [
+        ("dataset/b", ("known", "unknown"), True)
+    ]
+    other = downstream(Node(D, "a", "y"), forward)  # type: ignore[arg-type]
+    assert [(str(b.node), b.certain) for b in other.branches] == [("dataset/b.unknown", False)]
+    up = upstream(Node(D, "b", "unknown"), back)  # type: ignore[arg-type]
+    assert [(str(b.node), b.certain) for b in up.branches] == [("dataset/a", False)]
+    up = upstream(Node(D, "b", "known"), back)  # type: ignore[arg-type]
+    assert [(str(b.node), b.certain) for b in up.branches] == [("dataset/a.x", True)]
+
+
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=40))
 def test_a_walk_ends_on_any_graph_and_finds_what_can_be_reached(
     pairs: list[tuple[int, int]],
