@@ -120,8 +120,7 @@ def test_labels_and_lineage_go_by_column_where_it_is_known(make_site: Callable[.
     site.ops.governance.label("people", "age", ["private"])
     site.write(
         "recipes/scale.yaml",
-        "name: scale\nsteps:\n"
-        "  - {use: sklearn.StandardScaler, columns: [pay]}\n"
+        "name: scale\nsteps:\n  - {use: sklearn.StandardScaler, columns: [pay]}\n",
     )
     site.write("work.py", "def change(rows):\n    return rows.assign(one=rows['who'])\n")
     site.write("forge.py", FORGE)
