@@ -27,7 +27,7 @@ from core.session import Session
 HEAD = struct.Struct("!Q")
 SERVICES = (
     "data", "explore", "features", "governance", "ingest", "lineage", "quality", "queries",
-    "recipes", "views",
+    "recipes", "triggers", "views",
 )  # fmt: skip
 """What may be asked: the services that need the libraries."""
 

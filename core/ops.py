@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from core.services.recipes import RecipesService
     from core.services.runs import RunsService
     from core.services.splits import SplitsService
+    from core.services.triggers import TriggersService
     from core.services.views import ViewsService
     from core.services.workers import WorkersService
 
@@ -188,6 +189,13 @@ class Ops:
         from core.services.splits import SplitsService
 
         return SplitsService(self.session)
+
+    @cached_property
+    def triggers(self) -> TriggersService:
+        """What starts runs by itself."""
+        from core.services.triggers import TriggersService
+
+        return TriggersService(self.session, self.workers)
 
     @cached_property
     def queries(self) -> QueriesService:

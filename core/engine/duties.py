@@ -18,6 +18,7 @@ from core.engine.context import SYSTEM, Engine
 from core.errors import OpsdeckError
 from core.lake.due import UpkeepDue
 from core.session import Session
+from core.triggers.looking import TriggersDue
 
 log = logging.getLogger("opsdeck.worker")
 
@@ -74,7 +75,27 @@ def due_upkeep(session: Session, now: float) -> Sequence[Task]:
     return [Task("data", "keep_up", (name,)) for name in _UPKEEP(session, now)]
 
 
-DUTIES: tuple[Due, ...] = (due_views, due_features, due_lineage, due_upkeep)
+_TRIGGERS = TriggersDue()
+
+
+def due_triggers(session: Session, now: float) -> Sequence[Task]:
+    """Triggers whose time or cause has come, and firings that wait for a decision."""
+    return [Task("triggers", "look")] if _TRIGGERS.look(session, now) else ()
+
+
+def due_retrainings(session: Session, now: float) -> Sequence[Task]:
+    """Firings that were accepted and have no run yet."""
+    return [Task("triggers", "start", (firing,)) for firing in _TRIGGERS.firings(session, now)]
+
+
+DUTIES: tuple[Due, ...] = (
+    due_views,
+    due_features,
+    due_lineage,
+    due_upkeep,
+    due_triggers,
+    due_retrainings,
+)
 
 
 class Duties(threading.Thread):

@@ -242,7 +242,7 @@ class RunsService:
         from_step: str | None = None,
         kept: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> str:
-        from core.services.runrows import insert_run
+        from core.engine.runrows import insert_run
 
         with self._session.change("runs start") as tx:
             return insert_run(

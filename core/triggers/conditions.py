@@ -78,23 +78,25 @@ def _schedule(
     last = seen.get("last")
     if last is None or last > now + 86_400:  # the first look, or the clock has gone back far
         return Look(None, f"begins {_moment(now)}", {"last": now})
-    slot = _after(condition, last)
-    if slot is None or slot > now:
-        return Look(None, f"next {_moment(slot)}" if slot else "never again")
+    slot = last
     for _ in range(_SLOTS):  # what was missed while nobody looked counts once
         following = _after(condition, slot)
         if following is None or following > now:
             break
         slot = following
-    words = f"due since {_moment(slot)}"
+    due = _after(condition, slot)
+    words = f"next {_moment(due)}" if due else "never again"
+    if slot == last and "slot" not in seen:
+        return Look(None, words)
     cause = Cause(
         CauseKind.SCHEDULE,
         f"trigger/{definition.name}",
-        f"{condition.words()}, {words}",
+        f"{condition.words()}, due since {_moment(slot)}",
         key=f"{condition.key}@{slot:.0f}",
         evidence={"slot": slot},
     )
-    return Look(cause, words, {"last": slot})
+    # The last time it came round stays a cause: an answer that passes may become another one.
+    return Look(cause, words, None if slot == last else {"last": slot, "slot": True})
 
 
 def _new_data(
