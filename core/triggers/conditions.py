@@ -113,7 +113,7 @@ def _new_data(
     base = _used(reader, name, definition.pipeline)
     if base is None and "version" not in seen:
         return Look(None, "begins with this version", {"version": newest})
-    base = max(base or 0, int(seen.get("version", 0)))
+    base = max(base or 0, int(seen.get("version", 0)), _answered(reader, definition.name, name))
     fresh = [row for row in versions if row["number"] > base]
     fresh = [row for row in fresh if row["operation"] not in ("compact", "create", "delete")]
     fresh = [row for row in fresh if not descends(reader, row["run_id"], definition.name)]
@@ -150,6 +150,20 @@ def _used(reader: Reader, dataset: str, pipeline: str) -> int | None:
         pipeline=pipeline,
     )
     return found[0]["number"] if found else None
+
+
+def _answered(reader: Reader, trigger: str, dataset: str) -> int:
+    """The newest version for which the trigger had a run: it may read the data in a way that
+    nobody has noted."""
+    begin = f"dataset/{dataset}@"
+    found = reader.rows(
+        "SELECT f.cause_key FROM trigger_firings f JOIN runs r ON r.id = f.run_id"
+        " WHERE f.trigger = :trigger AND f.kind = 'new_data' AND f.decision = 'started'"
+        " AND r.status NOT IN ('failed', 'cancelled') ORDER BY f.at DESC LIMIT 50",
+        trigger=trigger,
+    )
+    keys = [row["cause_key"] for row in found if row["cause_key"].startswith(begin)]
+    return max((int(key.removeprefix(begin)) for key in keys), default=0)
 
 
 def _rows_of(versions: Sequence[Mapping[str, Any]], fresh: set[int]) -> int:
