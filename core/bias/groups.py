@@ -12,12 +12,12 @@ import numpy as np
 from core.bias.columns import (
     Column,
     Columns,
-    Condition,
     column_of,
     distinct,
     known,
     matching,
 )
+from core.bias.conditions import Condition
 from core.bias.errors import BiasInvalid
 from core.bias.tables import Mask
 

@@ -11,13 +11,13 @@ import numpy.typing as npt
 from core.bias.columns import (
     Column,
     Columns,
-    Condition,
     column_of,
     distinct,
     known,
     matching,
     numeric,
 )
+from core.bias.conditions import Condition
 from core.bias.counting import Outcome, Rows, count
 from core.bias.errors import BiasInvalid
 from core.bias.groups import Group, groups_of, value_text

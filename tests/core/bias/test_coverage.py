@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.bias import METRICS, Table, interval
+from core.bias.intervals import interval
+from core.bias.metrics import METRICS
+from core.bias.tables import Table
 
 SHARES = np.array([[[0.35, 0.08], [0.07, 0.30]], [[0.08, 0.02], [0.03, 0.07]]])
 

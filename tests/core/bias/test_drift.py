@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.bias import METRICS, Condition, Drift, Question, compare, report, violations
-from core.bias.drift import benjamini_hochberg, p_value
-from core.bias.report import GroupBias
+from core.bias.analysis import violations
+from core.bias.conditions import Condition
+from core.bias.drift import Drift, benjamini_hochberg, compare, p_value
+from core.bias.metrics import METRICS
+from core.bias.report import GroupBias, Question, report
 from core.bias.tables import Counts
 
 SHARES = np.array([[[0.35, 0.08], [0.07, 0.30]], [[0.08, 0.02], [0.03, 0.07]]])

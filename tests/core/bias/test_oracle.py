@@ -12,8 +12,11 @@ import pytest
 from smclarify.bias import metrics as clarify
 from smclarify.bias.report import FacetColumn, LabelColumn, StageType, bias_report
 
-from core.bias import METRICS, Condition, Question, Stage, analysis, report
+from core.bias.analysis import analysis
+from core.bias.conditions import Condition
 from core.bias.formulas import kullback_leibler, lp_norm
+from core.bias.metrics import METRICS, Stage
+from core.bias.report import Question, report
 
 GERMAN = Path(__file__).parents[2] / "assets" / "german_credit.csv.gz"
 CLARIFYS = {"DCAcc": "DCA"}

@@ -10,8 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.bias import BiasInvalid, Condition, Question, Tables, analysis, parse, report
+from core.bias.analysis import analysis
 from core.bias.columns import matching
+from core.bias.conditions import Condition, parse
+from core.bias.errors import BiasInvalid
+from core.bias.metrics import METRICS
+from core.bias.names import ALL
+from core.bias.report import Question, report
+from core.bias.tables import Tables
 
 LABEL = Condition("hired", ("yes",))
 
@@ -179,3 +185,7 @@ def test_tables_are_kept_and_read_again() -> None:
     kept = json.loads(json.dumps(tables.groups[0].tables.jsonable()))
     again = Tables.from_json(kept)
     assert again.jsonable() == kept
+
+
+def test_every_metric_has_its_name_in_the_quick_list() -> None:
+    assert tuple(METRICS) == ALL
