@@ -16,7 +16,7 @@ from core.domain.trigger import (
     Trigger,
     TriggerDefinition,
 )
-from core.errors import NotFound, OpsdeckError
+from core.errors import BadInput, NotFound, OpsdeckError
 from core.ids import short_id
 from core.pipelines._report import did_you_mean
 from core.reads import triggers as _reads
@@ -27,6 +27,7 @@ from core.triggers.files import TriggerFiles, load_triggers
 if TYPE_CHECKING:
     from core.domain.pipeline import Problem
     from core.domain.trigger import Condition
+    from core.triggers.augmenting import Augmented
     from core.triggers.checking import Known
     from core.triggers.conditions import Look
 
@@ -115,8 +116,9 @@ class TriggersService:
         cause = Cause(CauseKind.HAND, f"trigger/{name}", key=f"outlook/{now}")
         facts = facts_for(reader.rows, definition, model, cause, now, cycle=cycle)
         decision, reason = arbitrate(definition, cause, facts, now)
-        if trigger.problems:
-            decision, reason = FiringDecision.REFUSED, trigger.problems[0]
+        wrong = self._deciding(files)(name)
+        if isinstance(wrong, str):
+            decision, reason = FiringDecision.REFUSED, wrong
         filling = Filling(self._session, model=model, actor=f"trigger/{name}", cause=cause, now=now)
         try:
             params: Mapping[str, Any] = filling.params(definition, light=True)
@@ -170,6 +172,30 @@ class TriggersService:
                 tx.execute(triggers.insert().values(name=name, **values))
             tx.journal(f"trigger.{verb}", f"trigger/{name}", reason=reason)
         return self.get(name)
+
+    def augment(self, name: str) -> Augmented:
+        """Make the set of captured and labelled rows that a run would get now. Raises
+        `NotFound`, `BadInput` (it has none), `AugmentFailed`, `Refused`, `ReadOnly`."""
+        from core.pipelines import load_pipeline
+        from core.triggers.augmenting import augment
+        from core.triggers.checking import endpoint_of
+
+        self._session.refuse_when_read_only("triggers augment")
+        trigger = self.get(name)
+        definition = trigger.definition
+        if definition is None or definition.augment is None:
+            told = trigger.problems[0] if trigger.problems else f"trigger {name} augments nothing"
+            raise BadInput(told, "add augment: {dataset: …} to it")
+        spec = load_pipeline(self._session.workspace.root, definition.pipeline)
+        endpoint = endpoint_of(definition, spec)
+        return augment(
+            self._session,
+            definition.augment,
+            endpoint,
+            by=self._session.actor,
+            as_of=time.time(),
+            message=f"trigger {name}, by hand",
+        )
 
     # -- what the worker does by itself
 
