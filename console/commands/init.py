@@ -11,6 +11,9 @@ from console.output import emit
 from console.session import Session, pass_session
 from core.errors import ReadOnly
 
+FIRST_OF = {"bike-demand": "bike-data"}
+"""The pipeline of an example that the others read from."""
+
 
 @click.command("init", cls=Verb)
 @click.argument("path", type=click.Path(path_type=Path), default=".")
@@ -30,7 +33,7 @@ def command(session: Session, path: Path, example: str | None) -> None:
 
     def text() -> str:
         where = "" if root == Path.cwd() else f" -w {path}"
-        pipeline = example or "hello"
+        pipeline = FIRST_OF.get(example or "", "hello")
         return (
             f"made the workspace {root} ({len(made)} files)\n"
             f"next: opsdeck{where} runs start {pipeline} --wait\n"
