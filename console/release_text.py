@@ -67,6 +67,8 @@ def plan_text(session: Session, plan: ReleasePlan) -> str:
         marks = tuple(" (dry run)" * m.dry_run for m in plan.analysis.metrics)
         lines = tuple(a + b for a, b in zip(metrics, marks, strict=True))
         parts.append(_lines(session, f"compared, alpha {plan.analysis.alpha:g}", lines))
+    if plan.rollback_alarms:
+        parts.append(_lines(session, "alarms of the workspace", plan.rollback_alarms))
     facts = [("on a breach", str(plan.on_breach)), ("kept loaded", lasting(plan.keep_seconds))]
     if plan.workers is not None:
         facts.append(("workers", f"{workers_words(plan.workers)} in each server"))

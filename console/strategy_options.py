@@ -8,6 +8,7 @@ from typing import Any
 from core.errors import BadInput
 
 _FILES = (".yaml", ".yml", ".json")
+_LISTS = ("alarms", "rollback_alarms")
 _PLAIN = ("bake", "analyse", "ask", "window")
 _KNOWN = (
     "set_weight=PERCENT nor pause[=TIME] nor bake=TIME, analyse[=TIME], ask[=QUESTION],"
@@ -38,8 +39,13 @@ def strategy_of(
         key, equals, value = text.partition("=")
         if not equals:
             raise BadInput(f"--set {text}: not KEY=VALUE", "for example: --set weight=20")
-        written[key] = _value(value)
+        written[key] = _names(value) if key in _LISTS else _value(value)
     return written
+
+
+def _names(value: str) -> list[str]:
+    """Names of alarms of the workspace, with commas between them."""
+    return [name.strip() for name in value.strip("[] ").split(",") if name.strip()]
 
 
 def read_strategy(name: str) -> Any:

@@ -63,6 +63,9 @@ def attach(group: click.Group) -> None:
 )
 @click.option("--environment", metavar="NAME", help="Of a new endpoint (default: the workspace's).")
 @click.option("--override", is_flag=True, help="Go past a gate that has not approved; say why.")
+@click.option(
+    "--force-alarms", is_flag=True, help="Although an alarm that it names is in ALARM; say why."
+)
 @click.option("-m", "--reason", default="", help="Why; for production it must be given.")
 @CONFIRM
 @DRY_RUN
@@ -80,6 +83,7 @@ def deploy(
     port: int | None,
     environment: str | None,
     override: bool,
+    force_alarms: bool,
     reason: str,
     confirm: str | None,
     dry_run: bool,
@@ -119,6 +123,7 @@ def deploy(
         port=port or 0,
         environment=environment,
         override=override,
+        force_alarms=force_alarms,
         reason=reason,
     )
     report_deployment(session, made, "asked for", wait=wait, timeout=timeout, watch=watch)

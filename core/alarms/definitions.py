@@ -109,7 +109,7 @@ def _composite(problems: Problems, where: str, data: Mapping[str, Any]) -> dict[
 
 
 def _metric_alarm(problems: Problems, where: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    read: dict[str, Any] = {"metric": _series(problems, f"{where}.metric", data["metric"])}
+    read: dict[str, Any] = {"metric": read_series(problems, f"{where}.metric", data["metric"])}
     if "threshold" not in data:
         problems.add(where, "no threshold", "a number, or band for what the past foretells")
         return read
@@ -173,7 +173,8 @@ def _points(problems: Problems, where: str, data: Mapping[str, Any]) -> dict[str
     return read
 
 
-def _series(problems: Problems, where: str, data: Any) -> SeriesName | None:
+def read_series(problems: Problems, where: str, data: Any) -> SeriesName | None:
+    """A metric, on one line or as a mapping; `None`, noted, for anything else."""
     if isinstance(data, str):
         return _short(problems, where, data)
     found = values.known_keys(problems, where, data, ("source", "name", "dims"))
@@ -250,11 +251,12 @@ def _shared(problems: Problems, where: str, data: Mapping[str, Any]) -> dict[str
             problems.add(f"{where}.{key}", "only beside suppress_with")
     for key in ("actions", "ok_actions", "insufficient_data_actions"):
         if key in data:
-            read[key] = _actions(problems, f"{where}.{key}", data[key])
+            read[key] = read_actions(problems, f"{where}.{key}", data[key])
     return read
 
 
-def _actions(problems: Problems, where: str, data: Any) -> tuple[AlarmAction, ...]:
+def read_actions(problems: Problems, where: str, data: Any) -> tuple[AlarmAction, ...]:
+    """A list of actions; what is wrong is noted."""
     if not isinstance(data, Sequence) or isinstance(data, str):
         problems.add(where, f"a list of actions, not {values.shown(data)}", "[] for none")
         return ()

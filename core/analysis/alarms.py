@@ -42,6 +42,16 @@ _WORDS = {
 }
 
 
+def breaches(comparison: Comparison, value: float, threshold: float) -> bool:
+    """Whether a datapoint breaches a threshold."""
+    return _COMPARE[comparison](value, threshold)
+
+
+def comparison_words(comparison: Comparison) -> str:
+    """How a breaching datapoint compares, in words: `greater than`."""
+    return _WORDS[comparison]
+
+
 @dataclass(slots=True)
 class Period:
     """What one arm did within one period: counts, and its latencies by bucket."""
@@ -144,15 +154,15 @@ class Alarm:
         treat = rule.treat_missing_data
         if treat is MissingData.BREACHING and self.periods < rule.evaluation_periods:
             treat = MissingData.MISSING
-        breaches = [None if point is None else self._breaches(point) for point in self.datapoints]
-        state = evaluate(breaches, rule, self.state, treat)
+        seen = [None if point is None else self._breaches(point) for point in self.datapoints]
+        state = evaluate(seen, rule, self.state, treat)
         if state is not self.state:
             self.state, self.since = state, at
         self.reason = self._words()
         return state
 
     def _breaches(self, value: float) -> bool:
-        return _COMPARE[self.rule.comparison](value, self.rule.threshold)
+        return breaches(self.rule.comparison, value, self.rule.threshold)
 
     def _words(self) -> str:
         rule = self.rule
@@ -164,7 +174,8 @@ class Alarm:
         values = ", ".join(f"{point:.4g}" for point in real)
         return (
             f"{breaching} of the last {len(real)} datapoints [{values}] "
-            f"{'was' if breaching == 1 else 'were'} {_WORDS[rule.comparison]} {rule.threshold:g} "
+            f"{'was' if breaching == 1 else 'were'} {comparison_words(rule.comparison)} "
+            f"{rule.threshold:g} "
             f"({rule.datapoints_to_alarm} of {rule.evaluation_periods} are an alarm)"
         )
 

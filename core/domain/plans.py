@@ -36,6 +36,7 @@ def plan_from_json(text: str) -> ReleasePlan:
         on_breach=OnBreach(data["on_breach"]),
         keep_seconds=data["keep_seconds"],
         workers=_bounds(data.get("workers")),
+        rollback_alarms=tuple(data.get("rollback_alarms", ())),
     )
 
 

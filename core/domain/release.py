@@ -112,7 +112,8 @@ class ReleasePlan:
     replaced stays loaded, so that going back to it is instant. `on_breach` is what an alarm or
     the verdict `worse` does. Alarms stay armed for `keep_seconds` at most after the promotion.
     `workers` are bounds of its own for the new version's workers in each server process; `None`
-    leaves it those of the endpoint.
+    leaves it those of the endpoint. `rollback_alarms` are alarms of the workspace that count as
+    its own do; a worker heeds them.
     """
 
     steps: tuple[StrategyStep, ...]
@@ -122,6 +123,7 @@ class ReleasePlan:
     on_breach: OnBreach = OnBreach.ROLLBACK
     keep_seconds: float = 3600.0
     workers: tuple[int, int] | None = None
+    rollback_alarms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

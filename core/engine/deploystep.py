@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from core.alarms.deployments import check_alarms
 from core.domain.release import DeploymentStatus
 from core.domain.run import StepStatus
 from core.engine import runstate
@@ -41,13 +42,15 @@ def create_for_step(engine: Engine, run_id: str, name: str, generation: int) -> 
             version = registered_version(tx, run_id, str(options["register"]))
             if version is None:
                 raise StepFailed(f"deploy {name}: nothing was registered to deploy")
+            strategy = with_workers(parse_plan(options["strategy"]), options.get("workers"))
+            check_alarms(tx, str(options["endpoint"]), strategy, forced=False)
             rows.create_deployment(
                 tx,
                 deployment_id,
                 endpoint=str(options["endpoint"]),
                 model=version["name"],
                 version=version["version"],
-                strategy=with_workers(parse_plan(options["strategy"]), options.get("workers")),
+                strategy=strategy,
                 port=int(options.get("port") or 0),
                 environment=_environment(plan, options),
                 reason=f"run #{run['number']}",

@@ -14,6 +14,7 @@ from core.domain.analysis import (
 )
 from core.pipelines import _keys as k
 from core.releases.presets import CATALOGUE
+from core.tuning.spec import GOALS, STOPPING, STRATEGIES
 from core.units import DURATION_PATTERN, SIZE_PATTERN
 from core.workerbounds import MOST_WORKERS
 
@@ -90,7 +91,11 @@ def json_schema() -> dict[str, Any]:
             "param": _param(),
             "workers": _FORMS["workers"],
             "stages": {"type": "array", "minItems": 1, "items": _stage()},
-            "alarms": {"type": ["array", "null"], "maxItems": 10, "items": _alarm()},
+            "alarms": {
+                "type": ["array", "null"],
+                "maxItems": 10,
+                "items": {"anyOf": [{"type": "string"}, _alarm()]},
+            },
             "analysis": {"anyOf": [{"type": "null"}, _analysis()]},
             "step": {"oneOf": [_step(kind) for kind in k.KINDS]},
         },
@@ -128,10 +133,14 @@ def _step(kind: str) -> dict[str, Any]:
     properties = made["properties"]
     if kind == "function":
         properties[kind]["pattern"] = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+    elif kind == "tune":
+        properties[kind] |= _tune()
     elif kind in k.BUILT_IN:
         settings = _object(k.BUILT_IN[kind], ["model"] if kind == "register" else None)
         if kind == "deploy":
             settings["properties"]["strategy"] |= _strategy()
+        if kind == "gate":
+            settings["properties"]["auto"] |= _auto()
         if kind != "register":
             settings["type"] = ["object", "null"]
         properties[kind] |= settings
@@ -139,6 +148,14 @@ def _step(kind: str) -> dict[str, Any]:
         properties[kind] |= _settings(k.DATA[kind])
     if "inputs" in properties:
         properties["inputs"] |= {"type": "object"}
+    return made
+
+
+def _auto() -> dict[str, Any]:
+    made = _object(k.AUTO, required=["on", "margin", "segments"])
+    made["properties"]["better"]["enum"] = ["lower", "higher"]
+    percent = _FORMS["percent"]["anyOf"][1]
+    made["properties"]["margin"]["anyOf"] = [{"type": "number", "exclusiveMinimum": 0}, percent]
     return made
 
 
@@ -155,6 +172,33 @@ def _settings(known: Mapping[str, k.Setting]) -> dict[str, Any]:
     }
 
 
+def _tune() -> dict[str, Any]:
+    made = _object(k.TUNE, required=["metric", "ranges"])
+    properties = made["properties"]
+    for name in ("max_trials", "max_parallel", "max_failed", "seed"):
+        parameter = {"type": "string", "pattern": r"^\$\{\s*params\.[^}\s]+\s*\}$"}
+        properties[name]["anyOf"] = [{"type": "integer", "minimum": 0}, parameter]
+    properties["strategy"]["enum"] = [*STRATEGIES]
+    properties["early_stopping"]["enum"] = [*STOPPING]
+    properties["warm_start"]["pattern"] = "^(run/[1-9][0-9]*|last)$"
+    metric = _object(k.METRIC_OF_TRIALS, required=["name", "goal"])
+    metric["properties"]["goal"]["enum"] = [*GOALS]
+    properties["metric"] |= metric
+    numbers = _object(k.RANGE, required=["min", "max"])
+    for name in ("min", "max", "step"):
+        numbers["properties"][name]["type"] = "number"
+    numbers["properties"]["type"]["enum"] = ["int", "float"]
+    numbers["properties"]["scale"]["enum"] = ["linear", "log"]
+    choices = {"type": "array", "minItems": 2, "items": _SCALAR}
+    properties["ranges"] |= {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": f"^{k.IDENTIFIER}$"},
+        "additionalProperties": {"anyOf": [numbers, choices]},
+    }
+    return made | {"oneOf": [{"required": ["function"]}, {"required": ["script"]}]}
+
+
 def _strategy() -> dict[str, Any]:
     """A preset's name, a list of steps, or a mapping with either and what is watched."""
     steps = {"$ref": "#/definitions/stages"}
@@ -164,6 +208,7 @@ def _strategy() -> dict[str, Any]:
         "on_breach": {"enum": [*OnBreach]},
         "keep": _FORMS["duration"],
         "workers": {"$ref": "#/definitions/workers"},
+        "rollback_alarms": {"type": "array", "maxItems": 10, "items": {"type": "string"}},
     }
     own = {"type": "object", "additionalProperties": False, "required": ["steps"]}
     mappings = [{**own, "properties": {"steps": steps, **common}}]

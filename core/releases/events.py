@@ -77,7 +77,7 @@ def _record(
     actor = str(found.get("actor") or session.actor)
     if kind == "frozen":
         with session.store().transaction(actor) as tx:
-            _freeze(tx, deployment_id, event_id, str(found.get("reason", "")))
+            freeze(tx, deployment_id, event_id, str(found.get("reason", "")))
         return
     bad, good = found["candidate"], found.get("champion")
     serving = {r.revision for r in endpoint.revisions if r.state in ("stable", "canary")}
@@ -115,9 +115,10 @@ def _see_that_it_holds(session: Session, name: str, good: int, reason: str) -> N
         control.rollback(good, reason)
 
 
-def _freeze(tx: Transaction, deployment_id: str, event_id: str, reason: str) -> None:
+def freeze(tx: Transaction, deployment_id: str, event_id: str, reason: str) -> bool:
     """Hold a deployment and tell somebody, once: the same event may be found again. One that
-    has come to its end is in production: nothing is left to be held, but it is told of."""
+    has come to its end is in production: nothing is left to be held, but it is told of.
+    Whether this was the first time."""
     import sqlalchemy as sa
 
     from core.releases import rows
@@ -127,7 +128,7 @@ def _freeze(tx: Transaction, deployment_id: str, event_id: str, reason: str) -> 
     alert_id = hashlib.sha256(event_id.encode()).hexdigest()[:10]  # short enough to be typed
     row = tx.row(sa.select(table).where(table.c.id == deployment_id))
     if row is None or tx.row(sa.select(alerts.c.id).where(alerts.c.id == alert_id)) is not None:
-        return
+        return False
     if DeploymentStatus(row["status"]) in DEPLOYMENT_ENDED:
         stable = rows.stable_revision(tx, row["endpoint"])
         if stable is not None and stable["revision"] == row["revision"]:
@@ -136,6 +137,7 @@ def _freeze(tx: Transaction, deployment_id: str, event_id: str, reason: str) -> 
         holding.hold(tx, row, f"frozen: {reason}", kind="frozen")
         holding.alert_of_hold(tx, row, reason, kind="frozen", alert_id=alert_id)
         tx.outbox("control", f"deployment:{deployment_id}", command="frozen")
+    return True
 
 
 def record_all(session: Session, endpoints_dir: Path) -> None:

@@ -98,8 +98,22 @@ def _why_not(endpoint: Endpoint, bad: Revision, version: int) -> str:
     return f"version {version} was never good here before version {bad.version}"
 
 
+@dataclass(frozen=True, slots=True)
+class ByItself:
+    """A rollback that nobody asked for: the id of its receipt, which follows from the decision,
+    so that the same one is never recorded twice, and who it is done in the name of."""
+
+    receipt: str
+    actor: str
+
+
 def roll_back(
-    session: Session, name: str, to_version: int | None, reason: str, seen: int | None = None
+    session: Session,
+    name: str,
+    to_version: int | None,
+    reason: str,
+    seen: int | None = None,
+    by_itself: ByItself | None = None,
 ) -> Receipt:
     """Swap the routing at once, then record it; returns the receipt.
 
@@ -125,14 +139,15 @@ def roll_back(
         if problem is None:  # its time may just have been up: then it was unloaded since
             problem = prepare(session, control, target.good)
         intent = Intent(
-            receipt=new_id(),
+            receipt=by_itself.receipt if by_itself else new_id(),
             endpoint=name,
             bad=target.bad.revision,
             good=target.good.revision,
-            actor=session.actor,
+            actor=by_itself.actor if by_itself else session.actor,
             reason=reason,
             deployment=target.deployment.id if target.deployment else None,
             at=time.time(),
+            automatic=by_itself is not None,
         )
         path = intent.try_write(directory)
         try:
@@ -154,6 +169,7 @@ def roll_back(
                 requests_failed=report.requests_failed,
                 in_flight=report.in_flight_at_swap,
                 milliseconds=report.milliseconds_to_swap,
+                automatic=intent.automatic,
             )
         except OpsdeckError as error:
             raise type(error)(
@@ -220,6 +236,7 @@ class Intent:
     reason: str
     deployment: str | None
     at: float
+    automatic: bool = False  # nobody asked for it
 
     def try_write(self, directory: Path) -> Path | None:
         """Put the intent beside the endpoint, whole or not at all.
@@ -280,6 +297,7 @@ def finish_rollback(session: Session, path: Path, intent: Intent) -> Receipt | N
                 requests_failed=report.requests_failed,
                 in_flight=report.in_flight_at_swap,
                 milliseconds=report.milliseconds_to_swap,
+                automatic=intent.automatic,
             )
         path.unlink(missing_ok=True)
     return receipt

@@ -116,7 +116,14 @@ def create_deployment(
 
 def first_plan(plan: ReleasePlan) -> ReleasePlan:
     """What is left of a plan where there is no version to compare with or to go back to."""
-    return replace(plan, steps=ALL_AT_ONCE, name="all-at-once", alarms=(), analysis=AnalysisPlan())
+    return replace(
+        plan,
+        steps=ALL_AT_ONCE,
+        name="all-at-once",
+        alarms=(),
+        analysis=AnalysisPlan(),
+        rollback_alarms=(),
+    )
 
 
 def open_deployment(tx: Transaction, endpoint: str) -> Row | None:

@@ -37,6 +37,7 @@ def deployment_config(plan: ReleasePlan) -> dict[str, Any]:
     if plan.on_breach is OnBreach.FREEZE:
         raise BadInput("on_breach freeze: SageMaker only rolls back")
     alarms = [alarm.name for alarm in plan.alarms if not alarm.dry_run]
+    alarms += [name for name in plan.rollback_alarms if name not in alarms]
     if not 1 <= len(alarms) <= 10:
         raise BadInput(f"alarms: SageMaker takes 1 to 10 that count, not {len(alarms)}")
     weights, waits = _rungs(plan.steps)

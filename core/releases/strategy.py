@@ -4,10 +4,12 @@
     strategy: [{set_weight: 10}, {bake: 5m}, {set_weight: 100}]
     strategy: {preset: canary, weight: 20, bake: 10m, on_breach: freeze}
     strategy: {steps: [...], alarms: [...], analysis: {...}, on_breach: rollback, keep: 1h,
-               workers: {min: 1, max: 4}}
+               workers: {min: 1, max: 4}, rollback_alarms: [demand-mae]}
 
 A strategy that does not name its alarms or its analysis has the default ones; `alarms: []` is
-none. A list that only sets weights and pauses has the default alarms, and compares nothing.
+none. Names in `alarms` are alarms of the workspace, as in `rollback_alarms`; where there are
+only names the default alarms stay beside them. A list that only sets weights and pauses has the
+default alarms, and compares nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from core.releases.watching import (
     DEFAULT_ANALYSIS,
     read_alarms,
     read_analysis,
+    read_names,
+    split_alarms,
 )
 
 DEFAULT_STRATEGY = (
@@ -40,7 +44,7 @@ DEFAULT_STRATEGY = (
 """A canary of 10 %, then half, each for half a minute: where nothing depends on it."""
 
 DEFAULT_PLAN = ReleasePlan(DEFAULT_STRATEGY, name="quick", alarms=DEFAULT_ALARMS)
-_COMMON = ("alarms", "analysis", "on_breach", "keep", "workers")
+_COMMON = ("alarms", "analysis", "on_breach", "keep", "workers", "rollback_alarms")
 _BY_THE_CLOCK = ("set_weight", "pause")
 
 Written = str | Sequence[Any] | Mapping[str, Any]
@@ -87,8 +91,11 @@ def _listed(problems: Problems, data: Any) -> ReleasePlan:
 def _mapping(problems: Problems, data: Mapping[str, Any]) -> ReleasePlan:
     name, steps = _rungs(problems, data)
     read: dict[str, Any] = {"alarms": DEFAULT_ALARMS, "analysis": DEFAULT_ANALYSIS}
-    if "alarms" in data:
-        read["alarms"] = read_alarms(problems, "strategy.alarms", data["alarms"] or [])
+    own, named = split_alarms(data.get("alarms", ()))
+    if "alarms" in data and (own or not named):
+        read["alarms"] = read_alarms(problems, "strategy.alarms", own)
+    given_names = [*named, *_listed_names(problems, data.get("rollback_alarms", ()))]
+    read["rollback_alarms"] = read_names(problems, "strategy.rollback_alarms", given_names)
     if "analysis" in data:
         given = data["analysis"]
         read["analysis"] = (
@@ -105,6 +112,15 @@ def _mapping(problems: Problems, data: Mapping[str, Any]) -> ReleasePlan:
     plan = ReleasePlan(steps, name=name, **read)
     _check(problems, plan)
     return plan
+
+
+def _listed_names(problems: Problems, data: Any) -> Sequence[Any]:
+    if isinstance(data, Sequence) and not isinstance(data, str):
+        return data
+    if data is not None:
+        message = f"a list of names of alarms, not {values.shown(data)}"
+        problems.add("strategy.rollback_alarms", message, "such as [demand-mae]")
+    return ()
 
 
 def _rungs(problems: Problems, data: Mapping[str, Any]) -> tuple[str, tuple[StrategyStep, ...]]:

@@ -78,6 +78,7 @@ _SIGNS = {
     "<=": Comparison.LESS_OR_EQUAL,
 }
 _VARIANTS = ("candidate", "champion", "endpoint")
+_WORKSPACE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _ALARM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -94,6 +95,25 @@ def read_alarms(problems: Problems, where: str, data: Any) -> tuple[AlarmRule, .
     if len(data) > 10:
         problems.add(where, f"{len(data)} alarms, at most 10")
     return alarms
+
+
+def split_alarms(data: Any) -> tuple[Any, tuple[str, ...]]:
+    """A list of alarms as its own rules, and the names of alarms of the workspace."""
+    if not isinstance(data, Sequence) or isinstance(data, str):
+        return ([] if data is None else data), ()
+    names = tuple(item for item in data if isinstance(item, str))
+    return [item for item in data if not isinstance(item, str)], names
+
+
+def read_names(problems: Problems, where: str, names: Sequence[Any]) -> tuple[str, ...]:
+    """Names of alarms of the workspace, each once; ten at most, as SageMaker takes."""
+    for name in names:
+        if not isinstance(name, str) or not _WORKSPACE_NAME.fullmatch(name):
+            problems.add(where, f"not the name of an alarm: {values.shown(name)}")
+    found = tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
+    if len(found) > 10:
+        problems.add(where, f"{len(found)} alarms, at most 10")
+    return found
 
 
 def _alarm(problems: Problems, where: str, item: Any) -> AlarmRule | None:

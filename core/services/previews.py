@@ -272,6 +272,7 @@ def _alarms(plan: ReleasePlan) -> list[str]:
         f" of {a.evaluation_periods} periods of {lasting(a.period)}" + (", dry run" * a.dry_run)
         for a in plan.alarms
     ]
+    told += [f"alarm {name} of the workspace" for name in plan.rollback_alarms]
     for rule in plan.analysis.metrics:
         margin = f"{rule.margin * 100:g} %" if rule.relative else f"{rule.margin:g}"
         told.append(f"compared: {rule.metric}, margin {margin}" + (", dry run" * rule.dry_run))

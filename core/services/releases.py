@@ -11,7 +11,7 @@ from core.domain.preview import ChangePreview
 from core.domain.release import Deployment, Receipt, ReleasePlan
 from core.domain.rollback import RollbackPreview
 from core.domain.touched import Consumer
-from core.errors import NotFound, WorkerUnavailable, WrongState
+from core.errors import BadInput, NotFound, WorkerUnavailable, WrongState
 from core.ids import new_id
 from core.reads import models as _models
 from core.reads import releases as _releases
@@ -67,6 +67,7 @@ class ReleasesService:
         port: int = 0,
         environment: str | None = None,
         override: bool = False,
+        force_alarms: bool = False,
         reason: str = "",
     ) -> Deployment:
         """Ask for a deployment of a model version (number or alias) by a strategy.
@@ -77,7 +78,9 @@ class ReleasesService:
         `BadInput` (the strategy), `WrongState` (another one is open), `Refused` where the model
         reads features of data that the actor may not see whole, and `NotAllowed` where the
         version was asked approval for and has none, unless `override` says to go past the gate,
-        which the journal keeps with the reason.
+        which the journal keeps with the reason. An alarm of the workspace that the strategy names
+        must be there (`NoSuchAlarm`), and not be in ALARM (`AlarmInAlarm`) unless
+        `force_alarms` says so, with a reason.
         """
         from core.releases import rows
         from core.releases.endpointrows import is_deleted
@@ -89,8 +92,18 @@ class ReleasesService:
         refuse_unreadable(self._session, name, self._session.workspace.state_dir / found.path)
         plan = with_workers(self._plan(strategy, name, model, found.version), workers)
         deployment_id = new_id()
+        if force_alarms and not reason.strip():
+            raise BadInput("force_alarms: no reason", "say why with --reason")
+        if plan.rollback_alarms:
+            from core.alarms.syncing import sync
+
+            sync(self._session)  # what a file names just now is there
         with self._session.change("endpoints deploy") as tx:
             check_gate(tx, model, found.version, override, reason)
+            if plan.rollback_alarms:
+                from core.alarms.deployments import check_alarms
+
+                check_alarms(tx, name, plan, force_alarms)
             known = None if is_deleted(tx, name) else environment_of(tx, name)
             rows.create_deployment(
                 tx,
