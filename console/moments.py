@@ -57,3 +57,13 @@ def statuses(option: str, text: str | None) -> tuple[int | None, int | None]:
     if re.fullmatch(r"[1-5][0-9]{2}", text):
         return int(text), int(text)
     raise BadInput(f"{option} {text!r}: no status", f"for example: {option} 200, 5xx or error")
+
+
+def lasting_seconds(option: str, text: str) -> float:
+    """Seconds of `30m` or `1h30m`; raises `BadInput` naming the option."""
+    from core import units
+
+    try:
+        return units.seconds(text)
+    except ValueError as error:
+        raise BadInput(f"{option} {text!r}: not a length of time", "such as 30m or 8h") from error

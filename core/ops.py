@@ -125,7 +125,7 @@ class Ops:
         """What somebody should know of."""
         from core.services.alerts import AlertsService
 
-        return AlertsService(self.session)
+        return AlertsService(self.session, self.workers)
 
     @cached_property
     def captures(self) -> CapturesService:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from core.alerting import moves
+from core.alerting.escalation import next_level
 from core.alerting.matching import policy_of, silence_of
 from core.alerting.quiet import next_at
 from core.alerting.routing import (
@@ -19,21 +20,12 @@ from core.alerting.routing import (
     alerts_where,
     deliver,
 )
-from core.alerting.settings import AlertSettings, Policy
-from core.domain.alert import Alert, AlertState
+from core.alerting.settings import AlertSettings
+from core.domain.alert import AlertState
 from core.reads.alerts import alert_of
 from core.state import schema
 from core.state.alert_tables import alert_notices, alert_settings
 from core.state.store import Transaction
-
-
-def next_level(alert: Alert, policy: Policy | None) -> tuple[int, float] | None:
-    """The level that is told next (from 0) if nobody acknowledges, and when (Unix seconds);
-    `None` where there is none."""
-    level = alert.level + 1
-    if policy is None or alert.state is not AlertState.OPEN or level >= len(policy.levels):
-        return None
-    return level, alert.level_at + policy.levels[level].after - policy.levels[alert.level].after
 
 
 def escalate_due(tx: Transaction, settings: AlertSettings) -> int:
@@ -59,7 +51,7 @@ def wake_due(tx: Transaction) -> int:
     """Bring back what was snoozed or silenced up to now; returns how many alerts."""
     table = schema.alerts
     done = 0
-    for alert in alerts_where(tx, table.c.snoozed_until <= tx.now):
+    for alert in alerts_where(tx, table.c.wakes_at <= tx.now):
         moves.wake(tx, alert.id, "the snooze is over")
         done += 1
     notices, later = alert_notices, alert_notices.alias()

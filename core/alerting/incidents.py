@@ -96,7 +96,7 @@ def end_alert(tx: Transaction, alert_id: str, message: str, by: str | None = Non
         state=AlertState.RESOLVED,
         resolved_by=by or tx.actor,
         resolved_at=tx.now,
-        snoozed_until=None,
+        wakes_at=None,
         snoozed_by=None,
     )
     tx.execute(
@@ -213,7 +213,7 @@ def _join(tx: Transaction, alert: Row, found: _Found) -> None:
             "title": found.title,
             "message": found.message,
             "evidence": found.evidence,
-            "snoozed_until": None,  # it was put off as something less
+            "wakes_at": None,  # it was put off as something less
             "snoozed_by": None,
         }
         words = f"{before} → {found.severity}: {found.title}"

@@ -89,8 +89,9 @@ def _one(workspace: str, environment: str, item: Item) -> Message:
 
 def _line(item: Item) -> str:
     alert = item.alert
-    state = "resolved" if alert.state is AlertState.RESOLVED else str(alert.severity)
-    return f"- [{state}] {alert.target}: {alert.headline} (alerts show {alert.id})"
+    over = alert.state is AlertState.RESOLVED
+    state, lead = ("resolved", "") if over else (alert.severity, _LEADS.get(item.kind, ""))
+    return f"- [{state}] {alert.target}: {lead}{alert.headline} (alerts show {alert.id})"
 
 
 def _place(workspace: str, environment: str) -> str:

@@ -31,7 +31,7 @@ def acknowledge(tx: Transaction, alert_id: str, comment: str = "") -> None:
         raise _wrong(row, tx.now)
     rows.change(
         tx, alert_id, state=AlertState.ACKNOWLEDGED, acked_by=tx.actor, acked_at=tx.now,
-        snoozed_until=None, snoozed_by=None,
+        wakes_at=None, snoozed_by=None,
     )  # fmt: skip
     rows.event(tx, alert_id, "acknowledged", comment)
     _journal(tx, row, "acknowledged", comment=comment)
@@ -52,7 +52,7 @@ def snooze(tx: Transaction, alert_id: str, until: float, shown: str, comment: st
     """Put it off: it is not shown and does not escalate until then, and then is open again.
     `shown` is the moment in words. Raises `WrongState` where it is resolved."""
     row = _live(tx, alert_id)
-    rows.change(tx, alert_id, snoozed_until=until, snoozed_by=tx.actor)
+    rows.change(tx, alert_id, wakes_at=until, snoozed_by=tx.actor)
     rows.event(tx, alert_id, "snoozed", _words(f"until {shown}", comment))
     _journal(tx, row, "snoozed", until=until, comment=comment)
 
@@ -64,7 +64,7 @@ def wake(tx: Transaction, alert_id: str, why: str) -> None:
     if row["state"] == AlertState.RESOLVED:
         return
     rows.change(
-        tx, alert_id, state=AlertState.OPEN, acked_by=None, acked_at=None, snoozed_until=None,
+        tx, alert_id, state=AlertState.OPEN, acked_by=None, acked_at=None, wakes_at=None,
         snoozed_by=None, level_at=tx.now,
     )  # fmt: skip
     rows.event(tx, alert_id, "back", why)
@@ -81,7 +81,7 @@ def escalate(tx: Transaction, alert_id: str, level: int, told: str, why: str = "
         raise WrongState(f"alert {alert_id} has been escalated to level {row['level'] + 1} already")
     rows.change(
         tx, alert_id, state=AlertState.OPEN, acked_by=None, acked_at=None, level=level,
-        level_at=tx.now, snoozed_until=None, snoozed_by=None,
+        level_at=tx.now, wakes_at=None, snoozed_by=None,
     )  # fmt: skip
     rows.event(tx, alert_id, "escalated", _words(f"to level {level + 1} ({told})", why))
     rows.notice(tx, alert_id, NoticeKind.ESCALATED, level)

@@ -69,7 +69,7 @@ class Alert:
     runbook: str = ""
     level: int = 0
     level_at: float = 0.0
-    snoozed_until: float | None = None
+    wakes_at: float | None = None
     snoozed_by: str | None = None
     reopened: int = 0
     silence: Silence | None = None
@@ -82,7 +82,7 @@ class Alert:
 
     def snoozed(self, now: float) -> bool:
         """Whether it is put off at this time."""
-        return self.snoozed_until is not None and self.snoozed_until > now
+        return self.wakes_at is not None and self.wakes_at > now
 
     def hidden(self, now: float) -> bool:
         """Whether nobody wants to see it at this time: silenced or snoozed."""

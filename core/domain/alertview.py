@@ -9,12 +9,12 @@ from core.domain.alert import Alert, AlertEvent, Cause, Silence
 
 @dataclass(frozen=True, slots=True)
 class OnCall:
-    """Who is on call by a schedule. `until` is when that changes (`None`: never), `next` who is
+    """Who is on call by a schedule. `until_at` is when that changes (`None`: never), `next` who is
     then; `overridden` where somebody stands in. Nobody is `None`."""
 
     schedule: str
     who: str | None
-    until: float | None
+    until_at: float | None
     next: str | None
     overridden: bool
 

@@ -21,6 +21,9 @@ _ORDER = (
 )
 
 
+_CAUSE_PARSED = ("alert_id", "severity", "evidence")
+
+
 def list_alerts(
     reader: Reader, *, state: str | None = None, target: str | None = None, limit: int = 100
 ) -> tuple[Alert, ...]:
@@ -78,9 +81,6 @@ def causes_of(reader: Reader, alert_id: str, limit: int = 50) -> tuple[Cause, ..
     )
 
 
-_CAUSE_PARSED = ("alert_id", "severity", "evidence")
-
-
 def events_of(reader: Reader, alert_id: str, limit: int = 200) -> tuple[AlertEvent, ...]:
     """An alert's timeline, oldest first; of a long one the end."""
     rows = reader.rows(
@@ -113,6 +113,14 @@ def list_deliveries(
     where = "WHERE sent_at IS NULL AND gave_up_at IS NULL" if open_only else ""
     rows = reader.rows(f"{_DELIVERY} {where} ORDER BY id DESC LIMIT :limit", limit=limit)
     return tuple(Delivery(**row) for row in rows)
+
+
+def find_delivery(reader: Reader, number: int) -> Delivery:
+    """A delivery by its number; raises `NotFound`."""
+    rows = reader.rows(f"{_DELIVERY} WHERE id = :number", number=number)
+    if not rows:
+        raise NotFound(f"delivery {number}: no such delivery", "see: opsdeck alerts notify")
+    return Delivery(**rows[0])
 
 
 def list_silences(

@@ -308,7 +308,7 @@ alerts = sa.Table(
     sa.Column("runbook", _T, nullable=False, server_default=""),
     sa.Column("level", _I, nullable=False, server_default="0"),
     sa.Column("level_at", _F),
-    sa.Column("snoozed_until", _F),
+    sa.Column("wakes_at", _F),
     sa.Column("snoozed_by", _T),
     sa.Column("reopened", _I, nullable=False, server_default="0"),
     sa.Index("alerts_state", "state", "at"),

@@ -22,8 +22,14 @@ from core.state.schema import metadata
 from tests.support.opened import OpenAs, raw
 
 READS = {
+    "alerts.deliveries",
+    "alerts.detail",
     "alerts.get",
     "alerts.list",
+    "alerts.oncall",
+    "alerts.silences",
+    "alerts.targets",
+    "alerts.triage",
     "approvals.get",
     "approvals.list",
     "captures.export",  # writes where it is told to, not here

@@ -29,7 +29,7 @@ def _alerts() -> None:
             sa.Column("runbook", sa.Text(), server_default="", nullable=False),
             sa.Column("level", sa.Integer(), server_default="0", nullable=False),
             sa.Column("level_at", sa.Float(precision=53), nullable=True),
-            sa.Column("snoozed_until", sa.Float(precision=53), nullable=True),
+            sa.Column("wakes_at", sa.Float(precision=53), nullable=True),
             sa.Column("snoozed_by", sa.Text(), nullable=True),
             sa.Column("reopened", sa.Integer(), server_default="0", nullable=False),
         ):
