@@ -14,7 +14,7 @@ from core.errors import ConfigInvalid, NotAWorkspace
 
 CONFIG_NAME = "opsdeck.yaml"
 STATE_NAME = ".opsdeck"
-_KEYS = ("name", "environment", "database", "tracking", "worker", "me", "lake", "alerts")
+_KEYS = ("name", "environment", "database", "tracking", "worker", "me", "lake", "alerts", "gates")
 _WORKER_KEYS = ("slots",)
 _NAME_ONE = "name an existing workspace with -w PATH"
 
@@ -25,7 +25,7 @@ class Workspace:
 
     `database_url` is an SQLAlchemy URL; `tracking_uri` is MLflow's; `slots` is how many
     steps one worker runs at once; `lake` and `alerts` are those sections of the file, which
-    `core.lake.config` and `core.alerting.config` read.
+    `core.lake.config` and `core.alerting.config` read; `gates` is where they may decide alone.
     """
 
     root: Path
@@ -37,6 +37,7 @@ class Workspace:
     me: str | None = None
     lake: Mapping[str, Any] = field(default_factory=dict)
     alerts: Mapping[str, Any] = field(default_factory=dict)
+    gates: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def state_dir(self) -> Path:
@@ -118,7 +119,22 @@ def open_workspace(start: Path | None = None) -> Workspace:
         me=_text(path, config, "me"),
         lake=lake,
         alerts=_section(path, config, "alerts", "{reopen: 6h}"),
+        gates=_gates(path, config),
     )
+
+
+def _gates(path: Path, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where gates may decide by themselves: `auto: false`, or a list of environments."""
+    found = _section(path, config, "gates", "{auto: [staging]}")
+    _refuse_unknown(path, found, ("auto",), "gates.")
+    auto = found.get("auto", True)
+    named = isinstance(auto, list) and all(isinstance(each, str) for each in auto)
+    if not isinstance(auto, bool) and not named:
+        raise ConfigInvalid(
+            f"{path}: gates.auto: must be true, false or a list of environments, not {auto!r}",
+            "for example: gates: {auto: [staging]}",
+        )
+    return found
 
 
 def _section(path: Path, config: Mapping[str, Any], key: str, example: str) -> Mapping[str, Any]:

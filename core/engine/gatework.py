@@ -8,10 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.domain.gate import ApprovalStatus, evidence_hash
+from core.domain.gate import ApprovalStatus, Verdict, evidence_hash
 from core.domain.pipeline import StepSpec
 from core.domain.run import StepStatus
 from core.engine import runstate
+from core.engine.autogate import judge, may_decide
 from core.engine.context import STATE_AWAY, SYSTEM, Engine
 from core.engine.plan import Plan, load_plan
 from core.engine.registerwork import registered_version
@@ -112,6 +113,8 @@ def _open(engine: Engine, tx: Transaction, plan: Plan, step: StepSpec, workflow_
             f"gate {step.name}: step {options['register']} registered no version", "see its log"
         )
     found = _evidence(engine, tx, plan, step, version)
+    if options.get("auto") is not None:
+        found["auto"] = judge(options["auto"], found)
     approval_id = short_id()
     tx.execute(
         _TABLE.insert().values(
@@ -153,6 +156,55 @@ def _open(engine: Engine, tx: Transaction, plan: Plan, step: StepSpec, workflow_
         environment=options["environment"],
         evidence_hash=evidence_hash(found),
     )
+    if found.get("auto", {}).get("passed"):
+        _decide_itself(engine, tx, step, approval_id, found, workflow_id)
+
+
+def _decide_itself(
+    engine: Engine,
+    tx: Transaction,
+    step: StepSpec,
+    approval_id: str,
+    evidence: Mapping[str, Any],
+    workflow_id: str,
+) -> None:
+    """Approve as the gate's rule lays down, in the rule's name; unless rules may not do so here."""
+    environment = str(step.options["environment"])
+    hindered = may_decide(engine.workspace.gates, environment)
+    if engine.session.read_only:
+        hindered = "this session is read-only"
+    actor = f"policy/{step.name}"
+    policy = Transaction(tx.connection, actor)
+    if hindered:
+        policy.journal("approval.left", f"approval/{approval_id}", why=hindered)
+        return
+    comment = f"by itself: {evidence['auto']['reason']}"
+    known = evidence_hash(evidence)
+    tx.execute(
+        schema.decisions.insert().values(
+            approval_id=approval_id,
+            actor=actor,
+            verdict=Verdict.APPROVE,
+            comment=comment,
+            evidence_hash=known,
+            at=tx.now,
+        )
+    )
+    tx.execute(
+        _TABLE.update()
+        .where(_TABLE.c.id == approval_id)
+        .values(status=ApprovalStatus.APPROVED, decided_at=tx.now)
+    )
+    policy.journal(
+        "approval.approve",
+        f"approval/{approval_id}",
+        comment=comment,
+        evidence_hash=known,
+        model=f"{evidence['model']} v{evidence['version']}",
+        environment=environment,
+        status=ApprovalStatus.APPROVED,
+    )
+    tx.outbox("control", workflow_id, command="decided", approval=approval_id)
 
 
 def _evidence(

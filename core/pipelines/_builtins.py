@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from core.pipelines._auto import read_auto
 from core.pipelines._fields import read_fields
 from core.pipelines._keys import BUILT_IN, STAGE
 from core.pipelines._nodes import Map, Node, Scalar, Seq, describe, plain
@@ -19,6 +20,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "requester_may_decide": True,
         "expires": None,
         "evidence": [],
+        "auto": None,
     },
     "deploy": {},
 }
@@ -38,6 +40,8 @@ def read_built_in(report: Report, path: str, kind: str, node: Node) -> dict[str,
         if not given:
             report.add(node.line, where, "no model", "add `model: step.output`")
     options = {**_DEFAULTS[kind], **values}
+    if kind == "gate" and "auto" in values:
+        options["auto"] = read_auto(report, f"{where}.auto", values["auto"])
     if kind == "deploy":
         stages = values.get("strategy")
         options["strategy"] = (

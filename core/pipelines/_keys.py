@@ -47,7 +47,7 @@ DATA_VERBS = (
 """Steps that need no code: what they do stands in the file."""
 
 BUILT_IN_KINDS = ("register", "gate", "deploy")
-KINDS = (*WORK_KINDS, *DATA_VERBS, *BUILT_IN_KINDS)
+KINDS = (*WORK_KINDS, "tune", *DATA_VERBS, *BUILT_IN_KINDS)
 
 TOP: Mapping[str, Key] = {
     "name": Key("name", "The pipeline's name; the file's name without its ending by default."),
@@ -97,6 +97,7 @@ STEP: Mapping[str, Key] = {
     "function": Key("text", "`module:function`, in a module found under the workspace."),
     "script": Key("text", "Path of a Python script; it gets the SageMaker script-mode contract."),
     "notebook": Key("text", "Path of a Jupyter notebook."),
+    "tune": Key("node", "Search for the hyperparameters of a function or script, trial by trial."),
     "ingest": Key("node", "Take new files or rows into a dataset."),
     "refresh": Key("node", "Bring materialised views up to their sources."),
     "query": Key("node", "Rows by an SQL query over datasets and other steps' outputs."),
@@ -109,6 +110,34 @@ STEP: Mapping[str, Key] = {
     "gate": Key("node", "Ask for approval of the registered model version."),
     "deploy": Key("node", "Bring the registered model version to an endpoint."),
     **WORK,
+}
+
+TUNE: Mapping[str, Key] = {
+    "function": Key("text", "What a trial executes: `module:function`."),
+    "script": Key("text", "Or the path of a script."),
+    "metric": Key("node", "What a trial is judged by, and which way."),
+    "strategy": Key("text", "bayesian (default) or random."),
+    "max_trials": Key("node", "How many trials; 20 by default."),
+    "max_parallel": Key("node", "How many at once; 1 by default."),
+    "max_failed": Key("node", "With more failed trials the step fails; 5 by default."),
+    "early_stopping": Key("text", "median: end trials that are worse than half; off by default."),
+    "ranges": Key("node", "Hyperparameter to its range, or to a list of choices."),
+    "seed": Key("node", "Of the proposals; made of the parameter `seed` by default."),
+    "warm_start": Key("text", "A run whose trials count as known: run/12, or last."),
+}
+
+METRIC_OF_TRIALS: Mapping[str, Key] = {
+    "name": Key("text", "A metric that the trial logs to MLflow."),
+    "goal": Key("text", "minimize or maximize."),
+    "output": Key("name", "Or an output of the trial: a number, or a mapping with this metric."),
+}
+
+RANGE: Mapping[str, Key] = {
+    "min": Key("node", "The least value."),
+    "max": Key("node", "The greatest value."),
+    "type": Key("text", "int or float."),
+    "scale": Key("text", "linear (default) or log."),
+    "step": Key("node", "Only min, min + step, …"),
 }
 
 REGISTER: Mapping[str, Key] = {
@@ -133,6 +162,19 @@ GATE: Mapping[str, Key] = {
     "expires": Key("duration", "When an unanswered request lapses; never by default."),
     "evidence": Key("references", "What the reviewer sees: a list of `step.output` or `step`."),
     "register": Key("name", "The register step whose version is gated, where there are several."),
+    "auto": Key("node", "When a version that is clearly better goes by itself."),
+}
+
+AUTO: Mapping[str, Key] = {
+    "on": Key("text", "The metric that is compared: `mae`."),
+    "better": Key("text", "lower or higher; by the metric's name where that tells."),
+    "margin": Key("node", "How much better it has to be: a number, or % of the champion's value."),
+    "segments": Key(
+        "references", "Tables by segment: rows with candidate_METRIC, champion_METRIC and rows."
+    ),
+    "minimum_rows": Key(
+        "whole", "A segment with fewer rows is left to people; 30 by default.", least=1, most=10**9
+    ),
 }
 
 DEPLOY: Mapping[str, Key] = {
@@ -277,4 +319,6 @@ def keys_of(kind: str) -> frozenset[str]:
     """The keys that a step of `kind` may have, its own kind included."""
     if kind in DATA_VERBS:
         return frozenset((kind, *_DATA_COMMON))
+    if kind == "tune":  # a trial that fails is told to the search: no retries
+        return frozenset(("tune", *WORK)) - {"retries", "backoff"}
     return frozenset((kind, *(WORK if kind in WORK_KINDS else _BUILT_IN_COMMON[kind])))

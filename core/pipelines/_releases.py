@@ -50,6 +50,11 @@ def _gate(
     options = dict(draft.options)
     inputs: dict[str, Source] = {}
     where = f"{draft.path}.gate.evidence"
+    auto = options["auto"]
+    if auto is not None:  # what it goes by is evidence, and so bound to the decision
+        segments = [text for text, _ in auto["segments"]]
+        options["evidence"] = [*options["evidence"], *auto["segments"]]
+        options["auto"] = {**auto, "segments": segments}
     for text, line in options["evidence"]:
         step = known.steps.get(text)
         names = [text] if step is None else [f"{text}.{output}" for output in step.outputs]
