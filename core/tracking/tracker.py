@@ -13,7 +13,8 @@ Operations (`args` → result); all may be repeated without harm, `create_run` o
 - `init {tracking_uri, artifact_root?}` → `{"pid", "mlflow"}`; must come first
 - `create_run {experiment, name?, tags?, unique_tag?}` → run id
 - `end_run {run_id, status?}`, `reopen_run {run_id}` → null
-- `log_params {run_id, params}` → null
+- `log_params {run_id, params}`, `log_metrics {run_id, points}` → null; a point is
+  `[key, value, step, milliseconds]`
 - `register_version {name, source, run_id?, tags?, description?}` → version (a number)
 - `set_alias {name, alias, version}`, `delete_alias {name, alias}` → null
 - `set_version_tags {name, version, tags}` → null
@@ -37,7 +38,8 @@ from typing import IO, Any
 STEP_EXECUTION_TAG = "opsdeck.step_execution"
 """Tag of a model version that names the step execution which registered it."""
 
-_PARAMS_AT_ONCE = 100  # the REST API's own limit
+_PARAMS_AT_ONCE = 100  # the REST API's own limits
+_METRICS_AT_ONCE = 1000
 _ANALYZE_AFTER_RUNS = 500
 _ANALYZE_FROM_RUNS = 50
 
@@ -127,6 +129,14 @@ class Session:
         entities = [Param(key, str(value)) for key, value in params.items()]
         for start in range(0, len(entities), _PARAMS_AT_ONCE):
             self._open().log_batch(run_id, params=entities[start : start + _PARAMS_AT_ONCE])
+
+    def log_metrics(self, run_id: str, points: list[tuple[str, float, int, int]]) -> None:
+        """Log values of metrics: key, value, step, time in milliseconds."""
+        from mlflow.entities import Metric
+
+        entities = [Metric(key, value, at, step) for key, value, step, at in points]
+        for start in range(0, len(entities), _METRICS_AT_ONCE):
+            self._open().log_batch(run_id, metrics=entities[start : start + _METRICS_AT_ONCE])
 
     def log_datasets(self, run_id: str, datasets: dict[str, str]) -> None:
         """Log which versions of datasets a run read (name to snapshot), as MLflow's inputs."""

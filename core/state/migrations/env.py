@@ -10,6 +10,7 @@ from core.state import (  # noqa: F401 - so that the metadata has their tables t
     lake_tables,
     monitor_tables,
     trigger_tables,
+    tune_tables,
 )
 from core.state.schema import metadata
 
