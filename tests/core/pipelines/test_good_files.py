@@ -128,6 +128,7 @@ def test_deploy_waits_for_the_gate_wherever_it_stands(write: Any) -> None:
         "requester_may_decide": True,
         "expires": None,
         "evidence": ["train.model", "train.metrics"],
+        "auto": None,
         "register": "register",
     }
     assert gate.inputs["train.metrics"] == Source("output", "metrics", "train")
