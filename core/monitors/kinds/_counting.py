@@ -1,0 +1,121 @@
+"""Baselines and windows of rows as drift and data quality count them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from core.domain.monitor import MonitorDefinition
+from core.monitors.kind import AT, PREDICTION, SCORE, StoredBaseline, Window, feature_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from core.drift.baseline import Baseline
+    from core.drift.window import WindowCounts
+
+MONTH = 30 * 86_400.0
+
+
+def columns_of(
+    definition: MonitorDefinition,
+    reference: Window,
+    inputs: Sequence[str],
+    outputs: bool,
+) -> tuple[str, ...]:
+    """What is compared: the features, and (`outputs`) predictions and scores."""
+    names = list(reference.schema.names)
+    found = list(feature_columns(definition, names, inputs))
+    if outputs:
+        found += [name for name in (PREDICTION, SCORE) if name in names]
+    return tuple(found)
+
+
+def batches_of(window: Window, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of these columns (`window` leaves out what it has not), scores as numbers."""
+    there = set(window.schema.names)
+    wanted = [name for name in dict.fromkeys(names) if name in there]
+    for batch in window.batches(wanted):
+        place = batch.schema.get_field_index(SCORE)
+        if place >= 0:
+            batch = batch.set_column(place, SCORE, score_numbers(batch.column(place)))
+        yield batch
+
+
+def score_numbers(array: pa.Array) -> pa.Array:
+    """One number a row: the second class's probability of two, else the greatest."""
+    import json
+
+    import pyarrow as pa
+
+    if pa.types.is_floating(array.type) or pa.types.is_integer(array.type):
+        return array
+
+    def read(text: Any) -> float | None:
+        try:
+            found = json.loads(text) if isinstance(text, str) else text
+        except ValueError:
+            return None
+        if isinstance(found, list):
+            numbers = [each for each in found if isinstance(each, int | float)]
+            if not numbers:
+                return None
+            return float(numbers[1] if len(found) == 2 == len(numbers) else max(numbers))
+        return float(found) if isinstance(found, int | float) else None
+
+    return pa.array([read(each) for each in array.to_pylist()], pa.float64())
+
+
+def needed(baseline: Baseline) -> list[str]:
+    """The columns of a window that are counted against a baseline."""
+    return [each.name for each in baseline.columns] + [each.column for each in baseline.groupings]
+
+
+def counted_window(baseline: Baseline, window: Window) -> WindowCounts:
+    """A window counted against a baseline, with the columns that the baseline has not."""
+    from dataclasses import replace
+
+    from core.drift.window import count_window
+
+    found = count_window(baseline, batches_of(window, needed(baseline)))
+    known = set(needed(baseline))
+    extra = {
+        field.name: str(field.type)
+        for field in window.schema
+        if field.name not in known and not field.name.startswith("__")
+    }
+    return replace(found, extra=extra)
+
+
+def restored_baseline(stored: StoredBaseline | None) -> Baseline | None:
+    """The baseline that `Baseline.stored` made; None without one."""
+    from core.drift.baseline import restored
+
+    return None if stored is None else restored(stored.summary, stored.arrays)
+
+
+def usual_rows(definition: MonitorDefinition, reference: Window) -> int:
+    """How many rows a window will have: by its definition, or at the baseline's rate."""
+    if definition.window.rows:
+        return definition.window.rows
+    span = reference.end - reference.start
+    least = definition.window.minimum_rows
+    if span <= 0 or not definition.window.seconds:
+        return least
+    return max(least, round(reference.rows * definition.window.seconds / span))
+
+
+def windows_a_month(definition: MonitorDefinition, reference: Window) -> float | None:
+    """How many windows 30 days have; None where nobody knows."""
+    window = definition.window
+    if window.seconds:
+        return MONTH / (window.slide or window.seconds)
+    span = reference.end - reference.start
+    if span > 0 and window.rows:
+        return reference.rows * MONTH / span / (window.slide or window.rows)
+    return None
+
+
+def time_column(reference: Window) -> str:
+    """The column of the rows' times; empty where there is none."""
+    return AT if AT in reference.schema.names else ""

@@ -1,0 +1,214 @@
+"""The kind `drift`: whether inputs, features and outputs are distributed as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from core.monitors.kind import (
+    Findings,
+    Kind,
+    KindContext,
+    Measurement,
+    MonitorDefinition,
+    Problems,
+    State,
+    StoredBaseline,
+    Violation,
+    Window,
+)
+from core.monitors.kinds import _counting as counting
+from core.monitors.kinds import _drift_findings as findings
+from core.monitors.kinds._drift_settings import DriftSettings, read_drift
+
+if TYPE_CHECKING:
+    from core.drift.baseline import Baseline
+    from core.drift.decide import Rule
+    from core.drift.window import WindowCounts
+
+MULTIVARIATE = "(all columns together)"
+_NAMED = 3
+
+
+class Drift(Kind):
+    """Compares each column's distribution in a window with the baseline's.
+
+    Feature drift is diagnosis: violations are `info` unless the settings say otherwise. A column
+    that has lost its values is a `warning`.
+    """
+
+    name: ClassVar[str] = "drift"
+
+    def read(self, problems: Problems, where: str, data: Mapping[str, Any]) -> DriftSettings:
+        return read_drift(problems, where, data)
+
+    def baseline(
+        self, definition: MonitorDefinition, reference: Window, context: KindContext
+    ) -> StoredBaseline:
+        from dataclasses import replace
+
+        from core.drift.building import Plan, built
+        from core.drift.calibrate import calibrated
+        from core.drift.errors import BaselineUnfit
+        from core.drift.groups import Season
+
+        settings: DriftSettings = definition.settings
+        columns = counting.columns_of(definition, reference, context.inputs, settings.outputs)
+        at = counting.time_column(reference)
+        _fit(definition, reference, columns, at)
+        plan = Plan(
+            columns=columns,
+            segments=definition.segments,
+            season=Season(settings.seasonal) if settings.seasonal else None,
+            season_column=at,
+            timezone=settings.timezone,
+            exact_limit=settings.exact,
+            sketch=settings.sketch,
+        )
+        names = [*columns, *definition.segments, *([at] if settings.seasonal else [])]
+        made, sample = built(lambda: counting.batches_of(reference, names), plan)
+        if not made.rows:
+            raise BaselineUnfit(
+                f"monitor {definition.name}: the rows for its baseline are none",
+                "name other rows in baseline:",
+            )
+        if settings.calibrate != "off":
+            told = calibrated(
+                made,
+                sample.batches(),
+                settings.rule(definition.window.minimum_rows),
+                rows=counting.usual_rows(definition, reference),
+                whole=sample.whole,
+                windows_a_month=counting.windows_a_month(definition, reference),
+            )
+            made = replace(made, calibration=told)
+        summary, arrays = made.stored()
+        return StoredBaseline(summary, arrays)
+
+    def evaluate(
+        self,
+        definition: MonitorDefinition,
+        baseline: StoredBaseline | None,
+        window: Window,
+        memory: Mapping[str, Any],
+        context: KindContext,
+    ) -> Findings:
+        from core.drift.compare import compare, compare_segments
+        from core.drift.decide import judge
+
+        made = counting.restored_baseline(baseline)
+        if made is None:
+            return Findings(State.INSUFFICIENT, headline="no baseline to compare with")
+        settings: DriftSettings = definition.settings
+        rule = settings.rule(definition.window.minimum_rows, _limits(settings, made))
+        counts = counting.counted_window(made, window)
+        found = compare(made, counts) + compare_segments(made, counts, rule.segment_rows)
+        history = memory.get("votes", {})
+        judged, votes = judge(found, rule, history)
+        whole = [each for each in judged if not each.compared.segment]
+        measurements = [
+            measurement
+            for each in judged
+            for measurement in findings.measured(each, rule, settings, made, counts)
+        ]
+        violations = [findings.violation(each, rule, settings) for each in judged if each.drifts]
+        violations = findings.without_repeats(violations)
+        violations += findings.lost(made, counts, definition.window.minimum_rows)
+        if settings.multivariate:
+            more, violation = _multivariate(made, window, settings, rule, history, votes)
+            measurements += more
+            violations += violation
+        enough = any(not each.insufficient and each.adjusted_p is not None for each in whole)
+        state = State.VIOLATED if violations else State.OK if enough else State.INSUFFICIENT
+        measurements += findings.totals(whole, counts)
+        return Findings(
+            state=state,
+            measurements=tuple(measurements),
+            violations=tuple(violations),
+            headline=findings.headline(state, whole, violations, counts, made, rule),
+            files=_files(made, counts, violations, settings, context),
+            memory={"votes": votes},
+        )
+
+
+def _fit(definition: MonitorDefinition, reference: Window, columns: Sequence[str], at: str) -> None:
+    """Raise where the reference lacks what the definition asks for."""
+    from core.drift.errors import BaselineUnfit
+
+    there = set(reference.schema.names)
+    for key, names in (("columns", definition.columns), ("segments", definition.segments)):
+        for name in names:
+            if name not in there:
+                raise BaselineUnfit(
+                    f"monitor {definition.name}: {key} names {name}, which its baseline has not",
+                    "it has: " + ", ".join(sorted(there)[:12]),
+                )
+    if not columns:
+        raise BaselineUnfit(
+            f"monitor {definition.name}: the rows for its baseline have no column to compare",
+            "name some in columns:",
+        )
+    if definition.settings.seasonal and not at:
+        raise BaselineUnfit(
+            f"monitor {definition.name}: seasonal wants the time of each row of the baseline",
+            "name the column that holds it in time:",
+        )
+
+
+def _limits(settings: DriftSettings, baseline: Baseline) -> Mapping[str, float] | None:
+    """Effects that the baseline's own windows reach, where they are to be no drift."""
+    if settings.calibrate != "raise":
+        return None
+    found: Mapping[str, float] = baseline.calibration.get("in_order", {}).get("greatest", {})
+    return found
+
+
+def _multivariate(
+    baseline: Baseline,
+    window: Window,
+    settings: DriftSettings,
+    rule: Rule,
+    history: Mapping[str, Sequence[int]],
+    votes: dict[str, list[int]],
+) -> tuple[list[Measurement], list[Violation]]:
+    from core.monitors.kinds._together import together
+
+    past = [int(vote) for vote in history.get(MULTIVARIATE, ())]
+    found, cast = together(baseline, window, settings.auc, rule, past)
+    if any(cast):
+        votes[MULTIVARIATE] = cast
+    if found.state is not State.VIOLATED or found.value is None:
+        return [found], []
+    names = ", ".join(each["column"] for each in found.detail["columns"][:_NAMED])
+    told = f"a classifier tells the rows from the baseline's: AUC {found.value:.3f}, by {names}"
+    violation = Violation(
+        "", "multivariate_drift_check", told, "c2st_auc", found.value, settings.auc,
+        settings.severity,
+    )  # fmt: skip
+    return [found], [violation]
+
+
+def _files(
+    baseline: Baseline,
+    window: WindowCounts,
+    violations: Sequence[Violation],
+    settings: DriftSettings,
+    context: KindContext,
+) -> dict[str, Any]:
+    from core.monitors.kinds._modelmonitor import monitor_files
+
+    return monitor_files(
+        baseline,
+        window,
+        violations,
+        name=context.monitor,
+        at=context.now,
+        distribution={
+            "comparison_threshold": settings.effect,
+            "comparison_method": "Robust" if settings.method == "robust" else "Simple",
+            "categorical_comparison_threshold": settings.category_effect,
+        },
+    )
+
+
+KIND = Drift()
