@@ -2,15 +2,16 @@
 
 Bifet and Gavaldà, "Learning from time-changing data with adaptive windowing" (SDM 2007), the
 version with an exponential histogram (ADWIN2) and the variance bound of its equation 4; δ = 0.002
-is the usual choice. Observations are taken in blocks of 32: the usual implementations look for a
-change once every 32 observations too, and the state stays a page of JSON for a million of them.
+is the usual choice. Observations come in blocks (usually 32: other implementations look for a
+change once every 32 observations too), so that a window's rows can be kept as a few sums and be
+taken in again, and the state is a page of JSON for a million of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,69 +40,77 @@ class Change:
         return self.after > self.before
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Observations that follow each other: how many, their sum, and the sum of their squared
+    distances from their mean."""
+
+    count: int
+    total: float
+    square: float
+
+
+def blocks_of(values: Floats, size: int = BLOCK) -> Iterator[Block]:
+    """Values (finite, oldest first) in blocks; the last may be shorter."""
+    for start in range(0, len(values), size):
+        part = values[start : start + size]
+        total = float(part.sum())
+        yield Block(len(part), total, float(((part - total / len(part)) ** 2).sum()))
+
+
 @dataclass(slots=True)
 class Adwin:
-    """The detector. Feed it errors in order; not thread-safe."""
+    """The detector. Feed it blocks in order; not thread-safe."""
 
     delta: float = DELTA
     seen: int = 0
-    counts: list[int] = field(default_factory=list)  # buckets, oldest first
+    levels: list[int] = field(default_factory=list)  # of buckets, oldest first
+    counts: list[int] = field(default_factory=list)
     totals: list[float] = field(default_factory=list)
-    squares: list[float] = field(default_factory=list)  # sums of squares around each's mean
-    pending: list[float] = field(default_factory=list)  # not a whole block yet
+    squares: list[float] = field(default_factory=list)
 
     @property
     def width(self) -> int:
         """Observations in the window."""
-        return sum(self.counts) + len(self.pending)
+        return sum(self.counts)
 
     @property
     def mean(self) -> float:
         """The window's mean; NaN of none."""
         width = self.width
-        return (sum(self.totals) + sum(self.pending)) / width if width else float("nan")
+        return sum(self.totals) / width if width else float("nan")
 
-    def update(self, values: Floats) -> list[Change]:
-        """Take in observations (finite), oldest first; the changes seen while doing so."""
-        changes: list[Change] = []
-        whole = [*self.pending, *values.tolist()]
-        end = len(whole) - len(whole) % BLOCK
-        blocks = np.array(whole[:end]).reshape(-1, BLOCK)
-        totals = blocks.sum(axis=1)
-        around = ((blocks - blocks.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-        self.pending = whole[end:]
-        for total, square in zip(totals.tolist(), around.tolist(), strict=True):
-            self.seen += BLOCK
-            self.counts.append(BLOCK)
-            self.totals.append(total)
-            self.squares.append(square)
-            self._merge()
-            change = self._shrink()
-            if change is not None:
-                changes.append(change)
-        return changes
+    def add(self, block: Block) -> Change | None:
+        """Take in a block; the change that it makes seen."""
+        self.seen += block.count
+        self.levels.append(0)
+        self.counts.append(block.count)
+        self.totals.append(block.total)
+        self.squares.append(block.square)
+        self._merge()
+        return self._shrink()
 
     def _merge(self) -> None:
-        """Keep at most `_EACH` buckets of a size: the two oldest become one of twice that."""
-        size, end = BLOCK, len(self.counts)
+        """Keep at most `_EACH` buckets of a level: the two oldest become one of the next."""
+        level, end = 0, len(self.levels)
         while True:
             start = end
-            while start and self.counts[start - 1] == size:
+            while start and self.levels[start - 1] == level:
                 start -= 1
             if end - start <= _EACH:
                 return
             self._join(start)
-            end, size = start + 1, size * 2
+            end, level = start + 1, level + 1
 
     def _join(self, place: int) -> None:
         n, m = self.counts[place : place + 2]
         first, second = self.totals[place : place + 2]
         apart = first / n - second / m
+        square = sum(self.squares[place : place + 2]) + apart * apart * n * m / (n + m)
+        self.levels[place : place + 2] = [self.levels[place] + 1]
         self.counts[place : place + 2] = [n + m]
         self.totals[place : place + 2] = [first + second]
-        self.squares[place : place + 2] = [
-            sum(self.squares[place : place + 2]) + apart * apart * n * m / (n + m)
-        ]
+        self.squares[place : place + 2] = [square]
 
     def _shrink(self) -> Change | None:
         """Let go of the oldest buckets as long as some cut shows different means."""
@@ -110,6 +119,7 @@ class Adwin:
             gone += self.counts.pop(0)
             gone_total += self.totals.pop(0)
             self.squares.pop(0)
+            self.levels.pop(0)
         if not gone:
             return None
         kept = sum(self.counts)
@@ -118,10 +128,14 @@ class Adwin:
     def _differs(self) -> bool:
         counts, totals = np.array(self.counts, dtype=np.float64), np.array(self.totals)
         width, total = counts.sum(), totals.sum()
+        if width <= math.e:
+            return False
         mean = total / width
         variance = (sum(self.squares) + (counts * (totals / counts - mean) ** 2).sum()) / width
         old, old_total = np.cumsum(counts)[:-1], np.cumsum(totals)[:-1]
         new = width - old
+        fair = (old >= _LEAST) & (new >= _LEAST)
+        old, new, old_total = old[fair], new[fair], old_total[fair]
         difference = np.abs(old_total / old - (total - old_total) / new)
         harmonic = 1 / (old - _LEAST + 1) + 1 / (new - _LEAST + 1)
         confidence = math.log(2 * math.log(width) / self.delta)
@@ -130,23 +144,10 @@ class Adwin:
 
     def to_json(self) -> dict[str, Any]:
         """What `resume` reads."""
-        return {
-            "delta": self.delta,
-            "seen": self.seen,
-            "counts": self.counts,
-            "totals": self.totals,
-            "squares": self.squares,
-            "pending": self.pending,
-        }
+        return asdict(self)
 
     @classmethod
     def resume(cls, data: Mapping[str, Any]) -> Adwin:
         """The detector as it was when `to_json` was called."""
-        return cls(
-            data["delta"],
-            data["seen"],
-            list(data["counts"]),
-            list(data["totals"]),
-            list(data["squares"]),
-            list(data["pending"]),
-        )
+        lists = {name: list(data[name]) for name in ("levels", "counts", "totals", "squares")}
+        return cls(data["delta"], data["seen"], **lists)

@@ -1,8 +1,9 @@
 """Metrics that come from a confusion matrix, for one matrix or for many at once.
 
-Equal to scikit-learn's with `zero_division=nan` for two classes (a recall without positives is
-not defined, so it is NaN, never 0, which would look like a failure) and `zero_division=0` for
-the weighted means over classes (a class that is never predicted has a precision of 0).
+Equal to scikit-learn's with `zero_division=nan` for two classes (recall and F without any
+positive are not defined, so they are NaN, never 0, which would look like a failure) and
+`zero_division=0` for the weighted means over classes (a class that is never predicted has a
+precision of 0).
 
 `*_best_constant_classifier`: the best that any model comes to that gives everybody the same
 answer, metric by metric. (The figures that SageMaker's documentation shows under these names
@@ -45,14 +46,17 @@ def binary_figures(matrix: Floats | Ints) -> dict[str, Floats]:
         "false_positive_rate": _divide(fp, negatives),
         "false_negative_rate": _divide(fn, positives),
     }
-    found |= {name: _f_beta(beta, tp, fp, fn) for name, beta in BETAS.items()}
+    there = positives > 0
+    for name, beta in BETAS.items():
+        found[name] = np.where(there, _f_beta(beta, tp, fp, fn), NAN)
     share = _divide(positives, total)
     found[f"recall{_CONSTANT}"] = np.where(positives > 0, 1.0, NAN)
     found[f"precision{_CONSTANT}"] = share
     found[f"accuracy{_CONSTANT}"] = np.maximum(share, 1 - share)
     none = np.zeros_like(fn)
     for name, beta in BETAS.items():
-        found[f"{name}{_CONSTANT}"] = _f_beta(beta, positives, negatives, none)
+        constant = _f_beta(beta, positives, negatives, none)
+        found[f"{name}{_CONSTANT}"] = np.where(there, constant, NAN)
     return found
 
 

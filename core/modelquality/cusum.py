@@ -8,10 +8,7 @@ between false ones. Page-Hinkley is the same idea against the stream's own mean.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -49,29 +46,17 @@ class Cusum:
     total: float = 0.0
     alarm: bool = False
 
-    def update(self, evidence: Floats) -> int | None:
-        """Take in evidence in order; the place of the first new alarm, None of none."""
-        total, alarm, first = self.total, self.alarm, None
-        for place, value in enumerate(evidence.tolist()):
-            total += value
-            if total <= 0:
-                total, alarm = 0.0, False
-            elif total >= H:
-                total = min(total, _CEILING)  # or it would take as long to come down again
-                if not alarm:
-                    alarm = True
-                    first = place if first is None else first
-        self.total, self.alarm = total, alarm
-        return first
-
-    def to_json(self) -> dict[str, Any]:
-        """What `resume` reads."""
-        return asdict(self)
-
-    @classmethod
-    def resume(cls, data: Mapping[str, Any]) -> Cusum:
-        """The chart as it was when `to_json` was called."""
-        return cls(**data)
+    def add(self, evidence: float) -> bool:
+        """Take in the evidence of an observation, or of some together; whether it raises the
+        alarm."""
+        # With a ceiling, or it would take as long to come down as the trouble lasted.
+        self.total = max(0.0, min(self.total + evidence, _CEILING))
+        if self.total <= 0:
+            self.alarm = False
+        elif self.total >= H and not self.alarm:
+            self.alarm = True
+            return True
+        return False
 
 
 @dataclass(slots=True)
@@ -87,32 +72,15 @@ class PageHinkley:
     total: float = 0.0
     lowest: float | None = None
 
-    def update(self, values: Floats) -> int | None:
-        """Take in values in order; the place of the first alarm. The chart starts afresh
-        after each."""
-        first = None
-        for place, value in enumerate(values.tolist()):
-            self.seen += 1
-            self.mean += (value - self.mean) / self.seen
-            self.total = self.alpha * self.total + value - self.mean - self.delta
-            lowest = self.total if self.lowest is None else min(self.lowest, self.total)
-            self.lowest = lowest
-            if self.seen >= self.least and self.total - lowest > self.threshold:
-                first = place if first is None else first
-                self.seen, self.mean, self.total, self.lowest = 0, 0.0, 0.0, None
-        return first
-
-    def to_json(self) -> dict[str, Any]:
-        """What `resume` reads."""
-        return asdict(self)
-
-    @classmethod
-    def resume(cls, data: Mapping[str, Any]) -> PageHinkley:
-        """The chart as it was when `to_json` was called."""
-        return cls(**data)
-
-
-def expected_between_false_alarms() -> float:
-    """A lower bound of the mean number of observations between false alarms of `Cusum`
-    (Lorden 1971), whatever the distribution, if the model of the evidence is right."""
-    return math.exp(H)
+    def add(self, count: int, total: float) -> bool:
+        """Take in so many observations with this sum; whether they raise the alarm. The chart
+        starts afresh after each."""
+        self.seen += count
+        self.mean += (total - count * self.mean) / self.seen
+        self.total = self.alpha**count * self.total + total - count * (self.mean + self.delta)
+        lowest = self.total if self.lowest is None else min(self.lowest, self.total)
+        self.lowest = lowest
+        if self.seen < self.least or self.total - lowest <= self.threshold:
+            return False
+        self.seen, self.mean, self.total, self.lowest = 0, 0.0, 0.0, None
+        return True

@@ -70,8 +70,8 @@ class Answers:
         """The labelled rows."""
         return self.of(self.labelled)
 
-    def of(self, rows: Flags) -> Pairs:
-        """These rows, which must be labelled ones."""
+    def of(self, rows: NDArray[Any]) -> Pairs:
+        """These rows, by flag or by place; they must be labelled ones."""
         score = None if self.score is None else self.score[rows]
         return Pairs(self.task, self.label[rows], self.prediction[rows], score, self.classes)
 
