@@ -26,6 +26,7 @@ COMMANDS = {
     "data": ("console.commands.data", "Datasets: catalogue, versions, names, upkeep."),
     "recipes": ("console.commands.recipes", "Transformations without code: list, preview, run."),
     "features": ("console.commands.features", "Feature views: point in time, and online by key."),
+    "monitors": ("console.commands.monitors", "Scheduled checks: suggest, list, show, run."),
     "alerts": ("console.commands.alerts", "What is wrong, who looks after it, who is on call."),
     "triggers": ("console.commands.triggers", "Retrain by schedule, new data, drift, alarm."),
     "views": ("console.commands.views", "Keep queries over datasets as datasets."),

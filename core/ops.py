@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from core.services.crawls import CrawlsService
     from core.services.data import DataService
     from core.services.endpoints import EndpointsService
+    from core.services.explaining import ExplainingService
     from core.services.explore import ExploreService
+    from core.services.fairness import FairnessService
     from core.services.features import FeaturesService
     from core.services.governance import GovernanceService
     from core.services.ingest import IngestService
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from core.services.labels import LabelsService
     from core.services.lineage import LineageService
     from core.services.models import ModelsService
+    from core.services.monitors import MonitorsService
     from core.services.pipelines import PipelinesService
     from core.services.pulse import PulseService
     from core.services.quality import QualityService
@@ -84,6 +87,13 @@ class Ops:
         from core.services.models import ModelsService
 
         return ModelsService(self.session)
+
+    @cached_property
+    def monitors(self) -> MonitorsService:
+        """Scheduled checks, and what they found."""
+        from core.services.monitors import MonitorsService
+
+        return MonitorsService(self.session)
 
     @cached_property
     def approvals(self) -> ApprovalsService:
@@ -196,6 +206,20 @@ class Ops:
         from core.services.triggers import TriggersService
 
         return TriggersService(self.session, self.workers)
+
+    @cached_property
+    def explaining(self) -> ExplainingService:
+        """What models' predictions are made of."""
+        from core.services.explaining import ExplainingService
+
+        return ExplainingService(self.session)
+
+    @cached_property
+    def fairness(self) -> FairnessService:
+        """Whether models treat groups of people differently."""
+        from core.services.fairness import FairnessService
+
+        return FairnessService(self.session)
 
     @cached_property
     def queries(self) -> QueriesService:

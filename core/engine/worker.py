@@ -56,6 +56,7 @@ def _serve(workspace: Workspace, slots: int) -> int:
     from core.engine.dispatcher import Dispatcher
     from core.engine.duties import Duties
     from core.engine.heartbeat import Heartbeat, new_worker_id
+    from core.engine.monitorduty import MonitorDuty
     from core.engine.plan import threads_per_step
     from core.engine.slots import Slots
     from core.engine.tracking import LazyTracker
@@ -85,6 +86,7 @@ def _serve(workspace: Workspace, slots: int) -> int:
     Dispatcher(engine).start()
     Caretaker(engine).start()
     Duties(engine).start()
+    MonitorDuty(engine).start()
     AlertWork(engine).start()
     log.info("worker %s serves %s with %d slots", engine.worker_id, workspace.root, slots)
     asked_to_stop.wait()

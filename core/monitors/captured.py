@@ -41,15 +41,15 @@ class CapturedSource:
         self._reader = session.reader
         self._definition = definition
         self.name = definition.target
-        self._folder = session.workspace.endpoints_dir / self.name
-        capture = EndpointFolder(self._folder).capture
+        self.folder = session.workspace.endpoints_dir / self.name
+        capture = EndpointFolder(self.folder).capture
         state = session.workspace.state_dir
         self.axis = Axis(state / "monitors" / "axis" / f"{self.name}.db", capture)
         self.capture = capture
 
     def seen(self) -> str:
         """Changes when a part of the capture or of the labels appears."""
-        return folders_stamp(self._folder)
+        return folders_stamp(self.folder)
 
     def refresh(self, now: float) -> None:
         """Number what is new, merge what labels have come."""
@@ -58,7 +58,7 @@ class CapturedSource:
                 f"endpoint {self.name}: there is none", "deploy a model there, or mend watch:"
             )
         self.axis.catch_up(now)
-        merge_new(self._folder)
+        merge_new(self.folder)
         if self._definition.time != CAPTURED_TIME:
             self._note_events()
 
@@ -95,6 +95,12 @@ class CapturedSource:
             return Due()
         plans = self._counted(self._selection(wanted, now), identity)
         return bounded(self._definition, list(plans), fresh=fresh)
+
+    def waiting(self, cursor: Mapping[str, Any], now: float) -> int:
+        """How many rows the window that is being filled has."""
+        wanted = self._selection(Selection(first=int(cursor.get("seq", 0)) + 1), now)
+        with self.axis.open() as db:
+            return self.axis.extent(db, wanted).rows
 
     def _counted(self, wanted: Selection, identity: str) -> Iterator[WindowPlan]:
         """Windows by count over the wanted requests that are full."""
@@ -277,7 +283,7 @@ class CapturedSource:
     def labels(self, ids: Sequence[str]) -> Mapping[str, str]:
         """The labels (JSON) of those of the ids that have one."""
         found: dict[str, str] = {}
-        with looking(self._folder) as db:
+        with looking(self.folder) as db:
             if db is None:
                 return found
             for start in range(0, len(ids), MANY):
@@ -288,7 +294,7 @@ class CapturedSource:
         return found
 
     def _has_labels(self) -> bool:
-        with looking(self._folder) as db:
+        with looking(self.folder) as db:
             return db is not None
 
 

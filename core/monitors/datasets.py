@@ -18,7 +18,7 @@ from core.monitors.errors import NotWatchable
 from core.monitors.kind import AT, LABEL, PREDICTION, SCORE
 from core.monitors.plan import Due, WindowPlan, bounded, iso
 from core.monitors.rows import SpooledWindow, spool_batches
-from core.monitors.spool import Spool, moment
+from core.monitors.spool import Spool, epochs
 from core.monitors.windowing import closed_after, first_at_or_after, last_closed, time_span
 from core.reads import datasets as _datasets
 from core.session import Session
@@ -240,21 +240,6 @@ def dataset_stamp(session: Session, name: str) -> str:
         name=name,
     )
     return str(rows[0]["current_snapshot"] or "") if rows else ""
-
-
-def epochs(column: Any) -> pa.Array:
-    """A column of times as epoch seconds; null where there is none."""
-    import pyarrow as pa
-
-    if pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("s"))
-    if pa.types.is_timestamp(column.type):
-        unit = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
-        numbers = column.cast(pa.int64()).cast(pa.float64(), safe=False)
-        import pyarrow.compute as pc
-
-        return pc.divide(numbers, unit)
-    return pa.array([moment(each) for each in column.to_pylist()], pa.float64())
 
 
 def _between(access: Any, name: str, at: str, actor: str, place: Mapping[str, Any]) -> str | None:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.domain.pipeline import Problem
-from core.errors import BadInput, NotFound, OpsdeckError, WrongState
+from core.errors import BadInput, OpsdeckError, WrongState
+from core.reads.monitors import NoMonitorRow as NoMonitor
+
+__all__ = [
+    "MonitorBusy",
+    "MonitorFailed",
+    "MonitorTimedOut",
+    "MonitorsInvalid",
+    "NoBaseline",
+    "NoMonitor",
+    "NotWatchable",
+]
 
 
 class MonitorsInvalid(BadInput):
@@ -16,12 +27,6 @@ class MonitorsInvalid(BadInput):
     def __init__(self, message: str, hint: str = "", problems: Sequence[Problem] = ()) -> None:
         super().__init__(message, hint)
         self.problems = tuple(problems)
-
-
-class NoMonitor(NotFound):
-    """There is no monitor, run or baseline of that name."""
-
-    code = "E601"
 
 
 class NoBaseline(OpsdeckError):

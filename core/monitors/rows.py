@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.monitors.spool import BATCH_ROWS, Spool
+from core.monitors.kind import AT, LABEL, PREDICTION
+from core.monitors.spool import BATCH_ROWS, Spool, epochs
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,8 +79,8 @@ class ParquetWindow:
     """Rows of a Parquet file (or of all files in a folder), with columns of it under further
     names, and predictions made when they are asked for.
 
-    `renamed` maps a further name to the column that it copies. `predict` gives `__prediction`
-    for a table of rows, of the type `predicted`.
+    `renamed` maps a further name to the column that it copies; `at` is the column that becomes
+    `__at`. `predict` gives `__prediction` for a table of rows, of the type `predicted`.
     """
 
     start = 0.0
@@ -92,6 +93,7 @@ class ParquetWindow:
         renamed: Mapping[str, str] | None = None,
         predict: Predict | None = None,
         predicted: pa.DataType | None = None,
+        at: str = "",
     ) -> None:
         import pyarrow.dataset as ds
 
@@ -100,6 +102,7 @@ class ParquetWindow:
         self._renamed = dict(renamed or {})
         self._predict = predict
         self._predicted = predicted
+        self._at = at
         self._rows: int | None = None
 
     @property
@@ -110,7 +113,7 @@ class ParquetWindow:
 
     @property
     def label_coverage(self) -> float | None:
-        return 1.0 if "__label" in self._renamed else None
+        return 1.0 if LABEL in self._renamed else None
 
     @property
     def schema(self) -> pa.Schema:
@@ -120,7 +123,9 @@ class ParquetWindow:
         for name, source in self._renamed.items():
             found.append(pa.field(name, self._data.schema.field(source).type))
         if self._predict is not None and self._predicted is not None:
-            found.append(pa.field("__prediction", self._predicted))
+            found.append(pa.field(PREDICTION, self._predicted))
+        if self._at:
+            found.append(pa.field(AT, pa.float64()))
         return pa.schema(found)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -128,21 +133,24 @@ class ParquetWindow:
 
         whole_schema = self.schema
         names = [name for name in (columns or whole_schema.names) if name in whole_schema.names]
-        predict = self._predict if "__prediction" in names else None
-        if "__prediction" in self._renamed:
-            predict = None
-        own = None if predict else sorted({self._renamed.get(name, name) for name in names})
-        for batch in self._data.to_batches(columns=own, batch_size=BATCH_ROWS):
+        predict = self._predict if PREDICTION in names else None
+        own = {AT: self._at, **self._renamed}
+        read = None if predict else sorted({own.get(name, name) for name in names})
+        for batch in self._data.to_batches(columns=read, batch_size=BATCH_ROWS):
             if not batch.num_rows:
                 continue
-            said = None
+            made: dict[str, pa.Array] = {}
             if predict is not None:
-                said = pa.array(predict(pa.Table.from_batches([batch])), self._predicted)
+                said = predict(pa.Table.from_batches([batch]))
+                made[PREDICTION] = pa.array(said, self._predicted, from_pandas=True)
+            if AT in names:
+                made[AT] = epochs(batch.column(batch.schema.get_field_index(self._at)))
             arrays = [
-                said if name == "__prediction" and said is not None
-                else batch.column(batch.schema.get_field_index(self._renamed.get(name, name)))
+                made[name]
+                if name in made
+                else batch.column(batch.schema.get_field_index(own.get(name, name)))
                 for name in names
-            ]  # fmt: skip
+            ]
             yield pa.record_batch(arrays, names=names) if names else batch.select([])
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:

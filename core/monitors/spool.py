@@ -207,6 +207,20 @@ def moment(value: Any) -> float | None:
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
+def epochs(column: Any) -> pa.Array:
+    """A column of times as epoch seconds; null where there is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("s"))
+    if pa.types.is_timestamp(column.type):
+        unit = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
+        numbers = column.cast(pa.int64()).cast(pa.float64(), safe=False)
+        return pc.divide(numbers, unit)
+    return pa.array([moment(each) for each in column.to_pylist()], pa.float64())
+
+
 def _within(rows: Columns, column: str, since: float | None, until: float | None) -> Columns:
     times = [moment(each) for each in rows.get(column, [None] * len(rows[AT]))]
     kept = [
@@ -222,6 +236,8 @@ def _within(rows: Columns, column: str, since: float | None, until: float | None
 def _table(text: str) -> Columns:
     """A request's inputs by column; nothing where they are no table."""
     found = _json(text)
+    if isinstance(found, dict):
+        found = found.get("dataframe_split", found)  # as servers write it
     if not isinstance(found, dict):
         return {}
     names, data = found.get("columns"), found.get("data")

@@ -1,0 +1,408 @@
+"""Monitors, their runs, measurements and baselines, as read from the state: plain SQL only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.domain.monitor import (
+    Baseline,
+    Cell,
+    Distribution,
+    HeatMap,
+    Measurement,
+    Monitor,
+    MonitorRun,
+    MonitorRunDetail,
+    MonitorState,
+    RunStatus,
+    State,
+    Violation,
+)
+from core.errors import NotFound
+from core.state.reading import Reader, by_id
+
+TREND = 24
+_WORST = {State.VIOLATED: 3, State.INSUFFICIENT: 2, State.OK: 1, State.INFO: 0}
+
+
+class NoMonitorRow(NotFound):
+    """There is no monitor, run or baseline of that name."""
+
+    code = "E601"
+
+
+def list_monitors(reader: Reader, *, gone: bool = False) -> tuple[Monitor, ...]:
+    """Every monitor, by name; with `gone` also those that no file defines any more."""
+    narrowed = "" if gone else " WHERE m.gone_at IS NULL"
+    rows = reader.rows(f"{_MONITORS}{narrowed} ORDER BY m.name")
+    trends = _trends(reader, [row["name"] for row in rows])
+    return tuple(_monitor(row, trends.get(row["name"], ())) for row in rows)
+
+
+def find_monitor(reader: Reader, name: str) -> Monitor:
+    """One monitor; raises `NotFound`."""
+    rows = reader.rows(f"{_MONITORS} WHERE m.name = :name", name=name)
+    if not rows:
+        known = ", ".join(each["name"] for each in reader.rows("SELECT name FROM monitors"))
+        hint = f"known: {known}" if known else "see: opsdeck monitors suggest ENDPOINT"
+        raise NoMonitorRow(f"monitor {name}: no such monitor", hint)
+    return _monitor(rows[0], _trends(reader, [name]).get(name, ()))
+
+
+_MONITORS = (
+    "SELECT m.*, r.window_end AS run_end, r.rows AS run_rows, r.label_coverage AS run_coverage,"
+    " r.violations AS run_violations FROM monitors m"
+    " LEFT JOIN monitor_runs r ON r.id = m.last_run"
+)
+
+
+def _trends(reader: Reader, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The newest states of each monitor, oldest first."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        rows = reader.rows(
+            "SELECT status, state FROM monitor_runs WHERE monitor = :name"
+            " AND status <> 'running' AND cause <> 'replay'"
+            " ORDER BY window_end DESC, started_at DESC LIMIT :most",
+            name=name,
+            most=TREND,
+        )
+        found[name] = tuple(row["state"] or row["status"] for row in reversed(rows))
+    return found
+
+
+def _monitor(row: Mapping[str, Any], trend: tuple[str, ...]) -> Monitor:
+    shown = json.loads(row["shown"])
+    problems = tuple(json.loads(row["problems"]))
+    state = MonitorState(row["state"])
+    if row["gone_at"] is not None:
+        state = MonitorState.GONE
+    elif problems:
+        state = MonitorState.BROKEN
+    elif row["paused_at"] is not None:
+        state = MonitorState.PAUSED
+    return Monitor(
+        name=row["name"],
+        kind=row["kind"],
+        watch=row["watch"],
+        state=state,
+        every=shown.get("every", ""),
+        window=shown.get("window", ""),
+        baseline=shown.get("baseline", ""),
+        file=row["file"],
+        line=row["line"],
+        owner=shown.get("owner", ""),
+        description=shown.get("description", ""),
+        headline=row["headline"],
+        reason=row["reason"],
+        last_run=row["last_run"] or "",
+        last_window_end=row["run_end"],
+        last_run_at=row["last_run_at"],
+        next_at=row["next_at"],
+        rows=row["run_rows"],
+        label_coverage=row["run_coverage"],
+        violations=row["run_violations"] or 0,
+        failures=row["failures"],
+        backoff_until=row["backoff_until"],
+        paused_by=row["paused_by"] or "",
+        paused_at=row["paused_at"],
+        pause_reason=row["pause_reason"],
+        skipped=row["skipped"],
+        trend=trend,
+        problems=problems,
+    )
+
+
+def list_runs(
+    reader: Reader,
+    monitor: str | None = None,
+    *,
+    limit: int = 50,
+    since: float | None = None,
+    until: float | None = None,
+    state: str | None = None,
+) -> tuple[MonitorRun, ...]:
+    """Runs, those of the newest windows first; of one monitor, of windows that end within a
+    time, of one state (or status)."""
+    asked = {"name": monitor, "since": since, "until": until, "state": state}
+    narrowed = [
+        sql
+        for key, sql in (
+            ("name", "monitor = :name"),
+            ("since", "window_end >= :since"),
+            ("until", "window_end < :until"),
+            ("state", "(state = :state OR status = :state)"),
+        )
+        if asked[key] is not None
+    ]
+    where = f" WHERE {' AND '.join(narrowed)}" if narrowed else ""
+    rows = reader.rows(
+        f"SELECT * FROM monitor_runs{where} ORDER BY window_end DESC, started_at DESC LIMIT :most",
+        most=limit,
+        **{key: value for key, value in asked.items() if value is not None},
+    )
+    return tuple(run_of(row) for row in rows)
+
+
+def find_run(reader: Reader, ref: str) -> MonitorRunDetail:
+    """A run by its id or the beginning of it, or the newest of a monitor by its name; or
+    `NAME@WINDOW`. Raises `NotFound`."""
+    row = _run_row(reader, ref)
+    run = run_of(row)
+    return MonitorRunDetail(
+        run,
+        tuple(
+            measurement_of(each)
+            for each in reader.rows(
+                "SELECT * FROM monitor_measurements WHERE run = :run ORDER BY place", run=run.id
+            )
+        ),
+        tuple(
+            violation_of(each)
+            for each in reader.rows(
+                "SELECT * FROM monitor_violations WHERE run = :run ORDER BY place", run=run.id
+            )
+        ),
+        tuple(json.loads(row["history"])),
+    )
+
+
+def _run_row(reader: Reader, ref: str) -> Mapping[str, Any]:
+    name, at, window = ref.partition("@")
+    if at:
+        rows = reader.rows(
+            "SELECT * FROM monitor_runs WHERE monitor = :name AND window_key = :key",
+            name=name,
+            key=window,
+        )
+    else:
+        rows = reader.rows(
+            "SELECT * FROM monitor_runs WHERE monitor = :name AND status <> 'running'"
+            " ORDER BY window_end DESC, started_at DESC LIMIT 1",
+            name=ref,
+        ) or by_id(reader, "SELECT * FROM monitor_runs", "id", ref)
+    if len(rows) != 1:
+        said = "no such run" if not rows else "several runs begin so"
+        raise NoMonitorRow(f"monitor run {ref}: {said}", "see: opsdeck monitors runs")
+    return rows[0]
+
+
+def run_of(row: Mapping[str, Any]) -> MonitorRun:
+    """A row of `monitor_runs` as a record."""
+    return MonitorRun(
+        id=row["id"],
+        monitor=row["monitor"],
+        kind=row["kind"],
+        window=row["window_key"],
+        start=row["window_start"],
+        end=row["window_end"],
+        status=RunStatus(row["status"]),
+        state=None if row["state"] is None else State(row["state"]),
+        generation=row["generation"],
+        trigger=row["cause"],
+        rows=row["rows"],
+        duplicates=row["duplicates"],
+        late=row["late"],
+        label_coverage=row["label_coverage"],
+        model=row["model"],
+        version=row["version"],
+        baseline=row["baseline"],
+        snapshot=row["snapshot"],
+        headline=row["headline"],
+        reason=row["reason"],
+        violations=row["violations"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        worker=row["worker"],
+        folder=row["folder"],
+    )
+
+
+def measurement_of(row: Mapping[str, Any]) -> Measurement:
+    """A row of `monitor_measurements` as a record."""
+    return Measurement(
+        metric=row["metric"],
+        value=row["value"],
+        feature=row["feature"],
+        segment=row["segment"],
+        low=row["low"],
+        high=row["high"],
+        p_value=row["p_value"],
+        threshold=row["threshold"],
+        comparison=row["comparison"],
+        state=State(row["state"]),
+        definition=row["definition"],
+        detail=json.loads(row["detail"]),
+    )
+
+
+def violation_of(row: Mapping[str, Any]) -> Violation:
+    """A row of `monitor_violations` as a record."""
+    return Violation(
+        feature=row["feature"],
+        check=row["check_type"],
+        description=row["description"],
+        metric=row["metric"],
+        value=row["value"],
+        threshold=row["threshold"],
+        severity=row["severity"],
+        segment=row["segment"],
+    )
+
+
+def previous_measurements(
+    reader: Reader, monitor: str, before: float, count: int
+) -> tuple[tuple[Measurement, ...], ...]:
+    """The measurements of the last windows that end before a moment, newest first."""
+    runs = reader.rows(
+        "SELECT id FROM monitor_runs WHERE monitor = :name AND status = 'done'"
+        " AND window_end < :before ORDER BY window_end DESC LIMIT :count",
+        name=monitor,
+        before=before,
+        count=count,
+    )
+    return tuple(find_run(reader, row["id"]).measurements for row in runs)
+
+
+def heat_map(
+    reader: Reader, monitor: str, *, metric: str = "", windows: int = 40, segment: str = ""
+) -> HeatMap:
+    """Features × the newest windows. Without a metric each feature's worst measurement counts:
+    violated before all, then the one that is farthest beyond its threshold."""
+    runs = reader.rows(
+        "SELECT id, window_key, window_start, window_end, status, state FROM monitor_runs"
+        " WHERE monitor = :name AND status IN ('done', 'failed')"
+        " ORDER BY window_end DESC, started_at DESC LIMIT :count",
+        name=monitor,
+        count=windows,
+    )[::-1]
+    keys = {row["id"]: row["window_key"] for row in runs}
+    cells: dict[tuple[str, str], Cell] = {}
+    metrics: dict[str, None] = {}
+    for row in _measured(reader, list(keys), segment):
+        metrics[row["metric"]] = None
+        if metric and row["metric"] != metric:
+            continue
+        place = (row["feature"], keys[row["run"]])
+        cell = Cell(*place, row["metric"], row["value"], row["threshold"], State(row["state"]))
+        if place not in cells or _badness(cell) > _badness(cells[place]):
+            cells[place] = cell
+    return HeatMap(
+        monitor,
+        metric,
+        tuple(metrics),
+        _worst_first(cells),
+        tuple(
+            (r["window_key"], r["window_start"], r["window_end"], r["state"] or r["status"])
+            for r in runs
+        ),
+        cells,
+    )
+
+
+def _measured(reader: Reader, runs: Sequence[str], segment: str) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = []
+    for start in range(0, len(runs), 100):
+        some = {f"r{chr(97 + n // 26)}{chr(97 + n % 26)}": run
+                for n, run in enumerate(runs[start : start + 100])}  # fmt: skip
+        marks = ",".join(f":{key}" for key in some)
+        found += reader.rows(
+            "SELECT run, metric, feature, value, threshold, state FROM monitor_measurements"
+            f" WHERE run IN ({marks}) AND segment = :segment ORDER BY place",
+            segment=segment,
+            **some,
+        )
+    return found
+
+
+def _badness(cell: Cell) -> tuple[int, float]:
+    if cell.value is None or not cell.threshold:
+        return _WORST[cell.state], 0.0
+    return _WORST[cell.state], abs(cell.value / cell.threshold)
+
+
+def _worst_first(cells: Mapping[tuple[str, str], Cell]) -> tuple[str, ...]:
+    sums: dict[str, tuple[int, float]] = {}
+    for (feature, _), cell in cells.items():
+        violated, worst = sums.get(feature, (0, 0.0))
+        sums[feature] = (
+            violated + (cell.state is State.VIOLATED),
+            max(worst, _badness(cell)[1]),
+        )
+    return tuple(sorted(sums, key=lambda name: (-sums[name][0], -sums[name][1], name)))
+
+
+def distribution(reader: Reader, monitor: str, feature: str, window: str = "") -> Distribution:
+    """One feature in a window (default: the newest one) and in the baseline; raises `NotFound`.
+
+    Histograms stand in the detail of a measurement, under `histogram`: {labels, now, then}.
+    """
+    run = find_run(reader, f"{monitor}@{window}" if window else monitor)
+    mine = tuple(m for m in run.measurements if m.feature == feature)
+    if not mine:
+        known = ", ".join(sorted({m.feature for m in run.measurements if m.feature})) or "none"
+        raise NoMonitorRow(f"monitor {monitor}: no feature {feature}", f"known: {known}")
+    held: Mapping[str, Any] = next(
+        (m.detail["histogram"] for m in mine if "histogram" in m.detail), {}
+    )
+    return Distribution(
+        monitor,
+        feature,
+        run.run.window,
+        tuple(str(each) for each in held.get("labels", ())),
+        tuple(held.get("now", ())),
+        tuple(held.get("then", ())),
+        mine,
+    )
+
+
+def list_baselines(reader: Reader, monitor: str | None = None) -> tuple[Baseline, ...]:
+    """Stored baselines, newest first; of one monitor. Promoted ones are active."""
+    where = " WHERE monitor = :name" if monitor is not None else ""
+    rows = reader.rows(
+        f"SELECT * FROM monitor_baselines{where} ORDER BY made_at DESC, id",
+        **({} if monitor is None else {"name": monitor}),
+    )
+    return tuple(_baseline(row) for row in rows)
+
+
+def find_baseline(reader: Reader, begin: str, monitor: str | None = None) -> Baseline:
+    """The stored baseline whose id begins so; raises `NotFound`."""
+    known = {each.id: each for each in list_baselines(reader, monitor)}
+    found = [each for name, each in known.items() if begin and name.startswith(begin)]
+    if len(found) != 1:
+        said = "no such baseline" if not found else "several baselines begin so"
+        raise NoMonitorRow(f"baseline {begin}: {said}", "see: opsdeck monitors baseline NAME")
+    return found[0]
+
+
+def baseline_path(reader: Reader, monitor: str, digest: str) -> str:
+    """Where a stored baseline's file is, below the state folder; raises `NotFound`."""
+    rows = reader.rows(
+        "SELECT path FROM monitor_baselines WHERE monitor = :name AND id = :id",
+        name=monitor,
+        id=digest,
+    )
+    if not rows:
+        raise NoMonitorRow(f"baseline {digest[:12]}: no such baseline of {monitor}")
+    return str(rows[0]["path"])
+
+
+def _baseline(row: Mapping[str, Any]) -> Baseline:
+    return Baseline(
+        id=row["id"],
+        monitor=row["monitor"],
+        kind=row["kind"],
+        source=row["source"],
+        rows=row["rows"],
+        made_at=row["made_at"],
+        made_by=row["made_by"],
+        model=row["model"],
+        version=row["version"],
+        fingerprint=row["fingerprint"],
+        origin=json.loads(row["origin"]),
+        active=row["promoted_at"] is not None,
+        bytes=row["bytes"],
+    )
