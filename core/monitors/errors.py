@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.domain.pipeline import Problem
-from core.errors import BadInput, OpsdeckError, WrongState
+from core.errors import BadInput, NotFound, OpsdeckError, WrongState
 from core.reads.monitors import NoMonitorRow as NoMonitor
 
 __all__ = [
@@ -53,7 +53,7 @@ class MonitorBusy(WrongState):
     code = "E605"
 
 
-class NotWatchable(OpsdeckError):
+class NotWatchable(NotFound):
     """What a monitor watches is not there, or has no column that its definition names."""
 
     code = "E606"
