@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from console.commands.model_bias import bias
+from console.commands.model_explain import explain
 from console.groups import noun
 from console.output import emit
 from console.session import Session, pass_session
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from core.domain.model import ModelVersion
 
 
-@noun("List models and show their versions.")
+@noun("List models, show their versions, explain them.")
 def command() -> None:
     """Group of the verbs on models."""
 
@@ -105,3 +107,7 @@ def _version_text(session: Session, version: ModelVersion) -> str:
         parts.append(heading(session, "lineage"))
         parts.append(block(session, flat(version.lineage)))
     return "\n".join(parts)
+
+
+command.add_command(explain)
+command.add_command(bias)

@@ -86,7 +86,7 @@ def _function(
         second = str(model.classes[1])
         return lambda matrix: _numbers(
             np.asarray([str(p) == second for p in model.predict(coding.decode(matrix))])
-        ), f"whether {second} is predicted"
+        ), "being predicted"
 
     def chances(matrix: npt.NDArray[Any]) -> npt.NDArray[Any]:
         found = np.asarray(model.scores(coding.decode(matrix)), np.float64)

@@ -55,6 +55,7 @@ def explain(
     return Explanation(
         method, units, tuple(model.inputs), labels, base, values, picked, rows.num_rows,
         others.num_rows, time.monotonic() - begun, note,
+        str(model.classes[1]) if len(model.classes) == 2 else "",
     )  # fmt: skip
 
 

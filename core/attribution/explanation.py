@@ -46,7 +46,8 @@ class Explanation:
 
     `labels` are the outputs explained: `label0` of a regression and of a classification into
     two (then of the second class), else one for each class. `base` is the expected value of
-    each. `units` say what the values add up to. `picked` are the numbers of the rows explained,
+    each. `units` say what the values add up to, `outcome` of which class where there are two.
+    `picked` are the numbers of the rows explained,
     of `asked`.
     """
 
@@ -61,11 +62,17 @@ class Explanation:
     background: int
     seconds: float
     note: str = ""
+    outcome: str = ""
 
     @property
     def rows(self) -> int:
         """How many rows were explained."""
         return len(self.values)
+
+    @property
+    def measure(self) -> str:
+        """The units, and of which class."""
+        return f"{self.units} of {self.outcome}" if self.outcome else self.units
 
     def importance(self, label: int = 0) -> Values:
         """The global SHAP value of each feature: the mean of |SHAP|, Clarify's `mean_abs`."""
@@ -79,7 +86,7 @@ class Explanation:
 
     def definition(self) -> str:
         """How it was computed, as it stands beside each number."""
-        said = f"mean |SHAP| by {self.method}, in units of {self.units}, {self.rows} rows"
+        said = f"mean |SHAP| by {self.method}, in units of {self.measure}, {self.rows} rows"
         return f"{said} of {self.asked}" if self.rows < self.asked else said
 
 

@@ -207,8 +207,9 @@ def _judge(group: Group, rows: Rows, metrics: Sequence[Metric], question: Questi
     tables = count(group, rows, {metric.table for metric in metrics})
     at = int((group.members & group.known).sum())
     others = int(group.known.sum()) - at
-    results = tuple(_result(metric, tables, question) for metric in metrics)
-    return GroupBias(group, at, others, results, tables, _few(at, others, question.minimum))
+    few = _few(at, others, question.minimum)
+    results = tuple(_result(metric, tables, question, few) for metric in metrics)
+    return GroupBias(group, at, others, results, tables, few)
 
 
 def _few(rows: int, others: int, minimum: int) -> str:
@@ -218,7 +219,7 @@ def _few(rows: int, others: int, minimum: int) -> str:
     return f"only {min(rows, others)} rows {where}, fewer than {minimum}"
 
 
-def _result(metric: Metric, tables: Tables, question: Question) -> Result:
+def _result(metric: Metric, tables: Tables, question: Question, few: str) -> Result:
     counts = tables.get(metric.table)
     nan = float("nan")
     if counts is None:
@@ -228,7 +229,8 @@ def _result(metric: Metric, tables: Tables, question: Question) -> Result:
         return Result(metric, value, nan, nan, metric.undefined(counts))
     found = interval(metric, counts, question.confidence)
     assert found is not None  # it has a value
-    return Result(metric, value, found.low, found.high, "", _note(metric, counts, question))
+    note = few or _note(metric, counts, question)
+    return Result(metric, value, found.low, found.high, "", note)
 
 
 def _note(metric: Metric, counts: Counts, question: Question) -> str:

@@ -125,6 +125,7 @@ def test_trees_are_exact(estimator: Any, columns: list[str], classes: int, units
     ranked = [name for name, _ in found.ranked()]
     assert ranked[-1] == "noise" or classes
     assert found.definition().startswith("mean |SHAP| by TreeExplainer, in units of " + units)
+    assert found.outcome == ("many" if classes == 2 else "")
 
 
 def test_columns_made_of_one_input_are_its_own_and_rare_categories_too() -> None:
