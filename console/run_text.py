@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,7 @@ from console.words import Cell, duration, harmless, pairs, state, when
 
 if TYPE_CHECKING:
     from core.domain.run import LogLine, Run, RunDetail, StepRun
+    from core.domain.tuning import Trial
 
 FOLLOW_SECONDS = 0.3
 PAGE_LINES = 5_000
@@ -63,8 +65,8 @@ def _took(started: float | None, ended: float | None) -> float | None:
     return max(0.0, (time.time() if ended is None else ended) - started)
 
 
-def run_text(session: Session, detail: RunDetail) -> str:
-    """A run's facts and its steps."""
+def run_text(session: Session, detail: RunDetail, trials: Sequence[Trial] = ()) -> str:
+    """A run's facts, its steps, and the trials of its tune steps."""
     run, tty = detail.run, session.terminal
     commit = f"{run.git_commit[:12]}{' (dirty)' * run.git_dirty}" if run.git_commit else ""
     facts: list[tuple[str, Cell | str]] = [
@@ -91,7 +93,39 @@ def run_text(session: Session, detail: RunDetail) -> str:
         Column("message", flexible=True),
     ]
     steps = table(session, columns, [_step_row(session, step) for step in detail.steps])
-    return f"{block(session, facts)}\n\n{steps}"
+    shown = f"{block(session, facts)}\n\n{steps}"
+    return f"{shown}\n\n{trials_text(session, trials)}" if trials else shown
+
+
+def trials_text(session: Session, trials: Sequence[Trial]) -> str:
+    """A table of trials; the best of a step has a mark."""
+    if not trials:
+        return "no trials yet"
+    several = len({each.step for each in trials}) > 1
+    columns = [
+        *([Column("step")] if several else []),
+        Column("trial", right=True),
+        Column("state"),
+        Column(trials[0].metric if not several else "value", right=True),
+        Column("best"),
+        Column("took", right=True),
+        Column("values", flexible=True),
+        Column("message", flexible=True),
+    ]
+    rows = [
+        (
+            *([each.step] if several else []),
+            str(each.number),
+            state(each.status, terminal=session.terminal),
+            "-" if each.value is None else f"{each.value:.6g}",
+            Cell("* best", "green") if each.best else "",
+            duration(_took(each.started_at, each.ended_at)),
+            pairs(each.params),
+            each.message,
+        )
+        for each in trials
+    ]
+    return table(session, columns, rows)
 
 
 def _repeats(run: Run) -> str:

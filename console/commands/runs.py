@@ -6,7 +6,7 @@ import click
 
 from console.groups import noun
 from console.output import emit
-from console.run_text import log_text, run_text, runs_text
+from console.run_text import log_text, run_text, runs_text, trials_text
 from console.session import Session, pass_session
 from console.waiting import Waiting, report_run, split_pairs, waiting_options
 
@@ -80,8 +80,24 @@ def list_(
 @pass_session
 def show(session: Session, run: str) -> None:
     """Show a run with its steps. RUN is a number or the beginning of an id."""
-    detail = session.ops().runs.get(run)
-    emit(session, detail, lambda: run_text(session, detail))
+    ops = session.ops()
+    detail = ops.runs.get(run)
+    tuned = any(step.kind == "tune" for step in detail.steps) and not session.json
+    trials = ops.runs.trials(run) if tuned else ()
+    emit(session, detail, lambda: run_text(session, detail, trials))
+
+
+@command.command("trials")
+@click.argument("run")
+@click.option("--step", help="Only of this tune step.")
+@pass_session
+def trials(session: Session, run: str, step: str | None) -> None:
+    """List the trials of a run's tune steps: their values, what came of them, the best.
+
+    A trial's log: opsdeck runs logs RUN --step STEP.TRIAL
+    """
+    found = session.ops().runs.trials(run, step)
+    emit(session, {"trials": found}, lambda: trials_text(session, found))
 
 
 @command.command("logs")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-StepKind = Literal["function", "script", "notebook", "data", "register", "gate", "deploy"]
+StepKind = Literal["function", "script", "notebook", "tune", "data", "register", "gate", "deploy"]
 ParamType = Literal["str", "int", "float", "bool"]
 
 
@@ -43,7 +43,7 @@ class StepSpec:
     """A node of the pipeline.
 
     `target` is `module:function` for a function, a path relative to the workspace for a
-    script or a notebook, the verb of a data step (its settings are its `inputs`), and "" for
+    script or a notebook, either of them for a tune step (its search is in `options`), the verb of a data step (its settings are its `inputs`), and "" for
     the built-in kinds, whose settings are in `options`.
     `needs` are the steps that must have ended well before this one starts (inferred from
     `inputs`, plus `after`). Times are seconds.

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.domain.run import OutputRef
 from core.engine.logwriter import LogWriter
 from core.engine.warm import Exit, StepProcess, WarmServer
 
@@ -54,7 +55,9 @@ class Outcome:
     stopped: str = ""
     pid: int = 0
     note: str = ""
-    """Something that went wrong beside it, when it ended well: the log could not be written."""
+    """A line when it ended well: that the log could not be written, which trial was the best."""
+    published: list[OutputRef] = field(default_factory=list)
+    """Outputs that are in the artifact store already."""
 
     @property
     def ok(self) -> bool:

@@ -57,7 +57,7 @@ def read_log(
     """A page of a run's log, over all steps by time or of one; raises `NotFound`."""
     names = [s.step for s in detail.steps]
     if step is not None:
-        if step not in names:
+        if step not in names and not _is_trial(runs_dir, detail, step):
             raise NotFound(
                 f"run #{detail.run.number}: no step {step}", "steps: " + ", ".join(names)
             )
@@ -77,6 +77,13 @@ def read_log(
         lines.append(line)
         offsets[line.step] = end
     return LogPage(tuple(lines), json.dumps(offsets), ended and not more)
+
+
+def _is_trial(runs_dir: Path, detail: RunDetail, name: str) -> bool:
+    """Whether it is STEP.NUMBER, a trial of a tune step that has a log."""
+    step, _, number = name.rpartition(".")
+    known = number.isdecimal() and step in {each.step for each in detail.steps}
+    return known and log_path(runs_dir, detail.run.id, name).exists()
 
 
 def _lines(path: Path, step: str, offset: int) -> Iterator[tuple[LogLine, int]]:

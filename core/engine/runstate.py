@@ -16,7 +16,7 @@ from core.state import schema
 from core.state.store import Transaction
 
 _RUNS, _STEPS = schema.runs, schema.step_runs
-PROCESS_KINDS = frozenset({"function", "script", "notebook", "data"})
+PROCESS_KINDS = frozenset({"function", "script", "notebook", "tune", "data"})
 Node = Mapping[str, Any]
 _ACTIVE = (StepStatus.QUEUED, StepStatus.RUNNING, StepStatus.RETRYING)
 

@@ -1,4 +1,4 @@
-"""Executing one attempt of a function, script, notebook or data step.
+"""Executing one attempt of a function, script, notebook, tune or data step.
 
 Everything here may happen twice (a worker can die anywhere): rows are fenced by the id of
 the execution, outputs are published whole, and an attempt whose outcome is on record is
@@ -17,7 +17,7 @@ from typing import Any
 
 from core.domain.pipeline import StepSpec
 from core.domain.run import OutputRef, StepStatus
-from core.engine import datainputs, runstate
+from core.engine import datainputs, runstate, tunework
 from core.engine.artifacts import publish, refuse_without_room
 from core.engine.cachekey import cache_key
 from core.engine.context import Engine
@@ -62,7 +62,10 @@ def attempt_step(engine: Engine, run_id: str, generation: int, name: str, attemp
             prepared = _prepare(engine, run_id, generation, name, attempt)
             if isinstance(prepared, StepStatus):
                 return prepared
-            outcome = _execute(engine, run_id, prepared, attempt)
+            if prepared.step.kind == "tune":
+                outcome = tunework.search(engine, run_id, generation, prepared)
+            else:
+                outcome = _execute(engine, run_id, prepared, attempt)
         except (StateBusy, StateCorrupt):
             raise
         except (OpsdeckError, OSError) as error:
@@ -157,6 +160,8 @@ def _key(
         name: {"digest": given["digest"]} if "digest" in given else {"value": given["value"]}
         for name, given in inputs.items()
     }
+    if step.kind == "tune":
+        shown["tune"] = {"value": tunework.search_of(engine, plan, step)}
     return cache_key(
         step,
         code_fingerprint(engine.workspace.root, step),
@@ -222,6 +227,7 @@ def _conclude(
     if not reason:
         try:
             outputs = publish(workspace.artifacts_dir, workspace.state_dir, outcome.outputs)
+            outputs += outcome.published
         except (OpsdeckError, OSError) as error:
             reason = _in_words(error)
     shutil.rmtree(prepared.work_dir, ignore_errors=True)

@@ -17,6 +17,7 @@ from core.pipelines._params import read_params
 from core.pipelines._releases import wire_release
 from core.pipelines._report import Report, did_you_mean
 from core.pipelines._steps import Draft, read_step
+from core.pipelines._tune import tie_tune
 from core.pipelines._wiring import Known, known_steps, needs_of, wire
 from core.units import MAX_SECONDS
 
@@ -206,6 +207,8 @@ def _tied(
         else:
             inputs = wire(report, draft, known) if draft.ok else {}
             options, needs = {}, needs_of(inputs, after)
+            if draft.kind == "tune":
+                options = tie_tune(report, draft.path, draft.options, params)
         steps[draft.name] = _spec(draft, defaults, inputs, options, needs)
     return {draft.name: steps[draft.name] for draft in drafts}
 

@@ -56,7 +56,7 @@ def _shown(root: Path, file: Path) -> str:
 def _files(modules: Modules, step: StepSpec) -> set[Path]:
     """The step's file and, for Python, all that it imports inside the workspace."""
     beside: tuple[Path, ...] = ()
-    if step.kind == "function":
+    if "function" in (step.kind, step.options.get("runs")):
         module = step.target.partition(":")[0]
         first = modules.find(module)
         if first is None:

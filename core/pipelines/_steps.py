@@ -25,6 +25,7 @@ from core.pipelines._keys import (
 from core.pipelines._modules import Modules, Signature, Unparsable
 from core.pipelines._nodes import Entry, Map, Node, describe
 from core.pipelines._report import Report, did_you_mean
+from core.pipelines._tune import BEST, check_names, read_tune
 
 _ARGUMENT = r"[A-Za-z_][A-Za-z0-9_-]{0,99}"
 
@@ -86,6 +87,8 @@ def read_step(report: Report, entry: Entry, modules: Modules) -> Draft:
     draft.ok = kinds[0] in values
     if kind == "data":
         return _data(report, draft, kinds[0])
+    if kind == "tune":
+        return _tune(report, draft, modules)
     if kind in BUILT_IN_KINDS:
         if draft.ok:
             draft.options = read_built_in(report, path, kind, values[kind])
@@ -97,6 +100,34 @@ def read_step(report: Report, entry: Entry, modules: Modules) -> Draft:
         draft.signature = _function(report, draft, modules)
     elif draft.target:
         _file(report, draft, modules.root)
+    return draft
+
+
+def _tune(report: Report, draft: Draft, modules: Modules) -> Draft:
+    node = draft.values.get("tune")
+    options = read_tune(report, draft.path, node) if node is not None else None
+    given = draft.values.get("outputs")
+    own = _outputs(report, draft, given) if given is not None else ()
+    draft.inputs = _inputs(report, draft, draft.values.get("inputs"))
+    if options is None or node is None:
+        draft.ok = False
+        return draft
+    draft.target = options.pop("target")
+    draft.options = options
+    draft.outputs = (BEST, *options["ranges"], *own)
+    entry = node.get(options["runs"]) if isinstance(node, Map) else None
+    draft.lines = {**draft.lines, options["runs"]: entry.line if entry else draft.line}
+    if draft.target and options["runs"] == "function":
+        draft.signature = _function(report, draft, modules)
+    elif draft.target:
+        _file(report, draft, modules.root, "script")
+    signature = draft.signature
+    takes = None
+    if signature is not None and not signature.opaque and not signature.takes_any:
+        takes = signature.names
+    target = {**options, "target": draft.target}
+    check_names(report, draft.path, node, target, draft.inputs, own, takes)
+    draft.ok = bool(draft.target)
     return draft
 
 
@@ -145,7 +176,8 @@ def _inputs(report: Report, draft: Draft, node: Node | None) -> Map | None:
         return None
     if isinstance(node, Map):
         # A script's become arguments and SM_CHANNEL_…, a function's become keywords.
-        pattern = _ARGUMENT if draft.kind == "script" else IDENTIFIER
+        script = "script" in (draft.kind, draft.options.get("runs"))
+        pattern = _ARGUMENT if script else IDENTIFIER
         for entry in node.entries:
             if not re.fullmatch(pattern, entry.key):
                 where = f"{draft.path}.inputs.{entry.key}"
@@ -201,10 +233,11 @@ def _colon_hint(target: str) -> str:
     return "such as package.module:function"
 
 
-def _file(report: Report, draft: Draft, root: Path) -> None:
+def _file(report: Report, draft: Draft, root: Path, kind: str = "") -> None:
     """Check that the script or notebook is a file of the workspace, with its ending."""
-    where, line = f"{draft.path}.{draft.kind}", draft.lines[draft.kind]
-    ending = ".py" if draft.kind == "script" else ".ipynb"
+    kind = kind or draft.kind
+    where, line = f"{draft.path}.{kind}", draft.lines[kind]
+    ending = ".py" if kind == "script" else ".ipynb"
     path = Path(draft.target)
     if "\0" in draft.target or path.is_absolute() or ".." in path.parts:
         report.add(line, where, "a path outside the workspace", "relative to the workspace")

@@ -31,7 +31,10 @@ class Known:
         steps = {draft.name: draft for draft in drafts}
         providers: dict[str, tuple[str, ...]] = {}
         for draft in steps.values():
-            for output in draft.outputs:
+            # What a search has chosen is taken by its full name only: a parameter that is tuned
+            # stays what it is for every other step.
+            chosen = draft.options.get("ranges", ()) if draft.kind == "tune" else ()
+            for output in [each for each in draft.outputs if each not in chosen]:
                 providers[output] = (*providers.get(output, ()), draft.name)
         return Known(steps, params, providers)
 
@@ -39,7 +42,7 @@ class Known:
 def wire(report: Report, draft: Draft, known: Known) -> dict[str, Source]:
     """The inputs of a function, script, notebook or data step; faults go to `report`."""
     inputs: dict[str, Source] = {}
-    stated: set[str] = set()
+    stated: set[str] = set(draft.options.get("ranges", ()))
     for entry in draft.inputs.entries if draft.inputs is not None else ():
         stated.add(entry.key)
         source = _stated(report, draft, entry, known)

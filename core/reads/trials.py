@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from core.domain.run import RunDetail, StepRun, StepStatus
 from core.domain.tuning import Trial, TrialStatus
+from core.errors import NotFound
 from core.reads.runs import outputs_of
 from core.state.reading import Reader
 
@@ -32,12 +34,32 @@ def equal_trials(reader: Reader, trial_key: str) -> tuple[Trial, ...]:
     return tuple(trial_of(row) for row in rows)
 
 
-def steps_with_trials(reader: Reader, run_id: str) -> tuple[str, ...]:
-    """The tune steps of a run of which there are trials."""
-    rows = reader.rows(
-        "SELECT DISTINCT step FROM tune_trials WHERE run_id = :run ORDER BY step", run=run_id
+def trials_of_step(reader: Reader, step: StepRun) -> tuple[Trial, ...]:
+    """The trials of a step run, or of the one that its outputs were taken from."""
+    taken = step.status in (StepStatus.CACHED, StepStatus.REUSED) and step.cached_from
+    return list_trials(
+        reader, step.cached_from if taken and step.cached_from else step.run_id, step.step
     )
-    return tuple(str(row["step"]) for row in rows)
+
+
+def trials_of_run(reader: Reader, detail: RunDetail, step: str | None) -> tuple[Trial, ...]:
+    """The trials of a run's tune steps, or of one, each step's best marked. Raises `NotFound`."""
+    tuned = [each for each in detail.steps if each.kind == "tune"]
+    if step is not None and step not in {each.step for each in tuned}:
+        known = ", ".join(each.step for each in tuned) or "none"
+        number = detail.run.number
+        raise NotFound(f"run #{number}: no tune step {step}", f"tune steps: {known}")
+    goals = {
+        each["name"]: each["options"]["metric"]["goal"]
+        for each in detail.spec.get("steps", ())
+        if each["kind"] == "tune"
+    }
+    return tuple(
+        trial
+        for each in tuned
+        if step in (None, each.step)
+        for trial in marked(trials_of_step(reader, each), goals[each.step] == "minimize")
+    )
 
 
 def best_of(trials: Iterable[Trial], minimize: bool) -> Trial | None:

@@ -15,6 +15,7 @@ from core.session import Session
 
 if TYPE_CHECKING:
     from core.domain.pipeline import PipelineSpec
+    from core.domain.tuning import Trial
     from core.tracking import MetricSeries
 
 __all__ = ["RESUMABLE", "RunsService"]
@@ -74,6 +75,15 @@ class RunsService:
         """
         detail = self.get(ref)
         return read_log(self._session.workspace.runs_dir, detail, step, cursor, limit)
+
+    def trials(self, ref: str, step: str | None = None) -> tuple[Trial, ...]:
+        """The trials of a run's tune steps, or of one, each step's best marked.
+
+        A cached step's trials are those of the run that it was taken from. Raises `NotFound`.
+        """
+        from core.reads.trials import trials_of_run
+
+        return trials_of_run(self._session.reader, self.get(ref), step)
 
     def metrics(self, ref: str, after: Mapping[str, int] | None = None) -> tuple[MetricSeries, ...]:
         """The metric histories that the run's steps logged to MLflow.

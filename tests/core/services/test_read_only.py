@@ -147,6 +147,7 @@ READS = {
     "runs.list",
     "runs.logs",
     "runs.metrics",
+    "runs.trials",
     "runs.wait",
     "splits.leaks",
     "triggers.firing",
