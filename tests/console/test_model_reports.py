@@ -53,7 +53,8 @@ def credit(seeded: Path, saved: Path) -> Path:
     with store.transaction("author") as tx:
         tx.execute(
             schema.model_versions.insert().values(
-                name="credit", version=1, run_id="00000001-run", step="register", path="models/credit",
+                name="credit", version=1, run_id="00000001-run", step="register",
+                path="models/credit",
                 digest="0" * 64, created_at=NOW, metrics="{}", lineage="{}", approval="",
             )
         )  # fmt: skip
