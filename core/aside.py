@@ -26,8 +26,8 @@ from core.session import Session
 
 HEAD = struct.Struct("!Q")
 SERVICES = (
-    "data", "explaining", "explore", "fairness", "features", "governance", "ingest", "lineage",
-    "monitors", "quality", "queries", "recipes", "triggers", "views",
+    "data", "explaining", "explore", "fairness", "features", "governance", "ingest", "labelling",
+    "lineage", "monitors", "quality", "queries", "recipes", "triggers", "views",
 )  # fmt: skip
 """What may be asked: the services that need the libraries."""
 

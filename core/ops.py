@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from core.services.governance import GovernanceService
     from core.services.ingest import IngestService
     from core.services.intakes import IntakesService
+    from core.services.labelling import LabellingService
     from core.services.labels import LabelsService
     from core.services.lineage import LineageService
     from core.services.models import ModelsService
@@ -150,6 +151,13 @@ class Ops:
         from core.services.labels import LabelsService
 
         return LabelsService(self.session)
+
+    @cached_property
+    def labelling(self) -> LabellingService:
+        """What people are asked to say."""
+        from core.services.labelling import LabellingService
+
+        return LabellingService(self.session, self.workers)
 
     @cached_property
     def lineage(self) -> LineageService:

@@ -88,11 +88,21 @@ def due_retrainings(session: Session, now: float) -> Sequence[Task]:
     return [Task("triggers", "start", (firing,)) for firing in _TRIGGERS.firings(session, now)]
 
 
+def due_labels(session: Session, now: float) -> Sequence[Task]:
+    """Endpoints whose people have labelled something a while ago."""
+    from core.services.labelling import LabellingService
+    from core.services.workers import WorkersService
+
+    names = LabellingService(session, WorkersService(session)).due(now)
+    return [Task("labelling", "hand_over", (name,)) for name in names]
+
+
 DUTIES: tuple[Due, ...] = (
     due_views,
     due_features,
     due_lineage,
     due_upkeep,
+    due_labels,
     due_triggers,
     due_retrainings,
 )

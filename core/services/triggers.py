@@ -197,6 +197,26 @@ class TriggersService:
             message=f"trigger {name}, by hand",
         )
 
+    def augment_for(self, endpoint: str) -> tuple[str, ...]:
+        """Bring the augmented sets that take rows of an endpoint up to its labels; the datasets.
+        Raises what `augment` raises, `ReadOnly`."""
+        from core.triggers.augmenting import augment
+        from core.triggers.checking import endpoint_of
+
+        self._session.refuse_when_read_only("triggers augment")
+        files = load_triggers(self._session.workspace.root)
+        known = self._survey(files)
+        done: set[str] = set()
+        for name, each in files.definitions.items():
+            if each.augment is None or each.augment.dataset in done:
+                continue
+            if endpoint_of(each, known.spec(each.pipeline)) == endpoint:
+                message = f"labels of {endpoint}, for trigger {name}"
+                by, now = self._session.actor, time.time()
+                augment(self._session, each.augment, endpoint, by=by, as_of=now, message=message)
+                done.add(each.augment.dataset)
+        return tuple(sorted(done))
+
     # -- what the worker does by itself
 
     def look(self) -> int:

@@ -1,0 +1,1 @@
+"""The labelling queue: rows of captured traffic for people, by turns, and what they say."""
