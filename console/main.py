@@ -27,6 +27,8 @@ COMMANDS = {
     "recipes": ("console.commands.recipes", "Transformations without code: list, preview, run."),
     "features": ("console.commands.features", "Feature views: point in time, and online by key."),
     "monitors": ("console.commands.monitors", "Scheduled checks: suggest, list, show, run."),
+    "alarms": ("console.commands.alarms", "Rules over any metric: list, show, test, switch."),
+    "slos": ("console.commands.slos", "What is promised of endpoints, and what is left of it."),
     "alerts": ("console.commands.alerts", "What is wrong, who looks after it, who is on call."),
     "triggers": ("console.commands.triggers", "Retrain by schedule, new data, drift, alarm."),
     "views": ("console.commands.views", "Keep queries over datasets as datasets."),

@@ -18,6 +18,7 @@ from core.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
     from core.aside import Aside
+    from core.services.alarms import AlarmsService
     from core.services.alerts import AlertsService
     from core.services.approvals import ApprovalsService
     from core.services.audit import AuditService
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from core.services.queries import QueriesService
     from core.services.recipes import RecipesService
     from core.services.runs import RunsService
+    from core.services.slos import SlosService
     from core.services.splits import SplitsService
     from core.services.triggers import TriggersService
     from core.services.views import ViewsService
@@ -130,6 +132,20 @@ class Ops:
         from core.services.quality import QualityService
 
         return QualityService(self.session)
+
+    @cached_property
+    def alarms(self) -> AlarmsService:
+        """Rules over metrics, and how they stand."""
+        from core.services.alarms import AlarmsService
+
+        return AlarmsService(self.session, self.workers)
+
+    @cached_property
+    def slos(self) -> SlosService:
+        """What is promised of endpoints, and what is left of it."""
+        from core.services.slos import SlosService
+
+        return SlosService(self.session)
 
     @cached_property
     def alerts(self) -> AlertsService:

@@ -88,15 +88,27 @@ def send_back(
         plan = plan_from_json(row["strategy"])
         for name in plan.rollback_alarms:
             alarm = standings.get(name)
-            if alarm is not None and _is_off(alarm, row):
+            if alarm is not None and _is_off(tx, alarm, row):
                 decided += _breach(tx, row, plan, alarm)
                 break
     return decided
 
 
-def _is_off(alarm: Standing, deployment: Mapping[str, Any]) -> bool:
-    """Whether it is in ALARM, and has come to that since the deployment began."""
-    return alarm.real_state is AlarmState.ALARM and alarm.since > deployment["created_at"]
+def _is_off(tx: Transaction, alarm: Standing, deployment: Mapping[str, Any]) -> bool:
+    """Whether it is in ALARM, and has come to that since the deployment began: by the clock of
+    whoever wrote it down, as the deployment's beginning is."""
+    import sqlalchemy as sa
+
+    from core.state.alarm_tables import alarm_history as table
+
+    if alarm.real_state is not AlarmState.ALARM:
+        return False
+    came = sa.select(table.c.id).where(
+        table.c.alarm == alarm.name,
+        table.c.to_state == AlarmState.ALARM,
+        table.c.at > deployment["created_at"],
+    )
+    return tx.row(came.limit(1)) is not None
 
 
 def _fresh(tx: Transaction, deployment_id: str) -> Mapping[str, Any] | None:

@@ -25,7 +25,7 @@ def definition_from_json(text: str) -> AlarmDefinition:
     """The definition of a row."""
     data: dict[str, Any] = json.loads(text)
     for key in _ACTIONS:
-        data[key] = tuple(_action(row) for row in data[key])
+        data[key] = tuple(action_of(row) for row in data[key])
     metric, word = data["metric"], data["comparison"]
     data["metric"] = None if metric is None else SeriesName(**metric)
     data["comparison"] = BandComparison(word) if word in _BANDS else Comparison(word)
@@ -33,7 +33,8 @@ def definition_from_json(text: str) -> AlarmDefinition:
     return AlarmDefinition(**data)
 
 
-def _action(row: Mapping[str, Any]) -> AlarmAction:
+def action_of(row: Mapping[str, Any]) -> AlarmAction:
+    """An action of a row."""
     return AlarmAction(ActionKind(row["kind"]), Severity(row["severity"]), row["name"])
 
 

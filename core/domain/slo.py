@@ -77,7 +77,8 @@ class SloStatus:
     `budget_left` a share of the error budget (negative when it is overdrawn); both None without
     events. `burn` is the burn rate by length of window (seconds), None without events there;
     `exhausted_in` the seconds until nothing is left at the pace of the slow windows. `alarms`
-    maps the alarms that were derived to their state."""
+    maps the alarms that were derived to their state, `trend` has the last budgets left, a minute
+    apart. `problem` is what is wrong with its file now; the last good definition stands."""
 
     definition: SloDefinition
     at: float | None = None
@@ -89,6 +90,7 @@ class SloStatus:
     exhausted_in: float | None = None
     alarms: Mapping[str, str] = field(default_factory=dict)
     trend: tuple[float | None, ...] = ()
+    problem: str = ""
 
     @property
     def name(self) -> str:

@@ -61,6 +61,7 @@ def _serve(workspace: Workspace, slots: int) -> int:
     from core.engine.slots import Slots
     from core.engine.tracking import LazyTracker
     from core.engine.warm import WarmServer
+    from core.engine.watchwork import Watchman
 
     worker_id = new_worker_id()
     warm = WarmServer(workspace.state_dir / "warm-server.log", worker_id)  # boots meanwhile
@@ -86,6 +87,7 @@ def _serve(workspace: Workspace, slots: int) -> int:
     Dispatcher(engine).start()
     Caretaker(engine).start()
     Duties(engine).start()
+    Watchman(engine).start()
     MonitorDuty(engine).start()
     AlertWork(engine).start()
     log.info("worker %s serves %s with %d slots", engine.worker_id, workspace.root, slots)

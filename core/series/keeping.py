@@ -32,6 +32,7 @@ class Tier:
 
 TIERS = (Tier(3 * HOUR, 60.0), Tier(15 * DAY, 300.0), Tier(63 * DAY, HOUR))
 KEEP_SECONDS = 455 * DAY
+HISTORY_SECONDS = 90 * DAY
 
 
 def make_coarser(tx: Transaction, now: float, most: int = MOST_AT_ONCE) -> int:
@@ -90,3 +91,14 @@ def _merge(tx: Transaction, rows: list[dict[str, object]], coarse: float) -> int
             )
         )
     return len(rows)
+
+
+def forget(tx: Transaction, now: float) -> None:
+    """Let go of series without points, and of what alarms did long ago: the journal has it."""
+    import sqlalchemy as sa
+
+    from core.state.alarm_tables import alarm_history, metric_points, metric_series
+
+    there = sa.exists().where(metric_points.c.series == metric_series.c.id)
+    tx.execute(metric_series.delete().where(~there))
+    tx.execute(alarm_history.delete().where(alarm_history.c.at < now - HISTORY_SECONDS))

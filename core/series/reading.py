@@ -54,6 +54,20 @@ def read(
     return tuple(_datapoint(number * period, rows, stat) for number, rows in groups.items())
 
 
+def read_statistics(
+    reader: Reader,
+    source: str,
+    metric: str,
+    dims: Mapping[str, str] | None = None,
+    *,
+    since: float,
+    until: float,
+) -> list[tuple[float, Statistics]]:
+    """The points of a series as statistic sets, oldest first: for whoever counts by itself."""
+    rows = _stored(reader, source, metric, dims, since, until)
+    return [(row.at, row.statistics) for row in rows]
+
+
 def latest(
     reader: Reader,
     source: str,

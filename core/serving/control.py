@@ -159,6 +159,12 @@ class EndpointControl:
         rows = self._ask("consumers", timeout, patience=timeout / 1.5)
         return tuple(Consumer(**row) for row in rows)
 
+    def samples(self, life: int, after: int, timeout: float = 3) -> dict[str, Any]:
+        """What was done in each slot of ten seconds after that number (see `Sampler.samples`).
+        Raises `EndpointUnavailable`, and `BadInput` where an older supervisor keeps none."""
+        found: dict[str, Any] = self._ask("samples", timeout, life=life, after=after)
+        return found
+
     def set_capture(self, rate: float) -> CaptureStatus:
         """Capture this share (0–1) of the requests from now on."""
         return CaptureStatus.from_json(self._ask("capture", 10, rate=rate))

@@ -72,6 +72,14 @@ def budget_left(slo: SloDefinition, counted: Counted) -> float | None:
     return None if rate is None else 1 - rate
 
 
+def exhausted_in(slo: SloDefinition, left: float | None, rate: float | None) -> float | None:
+    """In how many seconds nothing of the budget is left, at this burn rate; `None` where it
+    does not shrink, or nobody knows."""
+    if left is None or rate is None or rate <= 0:
+        return None
+    return max(0.0, left) * slo.window / rate
+
+
 def derived_alarms(slo: SloDefinition) -> tuple[AlarmDefinition, ...]:
     """The burn-rate alarms of an objective, `NAME-fast-burn` and so on; a pair whose actions
     are written as [] has none."""

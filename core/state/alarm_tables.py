@@ -112,3 +112,12 @@ watch_beats = sa.Table(
     sa.Column("holder", _T, nullable=False),
 )
 """Who looks after alarms and samples, and when it did last: one worker of several at a time."""
+
+slos = sa.Table(
+    "slos",
+    metadata,
+    sa.Column("name", _T, primary_key=True),
+    sa.Column("definition", _T, nullable=False),
+    sa.Column("problem", _T, nullable=False, server_default=""),
+)
+"""The objectives that a worker looks after, as their files define them."""

@@ -20,6 +20,7 @@ from core.serving.records import CaptureStatus, EndpointStatus, SwapReport, Vari
 from core.serving.supervision.figures import Collector, as_one
 from core.serving.supervision.keeper import Keeper
 from core.serving.supervision.rollbacks import Rollbacks
+from core.serving.supervision.sampling import Sampler
 from core.serving.supervision.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Desk:
         self._folder = folder
         self._rollbacks = Rollbacks(keeper)
         self.watch = Watch(folder, keeper, self._rollbacks)
+        self.sampler = Sampler(keeper)
         self._figures = Collector(keeper.fleet)
         self.whole = Whole(name, keeper, self._figures)
 
@@ -205,6 +207,10 @@ class Desk:
         """Where a shadow and the champion disagree."""
         return await self.watch.disagreements(revision)
 
+    async def samples(self, life: int = 0, after: int = -1) -> Any:
+        """What was done in each slot of ten seconds, after the one that is named."""
+        return self.sampler.samples(life, after)
+
     async def replace_server(self) -> None:
         """A fresh server process in place of the running one."""
         await self._keeper.replace()
@@ -218,6 +224,6 @@ class Desk:
 
 _OPERATIONS = frozenset(
     {"load", "unload", "set_table", "clear_table", "rollback", "status", "stats", "consumers"}
-    | {"arm", "disarm", "analysis", "observe", "shadow", "disagreements"}
+    | {"arm", "disarm", "analysis", "observe", "shadow", "disagreements", "samples"}
     | {"capture", "replace_server", "configure", "stop"}
 )

@@ -74,6 +74,7 @@ class Supervisor:
         watching = asyncio.ensure_future(watch(self._host, self._port, self._keeper))
         scaling = asyncio.ensure_future(Scaler(self._keeper).run())
         judging = asyncio.ensure_future(desk.watch.run())
+        sampling = asyncio.ensure_future(desk.sampler.run())
         settled = asyncio.ensure_future(self._keeper.settled.wait())
         await asyncio.wait([settled, keeping], return_when=asyncio.FIRST_COMPLETED)
         ready.report(wire.success({"port": self._port}))
@@ -87,7 +88,7 @@ class Supervisor:
         control.close()
         self._listener.close()
         desk.watch.close()
-        for task in (watching, scaling, judging, keeping, settled):
+        for task in (watching, scaling, judging, sampling, keeping, settled):
             task.cancel()
         Path(self._socket_path).unlink(missing_ok=True)
 

@@ -22,6 +22,12 @@ from core.state.schema import metadata
 from tests.support.opened import OpenAs, raw
 
 READS = {
+    "alarms.get",
+    "alarms.history",
+    "alarms.list",
+    "alarms.series",
+    "slos.get",
+    "slos.list",
     "alerts.deliveries",
     "alerts.detail",
     "alerts.get",
