@@ -67,9 +67,10 @@ def _prepare(request: Request) -> None:
 def _work(request: Request) -> dict[str, tuple[str, Path]]:
     from core.engine.datasettings import Settings
     from core.engine.dataverbs import VERBS
+    from core.engine.modelverbs import VERBS as OF_MODELS
     from core.ops import open_ops
 
     out = Path(request["out_dir"])
     with open_ops(Path(request["root"]), actor=request["actor"]) as ops:
         settings = Settings(request["target"], request["inputs"], ops)
-        return VERBS[request["target"]](ops, settings, request, out)
+        return {**VERBS, **OF_MODELS}[request["target"]](ops, settings, request, out)

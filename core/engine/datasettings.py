@@ -121,6 +121,20 @@ class Settings:
         table = pq.read_table(given["path"])
         return table.replace_schema_metadata(None)
 
+    def flag(self, name: str) -> bool:
+        """True or false; false where it is left out."""
+        value = self._value(name)
+        if value is not None and not isinstance(value, bool):
+            raise self.wrong(name, f"must be true or false, not {value!r}")
+        return bool(value)
+
+    def model(self, name: str) -> Path:
+        """The folder of the fitted model that a setting names."""
+        given = self._given(name)
+        if given.get("kind") != "model":
+            raise self.wrong(name, f"must be a fitted model, not {given.get('kind', 'rows')}")
+        return Path(given["path"])
+
     def origins(self, name: str) -> Origins:
         """What the columns of these rows are made of."""
         from core.engine.dataorigins import read_origins

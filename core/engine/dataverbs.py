@@ -113,7 +113,7 @@ def validate(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path
     names = list(request["outputs"])
     made: Stored = {names[0]: _dataset_file(ops, out, dataset, snapshot)} if names else {}
     if len(names) > 1:
-        made[names[1]] = _json(out, names[1], asdict(result))
+        made[names[1]] = as_json(out, names[1], asdict(result))
     return made
 
 
@@ -163,7 +163,7 @@ def split(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path) -
     origins = settings.origins("rows").deciding(settings.texts("column"))
     made: Stored = {name: _frame(out, name, part, origins) for name, part in done.parts.items()}
     told = {"split": asdict(done.report), "leaks": [asdict(leak) for leak in found]}
-    return {**made, "report": _json(out, "report", told)}
+    return {**made, "report": as_json(out, "report", told)}
 
 
 def features(ops: Ops, settings: Settings, request: Mapping[str, Any], out: Path) -> Stored:
@@ -309,7 +309,7 @@ def _dataset_file(ops: Ops, out: Path, dataset: str, snapshot: str | None) -> tu
     known = ops.data.snapshot(dataset, snapshot) if snapshot else None
     identity = known.id if known else ops.data.get(dataset).current_snapshot
     told = {"dataset": dataset, "snapshot": identity}
-    return "dataset", _json(out, f"{dataset}.version", told)[1]
+    return "dataset", as_json(out, f"{dataset}.version", told)[1]
 
 
 def _copied(folder: Path, to: Path) -> Path:
@@ -336,7 +336,8 @@ def _frame(
     return "frame", path
 
 
-def _json(out: Path, name: str, value: object) -> tuple[str, Path]:
+def as_json(out: Path, name: str, value: object) -> tuple[str, Path]:
+    """A document as an output."""
     path = out / f"{name}.json"
     path.write_text(json.dumps(value, sort_keys=True, indent=1, default=str), encoding="utf-8")
     return "json", path

@@ -71,8 +71,8 @@ def data_outputs(step: str, verb: str, settings: Map) -> tuple[str, ...]:
     """What a data step puts out unless it says so itself.
 
     A transform: what it is applied to, by name, and the fitted recipe. A split: its parts, and
-    its report. A refresh: its views. An ingest
-    or store: its dataset. The others one thing, of the step's name.
+    its report. A refresh: its views. An ingest or store: its dataset. The others one thing, of
+    the step's name; a validate its report too, a bias or explain Clarify's analysis.
     """
     own = re.sub(r"\W", "_", step)
     if verb == "transform":
@@ -92,4 +92,5 @@ def data_outputs(step: str, verb: str, settings: Map) -> tuple[str, ...]:
         return (
             (str(value),) if isinstance(value, str) and re.fullmatch(IDENTIFIER, value) else (own,)
         )
-    return (own, "report") if verb == "validate" else (own,)
+    second = {"validate": "report", "bias": "analysis", "explain": "analysis"}.get(verb)
+    return (own, second) if second else (own,)

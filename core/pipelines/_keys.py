@@ -43,6 +43,7 @@ PARAM_TYPES = ("str", "int", "float", "bool")
 WORK_KINDS = ("function", "script", "notebook")
 DATA_VERBS = (
     "ingest", "refresh", "query", "validate", "transform", "split", "features", "store",
+    "bias", "explain",
 )  # fmt: skip
 """Steps that need no code: what they do stands in the file."""
 
@@ -106,6 +107,8 @@ STEP: Mapping[str, Key] = {
     "split": Key("node", "Split rows into parts, and look for leaks."),
     "features": Key("node", "Join features to entities, as they were known at the time."),
     "store": Key("node", "Write a frame into a dataset."),
+    "bias": Key("node", "Hold a model's treatment of groups of people against each other."),
+    "explain": Key("node", "Show which features a model goes by, for who reviews it."),
     "register": Key("node", "Register a model version."),
     "gate": Key("node", "Ask for approval of the registered model version."),
     "deploy": Key("node", "Bring the registered model version to an endpoint."),
@@ -305,6 +308,22 @@ DATA: Mapping[str, Mapping[str, Setting]] = {
         "mode": Setting("append (default), overwrite or upsert."),
         "keys": Setting("What makes a row unique, for upsert."),
         "message": Setting("A line for the snapshot."),
+    },
+    "bias": {
+        "model": Setting("The fitted model: `step.output`.", needed=True),
+        "rows": Setting(f"Rows that it did not see: {_ROWS}.", rows=True, needed=True),
+        "label": Setting("Their column of what turned out to be true."),
+        "positive": Setting("The outcome that is the good one: a value, or >X.", needed=True),
+        "facets": Setting("Whose treatment: COLUMN, =VALUE or >X; several.", needed=True),
+        "by": Setting("The group variable of CDDL and CDDPL: a column."),
+        "intersections": Setting("true: the facets' intersections, too."),
+        "metrics": Setting("Only these of Clarify's metrics."),
+    },
+    "explain": {
+        "model": Setting("The fitted model: `step.output`.", needed=True),
+        "rows": Setting(f"Rows to explain: {_ROWS}.", rows=True, needed=True),
+        "count": Setting("Explain at most so many; 500 by default."),
+        "seconds": Setting("A model that is no ensemble of trees: for so long; 60 by default."),
     },
 }
 """The settings of each verb; a value may also be `${params.name}`."""

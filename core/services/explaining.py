@@ -43,7 +43,7 @@ class ExplainingService:
 
         Raises `NotFound`, `BadInput`, `CannotExplain`, `ModelUnusable`, `NoBaseline`, `Refused`.
         """
-        from core.attribution import Budget, analysis, explain
+        from core.attribution import Budget, explain
         from core.services.modelrows import load, named_rows, training_rows, version_of
 
         if not 0 < rows <= MOST_ROWS:
@@ -58,16 +58,22 @@ class ExplainingService:
         background = given.table if not data else self._background(version) or given.table
         model = load(self._session, version)
         found = explain(model, given.table, background, Budget(rows, BACKGROUND, seconds=seconds))
-        labels = tuple(
-            LabelExplanation(
-                label,
-                float(found.base[at]),
-                tuple(FeatureShare(feature, value) for feature, value in found.ranked(at)),
-            )
-            for at, label in enumerate(found.labels)
-        )
-        shown = _shown(version, found, given.where, labels)
-        return replace(shown, analysis=analysis(found))
+        return replace(_whole(found, given.where), model=version.name, version=version.version)
+
+    def of_model(
+        self, path: Path, table: pa.Table, rows: int = 500, seconds: float = 60.0
+    ) -> ModelExplanation:
+        """The same of a model's folder in MLflow's format, and of rows at hand; without a name.
+
+        Raises `ModelUnusable`, `BadInput`, `CannotExplain`.
+        """
+        from core.attribution import Budget, explain
+        from core.services.modelrows import load_folder
+
+        if not 0 < rows <= MOST_ROWS:
+            raise BadInput(f"{rows} rows: not between 1 and {MOST_ROWS}")
+        budget = Budget(rows, BACKGROUND, seconds=seconds)
+        return _whole(explain(load_folder(path), table, table, budget), "rows")
 
     def explain_row(
         self, name: str, which: str | None, inference_id: str, seconds: float = 60.0
@@ -100,7 +106,9 @@ class ExplainingService:
             for at, label in enumerate(found.labels)
         )
         return replace(
-            _shown(version, found, f"captured request {inference_id}", labels),
+            _shown(found, f"captured request {inference_id}", labels),
+            model=version.name,
+            version=version.version,
             inference_id=key,
         )
 
@@ -171,15 +179,27 @@ def _text(value: object) -> str:
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _whole(found: Explanation, where: str) -> ModelExplanation:
+    """The global values of each label, and Clarify's file of them; without the model's name."""
+    from core.attribution import analysis
+
+    labels = tuple(
+        LabelExplanation(
+            label,
+            float(found.base[at]),
+            tuple(FeatureShare(feature, value) for feature, value in found.ranked(at)),
+        )
+        for at, label in enumerate(found.labels)
+    )
+    return replace(_shown(found, where, labels), analysis=analysis(found))
+
+
 def _shown(
-    version: ModelVersion,
-    found: Explanation,
-    where: str,
-    labels: tuple[LabelExplanation, ...],
+    found: Explanation, where: str, labels: tuple[LabelExplanation, ...]
 ) -> ModelExplanation:
     return ModelExplanation(
-        model=version.name,
-        version=version.version,
+        model="",
+        version=0,
         data=where,
         method=found.method,
         units=found.measure,

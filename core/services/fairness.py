@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.domain.fairness import BiasGroup, BiasValue, ModelBias
-from core.domain.model import ModelVersion
 from core.errors import BadInput
 from core.session import Session
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from core.bias.columns import Column, Columns
     from core.bias.conditions import Condition
-    from core.bias.report import BiasReport, GroupBias
+    from core.bias.report import GroupBias, Question
+    from core.monitors.kind import LoadedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,14 @@ class FairnessService:
 
         Raises `NotFound`, `BadInput`, `BiasInvalid`, `ModelUnusable`, `NoBaseline`, `Refused`.
         """
-        from core.bias.analysis import analysis as clarify
         from core.domain.monitor import Reference
-        from core.services.modelrows import named_rows, training_rows, version_of
+        from core.services.modelrows import (
+            inputs_of,
+            load,
+            named_rows,
+            training_rows,
+            version_of,
+        )
 
         version = version_of(self._session, name, which)
         purpose = f"models bias {version.name} v{version.version}"
@@ -71,61 +78,93 @@ class FairnessService:
             if data
             else training_rows(self._session, version, Reference.EVALUATION, purpose)
         )
-        found, by = self._judged(version, rows.table, rows.where, question)
-        written = clarify(found)
+        inputs = inputs_of(self._session, version)
+        judged = _Judged(rows.table, rows.where, inputs, lambda: load(self._session, version))
+        found = judged.report(question)
         if analysis is not None:
-            _write(analysis, written)
+            _write(analysis, found.analysis)
+        return replace(found, model=version.name, version=version.version)
+
+    def of_model(self, path: Path, table: pa.Table, question: BiasQuestion) -> ModelBias:
+        """The same of a model's folder in MLflow's format, and of rows at hand; without a name.
+
+        Raises `ModelUnusable`, `BadInput`, `BiasInvalid`.
+        """
+        from core.services.modelrows import load_folder
+
+        model = load_folder(path)
+        return _Judged(table, "rows", model.inputs, lambda: model).report(question)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Rows and a model for them, which is loaded only where its predictions are wanted."""
+
+    table: pa.Table
+    where: str
+    inputs: tuple[str, ...]
+    load: Callable[[], LoadedModel]
+
+    def report(self, asked: BiasQuestion) -> ModelBias:
+        """The answer, without the name of the model."""
+        from core.bias.analysis import analysis
+        from core.bias.report import report
+
+        question = self._question(asked)
+        labels = self._column(asked.label) if asked.label else None
+        said = self._column(asked.prediction) if asked.prediction else self._predicted()
+        found = report(self._columns(question), question, labels, said)
         return ModelBias(
-            model=version.name,
-            version=version.version,
-            data=rows.where,
-            label=question.label,
+            model="",
+            version=0,
+            data=self.where,
+            label=asked.label,
             positive=found.positive,
-            predictions=by,
+            predictions=f"column {asked.prediction}" if asked.prediction else "the model",
             rows=found.rows,
             labelled=found.labelled,
-            confidence=question.confidence,
+            confidence=asked.confidence,
             groups=tuple(_group(bias) for bias in found.groups),
             notes=found.notes,
-            analysis=written,
+            analysis=analysis(found),
         )
 
-    def _judged(
-        self, version: ModelVersion, table: pa.Table, where: str, asked: BiasQuestion
-    ) -> tuple[BiasReport, str]:
-        """The report, and whose predictions it is of."""
-        from core.bias.arrow import column_of, columns_of
+    def _question(self, asked: BiasQuestion) -> Question:
         from core.bias.conditions import parse
-        from core.bias.report import Question, report
-        from core.services.modelrows import inputs_of, load, need_columns
+        from core.bias.report import Question
+        from core.services.modelrows import need_columns
 
-        facets = tuple(parse(text) for text in asked.facets)
         own = [name for name in (asked.label, asked.prediction, asked.by) if name]
-        need_columns(table, own, where)
-        inputs = inputs_of(self._session, version)
-        by = f"column {asked.prediction}" if asked.prediction else "the model"
-        if asked.prediction:
-            said = column_of(table.column(asked.prediction))
-        elif not table.num_rows:
-            raise BadInput(f"{where}: no rows")
-        else:
-            need_columns(table, inputs, where)
-            said = load(self._session, version).predict(table)
-        there = set(table.column_names)
-        wanted = {facet.column for facet in facets} | {asked.by} | set(inputs)
-        columns = columns_of(table.select(sorted(wanted & there)))
-        question = Question(
+        need_columns(self.table, own, self.where)
+        return Question(
             label=_positive(asked),
-            facets=facets,
+            facets=tuple(parse(text) for text in asked.facets),
             group=asked.by,
-            features=tuple(name for name in inputs if name in there),
+            features=tuple(name for name in self.inputs if name in self.table.column_names),
             metrics=asked.metrics,
             intersections=asked.intersections,
             confidence=asked.confidence,
             minimum=asked.minimum,
         )
-        labels = column_of(table.column(asked.label)) if asked.label else None
-        return report(columns, question, labels, said), by
+
+    def _columns(self, question: Question) -> Columns:
+        from core.bias.arrow import columns_of
+
+        wanted = {facet.column for facet in question.facets} | {question.group, *question.features}
+        return columns_of(self.table.select(sorted(wanted & set(self.table.column_names))))
+
+    def _column(self, name: str) -> Column:
+        from core.bias.arrow import column_of
+
+        return column_of(self.table.column(name))
+
+    def _predicted(self) -> Column:
+        from core.services.modelrows import need_columns
+
+        if not self.table.num_rows:
+            raise BadInput(f"{self.where}: there are no rows")
+        need_columns(self.table, self.inputs, self.where)
+        return self.load().predict(self.table)
 
 
 def _positive(asked: BiasQuestion) -> Condition:

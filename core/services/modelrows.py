@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from core.domain.model import ModelVersion
 from core.domain.monitor import Reference
-from core.errors import BadInput, NotFound
+from core.errors import BadInput, ModelUnusable, NotFound, OpsdeckError
 from core.monitors.lineage import RowsOf, model_inputs, rows_of, version_run
 from core.monitors.model import loader
 from core.reads import models as _models
+from core.reads import signatures as _signatures
 from core.session import Session
 
 if TYPE_CHECKING:
@@ -45,7 +46,22 @@ def version_of(session: Session, name: str, which: str | None) -> ModelVersion:
 
 def load(session: Session, version: ModelVersion) -> LoadedModel:
     """The version's model, loaded (heavy). Raises `ModelUnusable`."""
-    return loader(session.workspace.state_dir / version.path, inputs_of(session, version))()
+    return load_folder(session.workspace.state_dir / version.path)
+
+
+def load_folder(path: Path) -> LoadedModel:
+    """The model in a folder in MLflow's format, loaded (heavy). Raises `ModelUnusable`."""
+    try:
+        inputs = tuple(_signatures.read_inputs(path))
+    except OpsdeckError:
+        inputs = ()  # it has no signature with named columns
+    try:
+        return loader(path, inputs)()
+    except OpsdeckError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+        raise ModelUnusable(f"the model in {path.name} cannot be loaded: {said}") from error
 
 
 def inputs_of(session: Session, version: ModelVersion) -> tuple[str, ...]:

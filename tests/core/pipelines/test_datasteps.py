@@ -97,6 +97,11 @@ def test_a_function_may_read_a_dataset(tmp_path: Path) -> None:
         ("transform: {recipe: r, fit: dataset:a, apply: {1x: dataset:a}}", "not a name"),
         ("ingest: {dataset: a, source: b}\n    env: {A: 1}", "a ingest step has no env"),
         ("ingest: {dataset: a}\n    store: {}", "two kinds"),
+        ("bias: {model: a.b, rows: dataset:a, facets: [x]}", "no positive"),
+        ("bias: {model: a.b, rows: dataset:a, positive: 1}", "no facets"),
+        ("bias: {model: a.b, rows: 5, positive: 1, facets: x}", "expected rows"),
+        ("explain: {rows: dataset:a}", "no model"),
+        ("explain: {model: a.b, rows: dataset:a, n: 5}", "explain has no n"),
     ],
 )
 def test_faults_name_their_place(tmp_path: Path, step: str, told: str) -> None:
