@@ -48,6 +48,7 @@ READS = {
     "audit.verify",
     "explaining.explain",
     "explaining.explain_row",
+    "explaining.of_model",
     "explore.card",
     "explore.diff",
     "explore.kept",
@@ -98,6 +99,7 @@ READS = {
     "governance.handed_on",
     "governance.labels",
     "governance.whocan",
+    "fairness.of_model",
     "fairness.report",  # writes where it is told to, not here
     "features.find",
     "features.get",
