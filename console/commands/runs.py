@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from console.debug_text import debug_text
 from console.groups import noun
 from console.output import emit
 from console.run_text import log_text, run_text, runs_text, trials_text
@@ -112,6 +113,24 @@ def logs(session: Session, run: str, step: str | None, follow: bool, times: bool
     With --json one document with all lines; with --follow too, one document a line.
     """
     log_text(session, run, step, follow=follow, times=times)
+
+
+@command.command("debug")
+@click.argument("run")
+@click.option("--quick", is_flag=True, help="Only metrics and steps: load no model, read no rows.")
+@click.option("-f", "--follow", is_flag=True, help="Tell of issues as they come until it ends.")
+@click.option("--check", is_flag=True, help="Exit 1 if a rule found an issue.")
+@pass_session
+def debug(session: Session, run: str, quick: bool, follow: bool, check: bool) -> None:
+    """Look for what goes wrong in a training RUN, by the rules of SageMaker Debugger.
+
+    Losses that do not fall, overfitting, numbers that explode, training that stalls,
+    imbalanced classes, trees too deep: by the metrics, predictions and models that the run
+    has. Rules that need what a run does not have are listed with what it would be.
+    """
+    found = debug_text(session, run, quick=quick, follow=follow)
+    if check and found.issues:
+        raise click.exceptions.Exit(1)
 
 
 @command.command("cancel")

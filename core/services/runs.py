@@ -14,6 +14,7 @@ from core.services.workers import WorkersService
 from core.session import Session
 
 if TYPE_CHECKING:
+    from core.domain.debugger import DebugReport
     from core.domain.pipeline import PipelineSpec
     from core.domain.tuning import Trial
     from core.tracking import MetricSeries
@@ -94,6 +95,17 @@ class RunsService:
         from core.services.metrics import run_metrics
 
         return run_metrics(self._session, self.get(ref), after or {})
+
+    def debug(self, ref: str, *, outputs: bool = True) -> DebugReport:
+        """What the training debugger's rules make of a run, while it goes on or after.
+
+        Without `outputs` only its metrics and steps are looked at, which takes no time; with
+        them its predictions and models too, which loads their libraries. Raises `NotFound`,
+        `TrackingUnavailable`.
+        """
+        from core.services.debugging import debug_run
+
+        return debug_run(self._session, self.get(ref), outputs=outputs)
 
     def start(
         self,
