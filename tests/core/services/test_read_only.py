@@ -156,6 +156,7 @@ READS = {
     "recipes.transformations",
     "recipes.validate",
     "runs.count",
+    "runs.debug",
     "runs.get",
     "runs.list",
     "runs.logs",
