@@ -43,8 +43,9 @@ class StepSpec:
     """A node of the pipeline.
 
     `target` is `module:function` for a function, a path relative to the workspace for a
-    script or a notebook, either of them for a tune step (its search is in `options`), the verb of a data step (its settings are its `inputs`), and "" for
-    the built-in kinds, whose settings are in `options`.
+    script or a notebook, either of them for a tune step (its search is in `options`), the verb
+    of a data step (its settings are its `inputs`), and "" for the built-in kinds, whose settings
+    are in `options`.
     `needs` are the steps that must have ended well before this one starts (inferred from
     `inputs`, plus `after`). Times are seconds.
     """

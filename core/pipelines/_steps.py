@@ -192,7 +192,7 @@ def _inputs(report: Report, draft: Draft, node: Node | None) -> Map | None:
 
 def _function(report: Report, draft: Draft, modules: Modules) -> Signature | None:
     """The signature of `module:function`, or None with the reason noted."""
-    where, line = f"{draft.path}.function", draft.lines["function"]
+    where, line = _place(draft, "function"), draft.lines["function"]
     module, colon, name = draft.target.partition(":")
     if not (colon and name.isidentifier() and all(p.isidentifier() for p in module.split("."))):
         hint = _colon_hint(draft.target)
@@ -223,6 +223,10 @@ def _function(report: Report, draft: Draft, modules: Modules) -> Signature | Non
     return signature
 
 
+def _place(draft: Draft, key: str) -> str:
+    return f"{draft.path}.tune.{key}" if draft.kind == "tune" else f"{draft.path}.{key}"
+
+
 def _colon_hint(target: str) -> str:
     if ":" not in target and target.count(".") >= 1 and not target.endswith(".py"):
         module, _, name = target.rpartition(".")
@@ -236,7 +240,7 @@ def _colon_hint(target: str) -> str:
 def _file(report: Report, draft: Draft, root: Path, kind: str = "") -> None:
     """Check that the script or notebook is a file of the workspace, with its ending."""
     kind = kind or draft.kind
-    where, line = f"{draft.path}.{kind}", draft.lines[kind]
+    where, line = _place(draft, kind), draft.lines[kind]
     ending = ".py" if kind == "script" else ".ipynb"
     path = Path(draft.target)
     if "\0" in draft.target or path.is_absolute() or ".." in path.parts:

@@ -47,13 +47,16 @@ def propose(spec: TuneSpec, number: int, known: Sequence[Known]) -> dict[str, An
 def hopeless(spec: TuneSpec, known: Sequence[Known], curve: Mapping[int, float]) -> bool:
     """Whether a trial with these values so far is worse than half of those that have ended
     were at the same step (the median rule; the best so far counts, and five trials must have
-    ended)."""
-    if spec.early_stopping != "median" or not curve:
+    ended well). Looked at is the last step that one of them has reached, too."""
+    ended = [each for each in known if each.value is not None]
+    shared = {step for each in ended for step in each.curve}.intersection(curve)
+    if spec.early_stopping != "median" or not shared:
         return False
+    curve = {step: value for step, value in curve.items() if step <= max(shared)}
     import optuna
 
     _quiet(optuna)
-    study = _study(optuna, spec, [each for each in known if each.curve], None)
+    study = _study(optuna, spec, [each for each in ended if each.curve], None)
     trial = optuna.trial.create_trial(
         state=optuna.trial.TrialState.RUNNING, intermediate_values=dict(curve)
     )
@@ -124,3 +127,5 @@ def _outside(given: Range, value: Any) -> Any:
 def _quiet(optuna: Any) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    # A range need not end with a whole step.
+    warnings.filterwarnings("ignore", message="The distribution is specified by")
