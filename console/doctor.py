@@ -42,6 +42,7 @@ def workspace_checks(ops: Ops) -> Iterator[Check]:
     yield Check("workspace", OK, f"{ops.workspace.root} ({ops.workspace.environment})")
     checks: list[tuple[str, Callable[[Ops], Check]]] = [
         ("pipelines", _pipelines),
+        ("monitors", _monitors),
         ("state", _state),
         ("journal", _journal),
         ("disk", _disk),
@@ -99,6 +100,22 @@ def _pipelines(ops: Ops) -> Check:
     if not files:
         return Check("pipelines", WARNING, "none", "put a file under pipelines/")
     return Check("pipelines", OK, ", ".join(each.name for each in files))
+
+
+def _monitors(ops: Ops) -> Check:
+    """The files under monitors/, whatever their sections, and monitors that fail."""
+    problems = ops.monitors.problems()
+    if problems:
+        first = problems[0].one_line()
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        hint = "what was good before goes on meanwhile; see all: opsdeck monitors list"
+        return Check("monitors", BROKEN, f"{first}{more}", hint)
+    found = ops.monitors.list()
+    failing = [each.name for each in found if each.state == "failed"]
+    if failing:
+        message = f"{', '.join(failing)} cannot run: nobody looks at what they watch"
+        return Check("monitors", WARNING, message, f"see: opsdeck monitors show {failing[0]}")
+    return Check("monitors", OK, f"{len(found)} defined" if found else "none")
 
 
 def _state(ops: Ops) -> Check:

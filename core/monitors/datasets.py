@@ -182,9 +182,8 @@ class DatasetSource:
                 f"dataset {self.name}: {self.actor} sees it masked or in part",
                 "what was added cannot be told then: window: {snapshot: whole}",
             )
-        found = open_lake(self.session).changes(
-            self.name, str(place["since"]), str(place["snapshot"])
-        )
+        since = _datasets.find_snapshot(self.session.reader, self.name, str(place["since"])).id
+        found = open_lake(self.session).changes(self.name, since, str(place["snapshot"]))
         if found is None:
             raise NotWatchable(
                 f"dataset {self.name}: rows were rewritten between versions {place['since']} and"

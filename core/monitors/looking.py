@@ -136,7 +136,7 @@ def _again(job: Job, now: float, over: float) -> list[Outcome]:
         if len(outcomes) >= job.definition.recompute or time.monotonic() > over:
             break
         row = reader.rows("SELECT * FROM monitor_runs WHERE id = :id", id=run)[0]
-        if (row["ended_at"] or 0.0) > now - AGAIN_SECONDS:
+        if (row["ended_at"] or 0.0) > time.time() - AGAIN_SECONDS:
             continue
         outcomes.append(run_window(late, plan_again(row), now))
         fresh["pending"].remove(run)

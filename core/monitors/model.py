@@ -85,7 +85,13 @@ def loader(path: Path, inputs: tuple[str, ...]) -> Callable[[], LoadedModel]:
         if not kept:
             if not (path / "MLmodel").is_file():
                 raise ModelUnusable(f"{path} holds no MLmodel file", "has it been deleted?")
-            kept.append(PyfuncModel(path, inputs))
+            try:
+                kept.append(PyfuncModel(path, inputs))
+            except (Exception, SystemExit) as error:
+                said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+                raise ModelUnusable(
+                    f"the model at {path.name[:12]} cannot be loaded: {said}"
+                ) from error
         return kept[0]
 
     return load

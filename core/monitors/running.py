@@ -401,16 +401,17 @@ def _stands(tx: Transaction, job: Job, plan: WindowPlan, run: str, found: Findin
     row = tx.row(sa.select(monitors).where(monitors.c.name == name)) or {}
     if job.cause == "replay":
         return
-    if row.get("failures"):
+    if row.get("reason"):
         tell_working(tx, name)
     values: dict[str, Any] = {"failures": 0, "backoff_until": None, "reason": ""}
     newest = _newest(tx, name, decided=False)
     if job.cause != "labels":
         values["cursor"] = json.dumps({**json.loads(row["cursor"]), **plan.cursor})
     if found.memory is not None and (job.cause != "labels" or newest == run):
-        values["memory"] = json.dumps(found.memory)
-    decided = _newest(tx, name, decided=True) if kind_of(job.definition.kind).uses_labels else None
-    if (decided or newest) == run:
+        values["memory"] = json.dumps(found.memory)  # of the newest: the next one gets it
+    if newest is not None and _waits_for_labels(tx, job.definition, newest):
+        newest = _newest(tx, name, decided=True) or newest
+    if newest == run:
         values |= {
             "state": found.state.value,
             "headline": found.headline,
@@ -446,6 +447,16 @@ def _newest(tx: Transaction, name: str, *, decided: bool) -> str | None:
         .limit(1)
     )
     return None if row is None else str(row["id"])
+
+
+def _waits_for_labels(tx: Transaction, definition: MonitorDefinition, run: str) -> bool:
+    """Whether a window says nothing although it has rows enough."""
+    if not kind_of(definition.kind).uses_labels:
+        return False
+    table = monitor_runs
+    row = tx.row(sa.select(table.c.state, table.c.rows).where(table.c.id == run)) or {}
+    enough = int(row.get("rows") or 0) >= max(1, definition.window.minimum_rows)
+    return row.get("state") == State.INSUFFICIENT and enough
 
 
 def _state_of(tx: Transaction, run: str) -> str | None:

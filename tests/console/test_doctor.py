@@ -16,6 +16,7 @@ ALL = [
     "dependencies",
     "workspace",
     "pipelines",
+    "monitors",
     "state",
     "journal",
     "disk",
@@ -92,3 +93,11 @@ def test_a_person_sees_what_to_do(cli: Cli, workspace: Path) -> None:
     lines = cli("doctor").out.splitlines()
     assert lines[0].split() == ["CHECK", "STATE", "FOUND", "WHAT", "TO", "DO"]
     assert len(lines) == len(ALL) + 1
+
+
+def test_a_broken_file_of_monitors_is_named_with_its_line(cli: Cli, workspace: Path) -> None:
+    (workspace / "monitors").mkdir()
+    (workspace / "monitors" / "a.yaml").write_text("monitors:\n  m: {kind: drif, watch: x}\n")
+    _, checks = states(cli)
+    assert checks["monitors"]["state"] == "broken"
+    assert checks["monitors"]["message"].startswith("monitors/a.yaml:2 monitors.m.kind: unknown")
