@@ -78,8 +78,11 @@ def violation(each: Judged) -> Violation | None:
     )
 
 
-def covered(coverage: Coverage, left_out: Mapping[str, int]) -> Measurement:
-    """How far the labels reach, and when not to trust what is said of them."""
+def covered(
+    coverage: Coverage, left_out: Mapping[str, int], unknown: int | None = None
+) -> Measurement:
+    """How far the labels reach, and when not to trust what is said of them. `unknown` counts
+    the endpoint's labels of requests that are not captured, None where nobody can tell."""
     gaps = [
         {"column": gap.column, "distance": round(gap.distance, 6), "p": gap.adjusted}
         for gap in coverage.gaps[:10]
@@ -96,6 +99,7 @@ def covered(coverage: Coverage, left_out: Mapping[str, int]) -> Measurement:
             "at_random": coverage.at_random,
             "gaps": gaps,
             "left_out": dict(left_out),
+            "unknown_labels": unknown,
         },
     )
 

@@ -107,7 +107,8 @@ def _find(
     labelled = quality.rows >= settings.minimum_labels
     watched = _watched(settings, quality)
     judged = _judge(settings, definition, baseline, rows, quality, watched)
-    measurements = [words.covered(coverage, answers.left_out)]
+    unknown = _unknown_labels(definition, context)
+    measurements = [words.covered(coverage, answers.left_out, unknown)]
     measurements += [words.measured(each, labelled, not coverage.at_random) for each in judged]
     named = {each.metric for each in judged}
     measurements += [
@@ -154,6 +155,16 @@ def _find(
             ),
         },
     )
+
+
+def _unknown_labels(definition: MonitorDefinition, context: KindContext) -> int | None:
+    """Labels that the endpoint was given of requests that are not captured, all told."""
+    if context.session is None or definition.target_kind != "endpoint":
+        return None
+    from core.capture.quality import coverage
+
+    folder = context.session.workspace.endpoints_dir / definition.target
+    return coverage(folder, definition.target).unknown
 
 
 def _watched(settings: QualitySettings, quality: Quality) -> tuple[str, ...]:

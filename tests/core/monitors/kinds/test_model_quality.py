@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -455,3 +457,18 @@ def test_reading_settings_imports_nothing_heavy() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_labels_of_unknown_ids_are_counted(tmp_path: Path) -> None:
+    from core.capture.labelfile import Label
+    from core.capture.labels import store_labels
+    from core.capture.merge import merge_new
+
+    folder = tmp_path / "credit"
+    (folder / "capture").mkdir(parents=True)
+    store_labels(folder, [Label("gone-1", 1.0), Label("gone-2", 2.0), Label("gone-2", 3.0)])
+    merge_new(folder)
+    session: Any = SimpleNamespace(workspace=SimpleNamespace(endpoints_dir=tmp_path))
+    found = evaluate(demand(600, 2), context=replace(CONTEXT, session=session))
+    assert pick(found, "label_coverage").detail["unknown_labels"] == 2
+    assert pick(evaluate(demand(600, 2)), "label_coverage").detail["unknown_labels"] is None
