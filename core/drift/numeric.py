@@ -86,7 +86,7 @@ class NumberCounts:
     minimum: float = math.inf
     maximum: float = -math.inf
     total: float = 0.0  # of value less origin
-    squares: float = 0.0  # the same, squared
+    squares: float = 0.0  # of what each differs from the mean of all
     negatives: int = 0
     fractions: int = 0
     kept: Floats | None = None
@@ -111,8 +111,7 @@ class NumberCounts:
         n = self.present
         if not n:
             return None
-        with np.errstate(over="ignore", invalid="ignore"):
-            variance = self.squares / n - (self.total / n) ** 2
+        variance = self.squares / n
         return math.sqrt(max(0.0, variance)) if math.isfinite(variance) else None
 
     def cumulated(self) -> tuple[Floats, Floats]:
@@ -150,6 +149,7 @@ class NumberTally:
     def __init__(self, knots: Knots, keep: int = 0, whole: bool = False) -> None:
         self.counts = empty_counts(knots)
         self._whole = whole
+        self._finite_before = 0
         self._keep = keep
         self._held: list[Floats] | None = [] if keep else None
         self._holding = 0
@@ -187,15 +187,29 @@ class NumberTally:
             sums = np.add.reduceat(shifted, edges[:-1])
             sums[counted == 0] = 0.0  # there reduceat gives the value at the edge
             counts.sums += sums
-            counts.total += float(sums.sum())
-            np.multiply(shifted, shifted, out=shifted)
-            counts.squares += float(shifted.sum())
+            self._moments(shifted[:-1], float(sums.sum()))
         counts.minimum = min(counts.minimum, float(ordered[0]))
         counts.maximum = max(counts.maximum, float(ordered[-1]))
         counts.negatives += int(ordered.searchsorted(0.0, "left"))
         if self._whole:
             counts.fractions += int(np.count_nonzero(ordered != np.rint(ordered)))
         self._hold(ordered)
+
+    def _moments(self, shifted: Floats, total: float) -> None:
+        """Chan, Golub, LeVeque: means and squares of two parts are those of both. Writes
+        over `shifted`."""
+        counts, size = self.counts, len(shifted)
+        before = self._finite_before
+        mean = total / size
+        np.subtract(shifted, mean, out=shifted)
+        np.multiply(shifted, shifted, out=shifted)
+        squares = float(shifted.sum())
+        if before:
+            apart = mean - counts.total / before
+            squares += apart * apart * before * size / (before + size)
+        counts.squares += squares
+        counts.total += total
+        self._finite_before = before + size
 
     def _hold(self, ordered: Floats) -> None:
         if self._held is None:
@@ -230,7 +244,9 @@ def share_counts(cells: Ints | Floats, knots: Knots) -> NumberCounts:
         places[2:-1:2] = at[:-1] + np.diff(at) / 2
         result.sums = result.counts * places
         result.total = float(result.sums.sum())
-        with np.errstate(over="ignore", invalid="ignore"):
-            result.squares = float((result.counts * places**2).sum())
+        if result.present:
+            mean = result.total / result.present
+            with np.errstate(over="ignore", invalid="ignore"):
+                result.squares = float((result.counts * (places - mean) ** 2).sum())
         result.minimum, result.maximum = float(knots.at[0]), float(knots.at[-1])
     return result

@@ -12,7 +12,7 @@ import numpy as np
 
 from core.drift.values import Floats
 
-_TAIL = 2.2
+_TAIL = 1.5
 """From n·D² of so much on the chance of either sign together is nil against one of them."""
 
 

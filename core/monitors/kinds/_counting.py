@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.domain.monitor import MonitorDefinition
@@ -29,6 +29,32 @@ def columns_of(
     if outputs:
         found += [name for name in (PREDICTION, SCORE) if name in names]
     return tuple(found)
+
+
+def must_have(
+    definition: MonitorDefinition, reference: Window, key: str, names: Iterable[str]
+) -> None:
+    """Raise `BaselineUnfit` where the reference has not all columns that `key` names."""
+    from core.drift.errors import BaselineUnfit
+
+    there = set(reference.schema.names)
+    for name in names:
+        if name not in there:
+            raise BaselineUnfit(
+                f"monitor {definition.name}: {key} names {name}, which its baseline has not",
+                "it has: " + ", ".join(sorted(there)[:12]),
+            )
+
+
+def must_have_rows(definition: MonitorDefinition, rows: int) -> None:
+    """Raise `BaselineUnfit` where there is nothing to make a baseline of."""
+    from core.drift.errors import BaselineUnfit
+
+    if not rows:
+        raise BaselineUnfit(
+            f"monitor {definition.name}: the rows for its baseline are none",
+            "name other rows in baseline:",
+        )
 
 
 def batches_of(window: Window, names: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -49,7 +49,6 @@ class Drift(Kind):
 
         from core.drift.building import Plan, built
         from core.drift.calibrate import calibrated
-        from core.drift.errors import BaselineUnfit
         from core.drift.groups import Season
 
         settings: DriftSettings = definition.settings
@@ -67,11 +66,7 @@ class Drift(Kind):
         )
         names = [*columns, *definition.segments, *([at] if settings.seasonal else [])]
         made, sample = built(lambda: counting.batches_of(reference, names), plan)
-        if not made.rows:
-            raise BaselineUnfit(
-                f"monitor {definition.name}: the rows for its baseline are none",
-                "name other rows in baseline:",
-            )
+        counting.must_have_rows(definition, made.rows)
         if settings.calibrate != "off":
             told = calibrated(
                 made,
@@ -135,14 +130,8 @@ def _fit(definition: MonitorDefinition, reference: Window, columns: Sequence[str
     """Raise where the reference lacks what the definition asks for."""
     from core.drift.errors import BaselineUnfit
 
-    there = set(reference.schema.names)
-    for key, names in (("columns", definition.columns), ("segments", definition.segments)):
-        for name in names:
-            if name not in there:
-                raise BaselineUnfit(
-                    f"monitor {definition.name}: {key} names {name}, which its baseline has not",
-                    "it has: " + ", ".join(sorted(there)[:12]),
-                )
+    counting.must_have(definition, reference, "columns", definition.columns)
+    counting.must_have(definition, reference, "segments", definition.segments)
     if not columns:
         raise BaselineUnfit(
             f"monitor {definition.name}: the rows for its baseline have no column to compare",

@@ -51,7 +51,7 @@ def test_numbers_are_scipys(then: list[float], now: list[float]) -> None:
     area = distances.wasserstein(before, after)
     assert area == pytest.approx(stats.wasserstein_distance(one, two), rel=1e-9, abs=1e-9)
     assert after.mean == pytest.approx(two.mean(), rel=1e-9, abs=1e-9)
-    assert after.std == pytest.approx(two.std(), rel=1e-6, abs=1e-6)
+    assert after.std == pytest.approx(two.std(), rel=1e-9, abs=1e-8)
 
 
 @settings(max_examples=80, deadline=None)
@@ -112,7 +112,7 @@ def test_a_sketch_is_near_on_many_rows() -> None:
 @given(st.floats(0.001, 1.0), st.integers(60, 4000), st.integers(60, 4000))
 def test_the_p_value_is_scipys(distance: float, n: int, m: int) -> None:
     expected = stats.kstwo.sf(distance, round(n * m / (n + m)))
-    assert ks_p_value(distance, n, m) == pytest.approx(expected, rel=2e-3, abs=1e-300)
+    assert ks_p_value(distance, n, m) == pytest.approx(expected, rel=3e-3, abs=1e-250)
 
 
 @given(st.lists(st.floats(0, 1), max_size=40))

@@ -249,9 +249,7 @@ def _odd(kind: str, rows: int) -> Any:
         "list": lambda: pa.array([[i] for i in range(rows)], pa.list_(pa.int64())),
         "bytes": lambda: pa.array([b"x"] * rows, pa.binary()),
         "codes": lambda: pa.array(["u", "v"] * rows)[:rows].dictionary_encode(),
-        "decimal": lambda: pa.array([i for i in range(rows)], pa.int64()).cast(
-            pa.decimal128(22, 2)
-        ),
+        "decimal": lambda: pa.array(list(range(rows)), pa.int64()).cast(pa.decimal128(22, 2)),
         "long text": lambda: pa.array(["x" * 10_000] * rows),
         "duration": lambda: pa.array(np.arange(rows), pa.int64()).cast(pa.duration("s")),
     }[kind]()
