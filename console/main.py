@@ -30,6 +30,7 @@ COMMANDS = {
     "alarms": ("console.commands.alarms", "Rules over any metric: list, show, test, switch."),
     "slos": ("console.commands.slos", "What is promised of endpoints, and what is left of it."),
     "alerts": ("console.commands.alerts", "What is wrong, who looks after it, who is on call."),
+    "labels": ("console.commands.labels", "Have people label captured rows: queue, import."),
     "triggers": ("console.commands.triggers", "Retrain by schedule, new data, drift, alarm."),
     "views": ("console.commands.views", "Keep queries over datasets as datasets."),
     "lineage": ("console.commands.lineage", "Show where data come from and where they go."),
