@@ -15,8 +15,17 @@ from core.releases.values import Problems
 
 KEYS = (
     "facets", "positive", "group", "intersections", "metrics", "confidence", "minimum_group",
-    "margin", "false_discoveries", "datapoints_to_alarm", "evaluation_periods",
+    "margin", "false_discoveries", "datapoints_to_alarm", "evaluation_periods", "join",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Where facets are found that rows do not carry: columns of a dataset, by a key that rows
+    do carry (`inference_id` is the request's own)."""
+
+    dataset: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,7 @@ class Settings:
     false_discoveries: float = 0.01
     datapoints_to_alarm: int = 2
     evaluation_periods: int = 3
+    join: Join | None = None
 
 
 def read_settings(problems: Problems, where: str, data: Mapping[str, Any]) -> Settings:
@@ -57,6 +67,7 @@ def read_settings(problems: Problems, where: str, data: Mapping[str, Any]) -> Se
         false_discoveries=read.number("false_discoveries", 0.01, 1e-9, 0.5),
         datapoints_to_alarm=datapoints,
         evaluation_periods=periods,
+        join=_join(problems, where, data.get("join")),
     )
 
 
@@ -147,3 +158,14 @@ def _metrics(problems: Problems, where: str, given: Any) -> tuple[str, ...]:
         values.one_of(problems, f"{where}.metrics[{at}]", one, ALL) for at, one in enumerate(listed)
     ]
     return tuple(name for name in read if name is not None)
+
+
+def _join(problems: Problems, where: str, given: Any) -> Join | None:
+    if given is None:
+        return None
+    read = values.known_keys(problems, f"{where}.join", given, ("dataset", "key"))
+    if read is None:
+        return None
+    dataset = values.text(problems, f"{where}.join.dataset", read.get("dataset"))
+    key = values.text(problems, f"{where}.join.key", read.get("key"))
+    return None if dataset is None or key is None else Join(dataset, key)

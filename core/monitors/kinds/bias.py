@@ -2,8 +2,8 @@
 grown since the evaluation of the version that is served.
 
 Metrics of predictions need none but the traffic; those of accuracy, and those of the labels
-themselves, are of the rows whose label has come. A facet is any column of a request, be it an
-input of the model or not.
+themselves, are of the rows whose label has come. A facet is a column of the rows, or one that
+is looked up in a dataset: what a model must not read is seldom sent to it.
 """
 
 from __future__ import annotations
@@ -87,8 +87,9 @@ class Bias(Kind):
 def _report(
     definition: MonitorDefinition, window: Window, context: KindContext, *, lenient: bool
 ) -> BiasReport:
-    from core.bias.arrow import columns_of
+    from core.bias.arrow import column_of, columns_of
     from core.bias.report import Question, report
+    from core.monitors.kinds._bias_join import joined
 
     settings: Settings = definition.settings
     there = set(window.schema.names)
@@ -98,6 +99,9 @@ def _report(
     flips = features if not settings.metrics or "FT" in settings.metrics else ()
     wanted = sorted(((asked | set(flips)) - {""} | own) & there)
     columns = dict(columns_of(window.table(wanted)))
+    if settings.join is not None and (absent := sorted(asked - {""} - there)):
+        found = joined(settings.join, window, absent, context)
+        columns |= {name: column_of(values) for name, values in found.items()}
     labels, predictions = columns.pop(LABEL, None), columns.pop(PREDICTION, None)
     question = Question(
         label=_positive(definition),
