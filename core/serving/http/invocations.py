@@ -160,7 +160,9 @@ class Invocations:
         capture = self._service.capture
         if capture.wants(identity):
             describe = (
-                partial(loaded.engine.describe, inputs) if status == 200 else partial(_raw, body)
+                partial(loaded.engine.describe, inputs, body, content_type)
+                if status == 200
+                else partial(_raw, body)
             )
             taken = (time.perf_counter() - begun) * 1000
             report = loaded.report

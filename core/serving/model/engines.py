@@ -44,8 +44,9 @@ class Engine(Protocol):
     def answer(self, inputs: Sequence[Any]) -> list[Any]:
         """The predictions (JSON values) for each input. Raises `BadRequest` or `ModelFailed`."""
 
-    def describe(self, inputs: Any) -> Any:
-        """The input as what becomes JSON that can be sent again (for capture)."""
+    def describe(self, inputs: Any, body: bytes = b"", content_type: str = "") -> Any:
+        """The input as what becomes JSON that can be sent again (for capture). `body` is what it
+        was made from, where more of that is to be kept."""
 
 
 class NativeEngine:
@@ -62,6 +63,7 @@ class NativeEngine:
         self.predict = predict
         self._schema = signature.columns
         self._frame = flavour is Flavour.NATIVE_FRAME
+        self._beside = False  # whether requests have brought columns that the model does not see
 
     def prepare(self, body: bytes, content_type: str) -> Any:
         """The rows, checked against the signature."""
@@ -69,6 +71,8 @@ class NativeEngine:
 
     def rows(self, table: Table) -> Any:
         """The same of a body that has been read."""
+        if len(table.names) > len(self._schema.columns):
+            self._beside = True
         return self._schema.split(table) if self._frame else self._schema.matrix(table)
 
     def answer(self, inputs: Sequence[Any]) -> list[Any]:
@@ -99,10 +103,17 @@ class NativeEngine:
             at += count
         return answers
 
-    def describe(self, inputs: Any) -> Any:
-        """The rows as dataframe_split."""
+    def describe(self, inputs: Any, body: bytes = b"", content_type: str = "") -> Any:
+        """The rows as dataframe_split; behind them the body's columns that the model does not
+        see (a time, a group, a key), by which what was captured can be told apart."""
         names = [column.name for column in self._schema.columns]
         rows = frame([inputs]).to_numpy(object).tolist() if self._frame else inputs
+        if self._beside and body:
+            more, values = _beside(body, content_type, names)
+            if more and len(values) == len(rows):
+                names = [*names, *more]
+                own = rows if isinstance(rows, list) else rows.tolist()
+                rows = [[*row, *others] for row, others in zip(own, values, strict=True)]
         return {"dataframe_split": {"columns": names, "data": rows}}
 
     def accepts(self, inputs: Any) -> bool:
@@ -185,7 +196,7 @@ class PyfuncEngine:
         """Each request through MLflow's scoring function."""
         return [self._one(body, content_type) for body, content_type in inputs]
 
-    def describe(self, inputs: Any) -> Any:
+    def describe(self, inputs: Any, body: bytes = b"", content_type: str = "") -> Any:
         """The JSON body, or a CSV one as text."""
         body, content_type = inputs
         if content_type == CSV:
@@ -268,3 +279,14 @@ def one_line(error: object) -> str:
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     first = text.splitlines()[0] if text else "no reason given"
     return first if len(first) <= 300 else first[:297] + "..."
+
+
+def _beside(body: bytes, content_type: str, known: Sequence[str]) -> tuple[list[str], list[Any]]:
+    """The columns of a body that are not among `known`, and its rows of them."""
+    try:
+        table = read_table(body, content_type)
+    except BadRequest:  # another form, which has been made into columns by its dialect
+        return [], []
+    places = [(name, place) for place, name in enumerate(table.names) if name not in known]
+    rows = [[row[place] for _, place in places] for row in table.rows]
+    return [name for name, _ in places], rows

@@ -195,9 +195,9 @@ class FeaturedEngine:
         """The model's predictions."""
         return self._inner.answer(inputs)
 
-    def describe(self, inputs: Any) -> Any:
+    def describe(self, inputs: Any, body: bytes = b"", content_type: str = "") -> Any:
         """The input as the model got it, features and all."""
-        return self._inner.describe(inputs)
+        return self._inner.describe(inputs, body, content_type)
 
 
 def with_features(

@@ -188,7 +188,9 @@ class Shadow:
                     counts.disagreements += 1
                     old, new = part(item.outputs, index), part(outputs, index)
                     counts.segments.differ(row, old, new, item.identity, time.time())
-        self._keep(item, partial(engine.describe, inputs), outputs, taken)
+        self._keep(
+            item, partial(engine.describe, inputs, item.body, item.content_type), outputs, taken
+        )
 
     def _keep(
         self, item: _Mirrored, describe: Callable[[], Any], outputs: Any, taken: float

@@ -42,7 +42,7 @@ class Naps:
         time.sleep(inputs[0])
         return list(inputs)
 
-    def describe(self, inputs: Any) -> Any:
+    def describe(self, inputs: Any, body: bytes = b"", content_type: str = "") -> Any:
         return inputs
 
 

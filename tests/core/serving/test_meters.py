@@ -188,7 +188,7 @@ class _Engine:
             raise SystemError("a model may raise anything")
         return [[len(inputs[0])]]
 
-    def describe(self, inputs: Any) -> Any:
+    def describe(self, inputs: Any, body: bytes = b"", content_type: str = "") -> Any:
         return {"dataframe_records": [{"text": inputs}]}
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.serving.http.shapes import BadRequest, Table, read_table
-from core.serving.model.schema import Column, ModelSchema, frame
+from core.serving.model.engines import NativeEngine
+from core.serving.model.schema import Column, ModelSchema, Signature, frame
+from core.serving.records import Flavour
 
 SCHEMA = ModelSchema((Column("a", "long"), Column("b", "double"), Column("c", "double", False)))
 SHAPES = ("dataframe_split", "dataframe_records", "instances", "inputs")
@@ -93,3 +96,29 @@ def test_numbers_beyond_a_column_are_refused() -> None:
     schema = ModelSchema((Column("n", "integer"),))
     with pytest.raises(BadRequest, match="n, row 1"):
         schema.matrix(Table(["n"], [[1], [2**40]]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", b'{"dataframe_records": [{"day": "mon", "x": 1.5}]}'),
+        (
+            "application/json",
+            b'{"dataframe_split": {"columns": ["x", "day"], "data": [[1.5, "mon"]]}}',
+        ),
+        ("text/csv", b"day,x\nmon,1.5\n"),
+    ],
+)  # fmt: skip
+def test_columns_that_the_model_does_not_see_are_described_behind_its_own(
+    kind: str, body: bytes
+) -> None:
+    signature = Signature(ModelSchema((Column("x", "double"),)))
+    engine = NativeEngine(lambda rows: rows[:, 0], signature, Flavour.NATIVE_ARRAY)
+    found = engine.prepare(body, kind)
+    assert engine.answer([found]) == [[1.5]]
+    described = orjson.loads(
+        orjson.dumps(engine.describe(found, body, kind), option=orjson.OPT_SERIALIZE_NUMPY)
+    )
+    assert described == {"dataframe_split": {"columns": ["x", "day"], "data": [[1.5, "mon"]]}}
+    again = orjson.dumps(described)
+    assert engine.answer([engine.prepare(again, "application/json")]) == [[1.5]]

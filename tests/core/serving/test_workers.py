@@ -62,7 +62,7 @@ class Naps:
             self.inside -= 1
         return list(inputs)
 
-    def describe(self, inputs: Any) -> Any:
+    def describe(self, inputs: Any, body: bytes = b"", content_type: str = "") -> Any:
         return inputs
 
 
