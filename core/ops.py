@@ -285,7 +285,7 @@ class Ops:
         """Everything at a glance."""
         from core.services.pulse import PulseService
 
-        return PulseService(self.session, self.endpoints, self.workers)
+        return PulseService(self.session, self.endpoints, self.workers, self.alerts)
 
     def version(self) -> int:
         """A number that changes whenever the state may have; equal means nothing did."""

@@ -32,6 +32,7 @@ class Head:
     workers: tuple[Worker, ...] = ()
     approvals: int = 0
     running: int = 0
+    alerts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,7 @@ class Poller:
             workers=tuple(self._ops.workers.list()),
             approvals=len(self._ops.approvals.list(status="open", limit=99)),
             running=self._ops.runs.count(status="running"),
+            alerts=self._ops.alerts.count(),
         )
         self._lives = any(worker.alive for worker in head.workers)
         return head

@@ -71,6 +71,11 @@ _SIGNS = {
     "OK": Sign("✓", "OK", "ok"),
     "ALARM": Sign("▲", "ALARM", "bad"),
     "INSUFFICIENT_DATA": Sign("?", "no data", "dim"),
+    # alerts
+    "acknowledged": Sign("●", "acked", "ok"),
+    "resolved": Sign("✓", "resolved", "ok"),
+    "silenced": Sign("⊘", "silenced", "faint"),
+    "snoozed": Sign("‖", "snoozed", "faint"),
     # verdicts
     "non-inferior": Sign("✓", "non-inferior", "ok"),
     "worse": Sign("✗", "worse", "bad"),

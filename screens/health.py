@@ -91,18 +91,17 @@ def _endpoints(pulse: Pulse) -> Iterator[Concern]:
 
 def _alerts(pulse: Pulse) -> Iterator[Concern]:
     """Alerts that nobody looks after yet."""
-    opens = {"endpoint": "release", "dataset": "data"}
     for alert in pulse.alerts:
-        kind, _, name = alert.target.partition("/")
+        name = alert.target.partition("/")[2]
         held = alert.kind == "quarantine"
         yield Concern(
             key=f"alert/{alert.id}",
             kind=WAITS if alert.kind in ("held", "quarantine") else WRONG,
-            text=f"{name}: {alert.title}" if held else alert.title,
+            text=f"{name}: {alert.headline}" if held else alert.headline,
             detail=alert.message,
             at=alert.at,
-            opens=opens.get(kind, "audit"),
-            ref=f"{name}/held" if held else name,
+            opens="alerts",
+            ref=alert.id,
             alert=alert,
         )
 

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from core.ops import Ops
 
 
+_NAMED = ("data", "features", "alerts")
+"""Modes that are told what to select."""
+
+
 def read_pulse(ops: Ops) -> Pulse:
     """Read everything at once (off the event loop)."""
     return ops.pulse.snapshot()
@@ -255,7 +259,7 @@ class PulseScreen(ModeScreen):
             elif row.opens == "release":
                 self.deck.push_screen(_release(row.ref))
             else:
-                self.deck.go(row.opens, row.ref if row.opens in ("data", "features") else "")
+                self.deck.go(row.opens, row.ref if row.opens in _NAMED else "")
         elif name == "endpoints":
             self.deck.push_screen(_release(str(getattr(row, "name", ""))))
         elif name == "running":

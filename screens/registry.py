@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from screens.actions import GLOBAL, Action, Context, Registry
+from screens.alerts.actions import ACTIONS as ALERTS
 from screens.data.actions import ACTIONS as DATA
 from screens.data.actions import RECIPE, ROWS
 from screens.features.actions import ACTIONS as FEATURES
 from screens.lineage.actions import ACTIONS as LINEAGE
 from screens.query.actions import ACTIONS as QUERY
 
-MODES = ("pulse", "runs", "models", "approvals", "deploys", "audit", "data", "query", "features")
-"""The modes, in the order of their number keys."""
+MODES = (
+    "pulse", "runs", "models", "approvals", "deploys", "audit", "data", "query", "features",
+    "alerts",
+)  # fmt: skip
+"""The modes, in the order of their number keys; the tenth is 0."""
 
 _ABOUT = {
     "pulse": "what runs, what waits for a person, what is wrong",
@@ -22,6 +26,7 @@ _ABOUT = {
     "data": "datasets: versions, profiles, quality, quarantine, lineage",
     "query": "SQL over datasets",
     "features": "feature views: freshness, skew, values by key",
+    "alerts": "what is wrong, who looks after it, what to do about it",
 }
 
 
@@ -144,7 +149,7 @@ def _entry(context: Context) -> str | None:
 _GO = tuple(
     Action(
         f"go.{mode}",
-        str(number),
+        str(number % 10),
         mode.capitalize(),
         GLOBAL,
         _ABOUT[mode],
@@ -355,7 +360,7 @@ REGISTRY = Registry(
     (
         *_GO, *_GENERAL, *_PULSE, *_RUNS, *_RUN, *_MODELS, *_APPROVALS, *_DEPLOYS, *_RELEASE,
         *_AUDIT, *DATA, *RECIPE, *ROWS, *LINEAGE, *QUERY,
-        *FEATURES,
+        *FEATURES, *ALERTS,
     )
 )  # fmt: skip
 """Every action of the console."""

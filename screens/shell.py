@@ -114,20 +114,24 @@ def _width_of(shown: list[tuple[str, list[Piece]]]) -> int:
 def _tabs_of(
     state: HeaderState, names: dict[str, str], gap: str, pad: str
 ) -> list[tuple[str, list[Piece]]]:
-    counts = {"approvals": state.head.approvals, "runs": state.head.running}
+    counts = {
+        "approvals": state.head.approvals,
+        "runs": state.head.running,
+        "alerts": state.head.alerts,
+    }
+    marks = {"approvals": ("◆", "wait"), "alerts": ("▲", "bad")}
     shown = []
     for number, mode in enumerate(MODES, 1):
         on = mode == state.mode
         style = "tab.on" if on else "tab"
         count = counts.get(mode, 0)
         pieces: list[Piece] = [
-            (f"{pad}{number} ", "tab.on" if on else "key"),
+            (f"{pad}{number % 10} ", "tab.on" if on else "key"),
             (names[mode], style),
         ]
         if count:
-            mark = "◆" if mode == "approvals" else "▶"
-            styled = "tab.on" if on else "wait" if mark == "◆" else "run"
-            pieces.append((f"{pad}{mark}{count}", styled))
+            mark, styled = marks.get(mode, ("▶", "run"))
+            pieces.append((f"{pad}{mark}{count}", "tab.on" if on else styled))
         pieces.append((" ", style if pad else "text"))
         if gap:
             pieces.append((gap, "text"))

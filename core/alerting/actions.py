@@ -95,11 +95,10 @@ def _hold(reader: Reader, alert: Alert, near: Around) -> Iterator[AlertAction]:
         )
         if held:
             command = f"opsdeck data quarantine show {held[0]['id']}"
-            yield AlertAction("hold", f"see the held batch of {name}", command)
+            yield AlertAction("hold", f"see the held batch of {name}", command, "", name)
         else:
-            yield AlertAction(
-                "hold", f"put {name} back to its version before", f"opsdeck data rollback {name}"
-            )
+            command = f"opsdeck data rollback {name}"
+            yield AlertAction("hold", f"put {name} back to a version before", command, "", name)
 
 
 def _relabel(near: Around) -> Iterator[AlertAction]:

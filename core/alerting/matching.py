@@ -27,9 +27,11 @@ def silence_of(alert: Alert, silences: Iterable[Silence], now: float) -> Silence
 
 
 def owner_of(alert: Alert, settings: AlertSettings) -> str | None:
-    """Who an alert falls to: whom somebody gave it to, else by the file's patterns."""
-    if alert.owner:
-        return alert.owner
+    """Who an alert falls to: whom somebody gave it to, else whom its definition names (the label
+    `owner`), else by the file's patterns."""
+    named = alert.owner or alert.labels.get("owner")
+    if named:
+        return named
     return next((rule.owner for rule in settings.owners if fits(rule.matcher, alert)), None)
 
 

@@ -19,6 +19,9 @@ from core.domain.alertview import RelatedChange
 from core.state.reading import Reader
 
 MOST = 12
+LEAST, FEW = 0.1, 3
+"""What is less suspicious is left out, unless there is nothing else: then a few."""
+
 AFTER_SECONDS = 60.0
 """What was found a moment after the alert may have caused it: clocks and windows are coarse."""
 
@@ -72,7 +75,8 @@ def related_changes(
     ]
     told = [_rated(each, near, alert.opened_at, window) for each in found]
     told.sort(key=lambda each: (-each.suspicion, -each.at))
-    return tuple(told[:MOST])
+    worth = [each for each in told if each.suspicion >= LEAST] or told[:FEW]
+    return tuple(worth[:MOST])
 
 
 class _Change:
@@ -89,11 +93,9 @@ def _rated(change: _Change, near: Around, opened_at: float, window: float) -> Re
     before = max(0.0, opened_at - change.at)
     nearness = 0.6 if change.kind == "code" else near.nearness(change.subject)
     recent = 0.35 + 0.65 * math.exp(-4.0 * before / window)
-    where = {1.0: "of the very same", 0.8: "of what it depends on"}.get(nearness, "elsewhere")
-    if change.kind == "code":
-        where = "in the workspace's code"
+    where = {1.0: "the target itself", 0.8: "something that it depends on"}
+    why = "code of the workspace" if change.kind == "code" else where.get(nearness, "elsewhere")
     suspicion = round(_WEIGHT[change.kind] * nearness * recent, 3)
-    why = f"{where}, {_span(before)} before"
     return RelatedChange(
         change.at, change.kind, change.what, change.by, suspicion, why, change.open
     )
@@ -184,11 +186,3 @@ def _commits(root: Path, since: float, until: float) -> Iterator[_Change]:
     for line in done.stdout.splitlines():
         at, short, author, title = line.split("\x1f", 3)
         yield _Change(float(at), "code", "code", f"{short} {title}", author, f"commit/{short}")
-
-
-def _span(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5_400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3_600:.0f} h"

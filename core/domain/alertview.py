@@ -74,12 +74,14 @@ class RelatedChange:
 class AlertAction:
     """Something to do about an alert with one key, and the command that does the same.
 
-    `reason` says why it cannot be done here, where it cannot."""
+    `reason` says why it cannot be done here, where it cannot; `subject` is the name of what it
+    is done to."""
 
     id: str
     label: str
     command: str
     reason: str = ""
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,17 @@ class EscalationStep:
     after: float
     told: bool
     due_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSeries:
+    """The numbers behind an alert, oldest first, each with its time; `None` is a gap. Above the
+    threshold is bad where `above` is set, below it otherwise."""
+
+    title: str
+    points: tuple[tuple[float, float | None], ...]
+    threshold: float | None
+    above: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +121,13 @@ class AlertDetail:
     policy: str
     steps: tuple[EscalationStep, ...]
     on_call: tuple[OnCall, ...]
+    series: EvidenceSeries | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Triage:
-    """What is to be looked at, worst first, and how much is not shown.
+    """What is to be looked at, worst first, and how much is not shown. `people` are the names
+    that the workspace's file knows, to give alerts to.
 
     `unattended` says why nothing is sent and nothing escalates, where that is so."""
 
@@ -122,4 +137,5 @@ class Triage:
     snoozed: int
     silences: tuple[Silence, ...]
     on_call: tuple[OnCall, ...]
+    people: tuple[str, ...] = ()
     unattended: str = ""

@@ -42,11 +42,11 @@ def list_alerts(
     return tuple(alert_of(row) for row in rows)
 
 
-def active_alerts(reader: Reader) -> tuple[Alert, ...]:
-    """What is not resolved, worst first, then newest first."""
+def active_alerts(reader: Reader, *, opened: bool = False) -> tuple[Alert, ...]:
+    """What is not resolved (`opened`: nor acknowledged), worst first, then newest first."""
+    where = "state = 'open'" if opened else "state <> 'resolved'"
     rows = reader.rows(
-        f"SELECT * FROM alerts WHERE state <> 'resolved' ORDER BY {_ORDER} LIMIT :limit",
-        limit=MOST_ACTIVE,
+        f"SELECT * FROM alerts WHERE {where} ORDER BY {_ORDER} LIMIT :limit", limit=MOST_ACTIVE
     )
     return tuple(alert_of(row) for row in rows)
 

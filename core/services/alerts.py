@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from core.domain.alert import Alert, AlertState, Matcher, Severity, Silence
+from core.domain.alert import Alert, AlertState, Cause, Matcher, Severity, Silence
 from core.domain.alertview import AlertDetail, Delivery, EscalationStep, OnCall, Triage
 from core.errors import BadInput
 from core.reads import alerts as _alerts
@@ -39,6 +39,16 @@ class AlertsService:
         found = _alerts.list_alerts(self._session.reader, state=state, target=target, limit=limit)
         return self._complete(found)
 
+    def count(self) -> int:
+        """How many alerts wait for somebody: open, not hidden, and worse than to be known."""
+        return sum(each.severity is not Severity.INFO for each in self.waiting())
+
+    def waiting(self, limit: int = 99) -> tuple[Alert, ...]:
+        """Open alerts that nothing hides, worst first."""
+        now = time.time()
+        found = _alerts.active_alerts(self._session.reader, opened=True)
+        return tuple(each for each in self._complete(found) if not each.hidden(now))[:limit]
+
     def triage(self, *, hidden: bool = False, target: str | None = None) -> Triage:
         """What is not resolved, worst first, without what is silenced or snoozed (`hidden`:
         with it), and how much that is."""
@@ -53,6 +63,7 @@ class AlertsService:
             snoozed=sum(each.silence is None and each.snoozed(now) for each in found),
             silences=_alerts.list_silences(self._session.reader, now),
             on_call=self.oncall(),
+            people=self.people(),
             unattended=self._unattended(found),
         )
 
@@ -64,6 +75,7 @@ class AlertsService:
         """An alert with its causes, timeline, runbook, related changes and what can be done;
         raises `NotFound`, `BadInput`."""
         from core.alerting.actions import actions_for
+        from core.alerting.evidence import series_of
         from core.alerting.related import related_changes
         from core.alerting.runbook import runbook_of
 
@@ -72,7 +84,7 @@ class AlertsService:
         policy, steps = self._steps(alert, settings)
         return AlertDetail(
             alert=alert,
-            causes=_alerts.causes_of(reader, alert.id),
+            causes=_told_first(alert, _alerts.causes_of(reader, alert.id)),
             events=_alerts.events_of(reader, alert.id),
             deliveries=_alerts.deliveries_of(reader, alert.id),
             runbook=runbook_of(alert, workspace, settings),
@@ -81,6 +93,7 @@ class AlertsService:
             policy=policy,
             steps=steps,
             on_call=self.oncall(),
+            series=series_of(reader, alert),
         )
 
     def silences(self, *, all_: bool = False) -> tuple[Silence, ...]:
@@ -95,6 +108,11 @@ class AlertsService:
         moment = time.time() if at is None else at
         schedules = self._settings().schedules
         return tuple(on_call(each, moment) for each in schedules.values())
+
+    def people(self) -> tuple[str, ...]:
+        """Whom an alert can be given to by name: people and schedules of the workspace's file."""
+        settings = self._settings()
+        return (*settings.people, *(f"oncall/{name}" for name in settings.schedules))
 
     def deliveries(self, *, open_only: bool = False, limit: int = 50) -> tuple[Delivery, ...]:
         """Who was told and who is to be, newest first."""
@@ -286,6 +304,11 @@ class AlertsService:
             for number, level in enumerate(policy.levels)
         ]
         return policy.name, tuple(steps)
+
+
+def _told_first(alert: Alert, causes: Sequence[Cause]) -> tuple[Cause, ...]:
+    """The causes, the one that the alert's title tells of in front."""
+    return tuple(sorted(causes, key=lambda each: each.title != alert.title))
 
 
 def _text(what: str, given: str) -> str:

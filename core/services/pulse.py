@@ -8,12 +8,12 @@ from core.domain.features import FeatureView
 from core.domain.pulse import Pulse, is_late
 from core.domain.run import RunStatus
 from core.domain.view import View, ViewState
-from core.reads import alerts as _alerts
 from core.reads import approvals as _approvals
 from core.reads import features as _features
 from core.reads import journal as _journal
 from core.reads import runs as _runs
 from core.reads import views as _views
+from core.services.alerts import AlertsService
 from core.services.endpoints import EndpointsService
 from core.services.workers import WorkersService
 from core.session import Session
@@ -26,9 +26,14 @@ class PulseService:
     """The snapshot behind the first screen."""
 
     def __init__(
-        self, session: Session, endpoints: EndpointsService, workers: WorkersService
+        self,
+        session: Session,
+        endpoints: EndpointsService,
+        workers: WorkersService,
+        alerts: AlertsService,
     ) -> None:
         self._session = session
+        self._alerts = alerts
         self._endpoints = endpoints
         self._workers = workers
 
@@ -49,7 +54,7 @@ class PulseService:
             endpoints=self._endpoints.list(),
             workers=self._workers.list(),
             events=_journal.list_entries(reader, limit=RECENT),
-            alerts=_alerts.list_alerts(reader, state="open", limit=RECENT),
+            alerts=self._alerts.waiting(RECENT),
             views=self._failed_views(),
             features=self._late_features(now),
         )

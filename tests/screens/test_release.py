@@ -178,7 +178,7 @@ def test_pulse_tells_of_what_happened_by_itself_and_of_what_is_held(ops: Any, li
     assert "deployment/01kd0000000000d3" not in found
 
 
-async def test_an_alert_is_a_concern_that_opens_its_endpoint(running: Any, ops: Any) -> None:
+async def test_an_alert_is_a_concern_that_opens_it(running: Any, ops: Any) -> None:
     from core.releases.alerts import raise_alert
 
     with ops.session.change("test") as tx:
@@ -187,6 +187,10 @@ async def test_an_alert_is_a_concern_that_opens_its_endpoint(running: Any, ops: 
         )
     async with running("pulse") as pilot:
         assert "bike-demand went back to v2" in shown(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+        assert pilot.app.current_mode == "alerts"
+        assert "alarm errors" in shown(pilot)
         await pilot.press("enter")
         await settled(pilot)
         assert isinstance(pilot.app.screen, ReleaseScreen)

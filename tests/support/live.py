@@ -123,5 +123,5 @@ def with_live_endpoints(ops: Ops) -> LiveEndpoints:
         inputs = BIKE | ({"wind": "double"} if version.version == 3 else {})
         write_mlmodel(ops.workspace.state_dir / version.path, inputs)
     ops.endpoints = live
-    ops.pulse = type(ops.pulse)(ops.session, live, ops.workers)
+    ops.pulse = type(ops.pulse)(ops.session, live, ops.workers, ops.alerts)
     return live

@@ -1,0 +1,1 @@
+"""The Alerts mode: triage as people on call know it."""
