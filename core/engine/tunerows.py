@@ -71,6 +71,7 @@ class TrialRows:
         self,
         number: int,
         status: TrialStatus,
+        params: Mapping[str, Any],
         *,
         outputs: tuple[OutputRef, ...] = (),
         curve: Mapping[int, float] | None = None,
@@ -97,7 +98,9 @@ class TrialRows:
             )
             if outputs:
                 runstate.remember_artifacts(tx, self._run_id, self._step, outputs)
-            detail: dict[str, Any] = {"message": told} if told else {}
+            detail: dict[str, Any] = {"params": dict(params)}
+            if told:
+                detail["message"] = told
             if values.get("value") is not None:
                 detail["value"] = values["value"]
             where = f"run/{run['number']}"

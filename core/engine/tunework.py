@@ -299,6 +299,7 @@ class _Search:
         self._rows.end(
             number,
             status,
+            params,
             outputs=done.outputs,
             curve=done.curve,
             message=done.reason,

@@ -134,7 +134,8 @@ def test_a_search_from_ranges_to_a_step_that_uses_the_best(
     so_far = series["tune/best_mae"].values
     assert list(so_far) == sorted(so_far, reverse=True) and so_far[-1] == best.value
     journal = site.ops.audit.list(limit=200)
-    assert sum(entry.action == "trial.succeeded" for entry in journal) == 6
+    told = [entry.detail["params"] for entry in journal if entry.action == "trial.succeeded"]
+    assert dict(best.params) in told and len(told) == 6
 
     # The same seed, the same values: also with more trials, of which the first are known.
     second = site.run("p", seconds=90, trials="8")
