@@ -43,9 +43,9 @@ from core.monitors.model import arrow_type
 from core.monitors.rows import ParquetWindow, SpooledWindow, spool_batches
 from core.monitors.spool import Spool, moment
 from core.monitors.store import get, put
+from core.reads import baselines as _baselines
 from core.reads import datasets as _datasets
 from core.reads import models as _models
-from core.reads import monitors as _monitors
 from core.session import Session
 from core.units import seconds
 
@@ -79,7 +79,7 @@ def active_baseline(asked: Asked) -> tuple[Baseline, StoredBaseline]:
 def stored_baseline(asked: Asked) -> Baseline | None:
     """The same, where it is stored."""
     definition, context = asked.definition, asked.context
-    known = _monitors.list_baselines(asked.session.reader, definition.name)
+    known = _baselines.list_baselines(asked.session.reader, definition.name)
     promoted = [each for each in known if each.active]
     if promoted and promoted[0].kind == asked.kind.name:
         return promoted[0]
@@ -92,7 +92,7 @@ def stored_baseline(asked: Asked) -> Baseline | None:
 
 def load(session: Session, baseline: Baseline) -> StoredBaseline:
     """The content of a stored baseline; raises `StateCorrupt`."""
-    path = _monitors.baseline_path(session.reader, baseline.monitor, baseline.id)
+    path = _baselines.baseline_path(session.reader, baseline.monitor, baseline.id)
     return get(session.workspace.state_dir / path)
 
 
@@ -325,10 +325,10 @@ def _insert(session: Session, record: Baseline, path: str) -> None:
 
 def _adopted(asked: Asked, source: str, begin: str) -> tuple[Baseline, StoredBaseline]:
     """A stored baseline of any monitor of the same kind, as this monitor's own."""
-    found = _monitors.find_baseline(asked.session.reader, begin)
+    found = _baselines.find_baseline(asked.session.reader, begin)
     if found.kind != asked.kind.name:
         raise NoBaseline(f"baseline {found.id[:12]} is of kind {found.kind}, not {asked.kind.name}")
-    path = _monitors.baseline_path(asked.session.reader, found.monitor, found.id)
+    path = _baselines.baseline_path(asked.session.reader, found.monitor, found.id)
     stored = get(asked.session.workspace.state_dir / path)
     if found.monitor == asked.definition.name and found.source == source:
         return found, stored

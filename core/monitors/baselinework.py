@@ -14,13 +14,13 @@ from core.monitors import claims
 from core.monitors.baselines import Asked, make
 from core.monitors.definition import baseline_fingerprint
 from core.monitors.filing import work_folder
+from core.monitors.jobs import context_of
 from core.monitors.kinds import kind_of
 from core.monitors.limit import time_limit
 from core.monitors.plan import WindowPlan
-from core.monitors.running import context_of
 from core.monitors.served import served_at
 from core.monitors.syncing import definition_of
-from core.reads import monitors as _monitors
+from core.reads import baselines as _baselines
 from core.session import Session
 from core.state.monitor_tables import monitor_baselines as table
 
@@ -57,7 +57,7 @@ def make_now(session: Session, name: str, source: str | None) -> Baseline:
 
 def promote(session: Session, name: str, begin: str) -> Baseline:
     """Have a stored baseline hold for its monitor; raises `NotFound`."""
-    found = _monitors.find_baseline(session.reader, begin, name)
+    found = _baselines.find_baseline(session.reader, begin, name)
     with session.change(f"monitors baseline {name}") as tx:
         tx.execute(
             table.update().where(table.c.monitor == name).values(promoted_at=None, promoted_by=None)
@@ -73,7 +73,7 @@ def promote(session: Session, name: str, begin: str) -> Baseline:
 
 def demote(session: Session, name: str) -> None:
     """Go back to what the definition says; raises `WrongState` where none was promoted."""
-    promoted = [each for each in _monitors.list_baselines(session.reader, name) if each.active]
+    promoted = [each for each in _baselines.list_baselines(session.reader, name) if each.active]
     if not promoted:
         raise WrongState(f"monitor {name}: no baseline was promoted")
     with session.change(f"monitors baseline {name}") as tx:

@@ -20,10 +20,12 @@ from core.monitors.captured import SETTLE_SECONDS, CapturedSource, TimeSource
 from core.monitors.datasets import DatasetSource
 from core.monitors.errors import MonitorBusy
 from core.monitors.filing import FOLDER
+from core.monitors.jobs import Job, Outcome
 from core.monitors.kinds import kind_of
 from core.monitors.latecomers import AGAIN_SECONDS, marks_now, plan_again, touched
 from core.monitors.plan import Due, Source, iso
-from core.monitors.running import BACKOFF_SECONDS, MOST_BACKOFF_SECONDS, Job, Outcome, run_window
+from core.monitors.running import run_window
+from core.monitors.standing import BACKOFF_SECONDS, MOST_BACKOFF_SECONDS
 from core.monitors.syncing import definition_of, set_row
 from core.monitors.telling import tell_failed
 from core.monitors.windowing import last_closed, time_span

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from core.domain.alert import Severity
@@ -13,23 +13,31 @@ from core.state.store import Transaction
 _RANK = {"critical": 3, "warning": 2, "info": 1}
 POINT_SPAN = 3600.0
 """The longest stretch of time that a point stands for."""
+OLD_SECONDS = 86_400.0
+
+
+def told_at(place: Mapping[str, Any], end: float, begun: float) -> float:
+    """Where a window's points stand: at its end; of events that were long ago when the window
+    was first looked at, at that look. An alarm looks at what was learned lately, and points of
+    years ago are not kept."""
+    return begun if place.get("by") == "event" and begun - end > OLD_SECONDS else end
 
 
 def record_points(
     tx: Transaction,
     monitor: str,
-    start: float,
-    end: float,
+    at: float,
+    length: float,
     findings: Findings,
     coverage: float | None,
     rows: int,
 ) -> int:
-    """The window's numbers as points at its end: each measurement under its metric, and the
-    monitor's own `violations`, `rows`, `label_coverage`, `violated` (0 or 1; a gap where the
-    window was insufficient)."""
+    """The numbers of a window of some length (seconds) as points at one moment: each
+    measurement under its metric, and the monitor's own `violations`, `rows`, `label_coverage`,
+    `violated` (0 or 1; a gap where the window was insufficient)."""
     from core.series import Point, record
 
-    points = [_point(each, end) for each in _without_twins(findings.measurements)]
+    points = [_point(each, at) for each in _without_twins(findings.measurements)]
     state = findings.state
     own: dict[str, float | None] = {
         "violations": float(len(findings.violations)),
@@ -39,15 +47,15 @@ def record_points(
     if coverage is not None:
         own["label_coverage"] = coverage
     taken = {point.metric for point in points if not point.dims}
-    points += [Point(name, end, value) for name, value in own.items() if name not in taken]
-    span = min(max(end - start, 60.0), POINT_SPAN)
+    points += [Point(name, at, value) for name, value in own.items() if name not in taken]
+    span = min(max(length, 60.0), POINT_SPAN)
     return record(tx, f"monitor/{monitor}", points, span)
 
 
-def _point(each: Measurement, end: float) -> Any:
+def _point(each: Measurement, at: float) -> Any:
     from core.series import Point
 
-    return Point(each.metric, end, each.value, {"feature": each.feature, "segment": each.segment})
+    return Point(each.metric, at, each.value, {"feature": each.feature, "segment": each.segment})
 
 
 def _without_twins(measurements: Sequence[Measurement]) -> Iterable[Measurement]:

@@ -7,10 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.domain.monitor import (
-    Baseline,
-    Cell,
-    Distribution,
-    HeatMap,
     Measurement,
     Monitor,
     MonitorRun,
@@ -24,7 +20,6 @@ from core.errors import NotFound
 from core.state.reading import Reader, by_id
 
 TREND = 24
-_WORST = {State.VIOLATED: 3, State.INSUFFICIENT: 2, State.OK: 1, State.INFO: 0}
 
 
 class NoMonitorRow(NotFound):
@@ -264,145 +259,3 @@ def previous_measurements(
         count=count,
     )
     return tuple(find_run(reader, row["id"]).measurements for row in runs)
-
-
-def heat_map(
-    reader: Reader, monitor: str, *, metric: str = "", windows: int = 40, segment: str = ""
-) -> HeatMap:
-    """Features × the newest windows. Without a metric each feature's worst measurement counts:
-    violated before all, then the one that is farthest beyond its threshold."""
-    runs = reader.rows(
-        "SELECT id, window_key, window_start, window_end, status, state FROM monitor_runs"
-        " WHERE monitor = :name AND status IN ('done', 'failed')"
-        " ORDER BY window_end DESC, started_at DESC LIMIT :count",
-        name=monitor,
-        count=windows,
-    )[::-1]
-    keys = {row["id"]: row["window_key"] for row in runs}
-    cells: dict[tuple[str, str], Cell] = {}
-    metrics: dict[str, None] = {}
-    for row in _measured(reader, list(keys), segment):
-        metrics[row["metric"]] = None
-        if metric and row["metric"] != metric:
-            continue
-        place = (row["feature"], keys[row["run"]])
-        cell = Cell(*place, row["metric"], row["value"], row["threshold"], State(row["state"]))
-        if place not in cells or _badness(cell) > _badness(cells[place]):
-            cells[place] = cell
-    return HeatMap(
-        monitor,
-        metric,
-        tuple(metrics),
-        _worst_first(cells),
-        tuple(
-            (r["window_key"], r["window_start"], r["window_end"], r["state"] or r["status"])
-            for r in runs
-        ),
-        cells,
-    )
-
-
-def _measured(reader: Reader, runs: Sequence[str], segment: str) -> list[Mapping[str, Any]]:
-    found: list[Mapping[str, Any]] = []
-    for start in range(0, len(runs), 100):
-        some = {f"r{chr(97 + n // 26)}{chr(97 + n % 26)}": run
-                for n, run in enumerate(runs[start : start + 100])}  # fmt: skip
-        marks = ",".join(f":{key}" for key in some)
-        found += reader.rows(
-            "SELECT run, metric, feature, value, threshold, state FROM monitor_measurements"
-            f" WHERE run IN ({marks}) AND segment = :segment ORDER BY place",
-            segment=segment,
-            **some,
-        )
-    return found
-
-
-def _badness(cell: Cell) -> tuple[int, float]:
-    if cell.value is None or not cell.threshold:
-        return _WORST[cell.state], 0.0
-    return _WORST[cell.state], abs(cell.value / cell.threshold)
-
-
-def _worst_first(cells: Mapping[tuple[str, str], Cell]) -> tuple[str, ...]:
-    sums: dict[str, tuple[int, float]] = {}
-    for (feature, _), cell in cells.items():
-        violated, worst = sums.get(feature, (0, 0.0))
-        sums[feature] = (
-            violated + (cell.state is State.VIOLATED),
-            max(worst, _badness(cell)[1]),
-        )
-    return tuple(sorted(sums, key=lambda name: (-sums[name][0], -sums[name][1], name)))
-
-
-def distribution(reader: Reader, monitor: str, feature: str, window: str = "") -> Distribution:
-    """One feature in a window (default: the newest one) and in the baseline; raises `NotFound`.
-
-    Histograms stand in the detail of a measurement, under `histogram`: {labels, now, then}.
-    """
-    run = find_run(reader, f"{monitor}@{window}" if window else monitor)
-    mine = tuple(m for m in run.measurements if m.feature == feature)
-    if not mine:
-        known = ", ".join(sorted({m.feature for m in run.measurements if m.feature})) or "none"
-        raise NoMonitorRow(f"monitor {monitor}: no feature {feature}", f"known: {known}")
-    held: Mapping[str, Any] = next(
-        (m.detail["histogram"] for m in mine if "histogram" in m.detail), {}
-    )
-    return Distribution(
-        monitor,
-        feature,
-        run.run.window,
-        tuple(str(each) for each in held.get("labels", ())),
-        tuple(held.get("now", ())),
-        tuple(held.get("then", ())),
-        mine,
-    )
-
-
-def list_baselines(reader: Reader, monitor: str | None = None) -> tuple[Baseline, ...]:
-    """Stored baselines, newest first; of one monitor. Promoted ones are active."""
-    where = " WHERE monitor = :name" if monitor is not None else ""
-    rows = reader.rows(
-        f"SELECT * FROM monitor_baselines{where} ORDER BY made_at DESC, id",
-        **({} if monitor is None else {"name": monitor}),
-    )
-    return tuple(_baseline(row) for row in rows)
-
-
-def find_baseline(reader: Reader, begin: str, monitor: str | None = None) -> Baseline:
-    """The stored baseline whose id begins so; raises `NotFound`."""
-    known = {each.id: each for each in list_baselines(reader, monitor)}
-    found = [each for name, each in known.items() if begin and name.startswith(begin)]
-    if len(found) != 1:
-        said = "no such baseline" if not found else "several baselines begin so"
-        raise NoMonitorRow(f"baseline {begin}: {said}", "see: opsdeck monitors baseline NAME")
-    return found[0]
-
-
-def baseline_path(reader: Reader, monitor: str, digest: str) -> str:
-    """Where a stored baseline's file is, below the state folder; raises `NotFound`."""
-    rows = reader.rows(
-        "SELECT path FROM monitor_baselines WHERE monitor = :name AND id = :id",
-        name=monitor,
-        id=digest,
-    )
-    if not rows:
-        raise NoMonitorRow(f"baseline {digest[:12]}: no such baseline of {monitor}")
-    return str(rows[0]["path"])
-
-
-def _baseline(row: Mapping[str, Any]) -> Baseline:
-    return Baseline(
-        id=row["id"],
-        monitor=row["monitor"],
-        kind=row["kind"],
-        source=row["source"],
-        rows=row["rows"],
-        made_at=row["made_at"],
-        made_by=row["made_by"],
-        model=row["model"],
-        version=row["version"],
-        fingerprint=row["fingerprint"],
-        origin=json.loads(row["origin"]),
-        active=row["promoted_at"] is not None,
-        bytes=row["bytes"],
-    )

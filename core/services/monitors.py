@@ -17,6 +17,8 @@ from core.domain.monitor import (
 )
 from core.domain.pipeline import Problem
 from core.errors import WrongState
+from core.reads import baselines as _baselines
+from core.reads import monitormaps as _maps
 from core.reads import monitors as _monitors
 from core.session import Session
 
@@ -85,18 +87,18 @@ class MonitorsService:
     ) -> HeatMap:
         """Features × the newest windows; raises `NotFound`."""
         self.get(name)
-        return _monitors.heat_map(
+        return _maps.heat_map(
             self._session.reader, name, metric=metric, windows=windows, segment=segment
         )
 
     def distribution(self, name: str, feature: str, window: str = "") -> Distribution:
         """One feature now and then; raises `NotFound`."""
         self.get(name)
-        return _monitors.distribution(self._session.reader, name, feature, window)
+        return _maps.distribution(self._session.reader, name, feature, window)
 
     def baselines(self, name: str | None = None) -> tuple[Baseline, ...]:
         """Stored baselines, newest first."""
-        return _monitors.list_baselines(self._session.reader, name)
+        return _baselines.list_baselines(self._session.reader, name)
 
     def show_baseline(self, name: str, begin: str = "") -> Baseline:
         """A stored baseline with its summary: the newest of a monitor, or the one whose id
@@ -106,7 +108,7 @@ class MonitorsService:
         from core.monitors.baselines import load
 
         if begin:
-            found = _monitors.find_baseline(self._session.reader, begin, name)
+            found = _baselines.find_baseline(self._session.reader, begin, name)
         else:
             known = self.baselines(name)
             if not known:

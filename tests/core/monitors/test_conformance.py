@@ -27,7 +27,7 @@ from core.monitors.kind import (
     StoredBaseline,
 )
 from core.monitors.kinds import kind_names, kind_of
-from core.monitors.running import clean
+from core.monitors.recording import clean
 from core.releases.values import Problems
 from tests.support.opened import OpenAs
 from tests.support.windows import TableWindow

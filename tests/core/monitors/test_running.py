@@ -127,6 +127,9 @@ def test_windows_by_event_time_close_by_the_events(watched: Watched) -> None:
     assert [each.headline for each in look.outcomes] == ["mean 149.5"]
     run = watched.ops.monitors.find("watch").run
     assert run.window == "2012-03-01T02:00:00Z"
+    points = read(watched.ops.session.reader, "monitor/watch", "rows", since=0, until=4e9)
+    assert len(points) == 3
+    assert all(point.at > LATER for point in points), "alarms look at what was learned lately"
 
 
 @pytest.mark.usefixtures("at_once")
