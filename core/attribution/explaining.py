@@ -33,6 +33,7 @@ def explain(
     others = rows if background is None else _inputs(background, model.inputs, "background")
     if not others.num_rows:
         raise CannotExplain("there are no background rows")
+    rows = _like(rows, others.schema)
     others = others.take(sample(others.num_rows, budget.background))
     picked = sample(rows.num_rows, budget.rows)
     found = trees.tree_values(model, rows.take(picked), others)
@@ -57,6 +58,30 @@ def explain(
         others.num_rows, time.monotonic() - begun, note,
         str(model.classes[1]) if len(model.classes) == 2 else "",
     )  # fmt: skip
+
+
+def _like(rows: pa.Table, known: pa.Schema) -> pa.Table:
+    """The rows with the types of the background, where they are of another kind: numbers that
+    came as text, or the other way round. Raises `CannotExplain` where they cannot be."""
+    for at, field in enumerate(known):
+        kind = rows.schema.field(at).type
+        if (
+            kind == field.type
+            or (_numeric(kind) and _numeric(field.type))
+            or pa.types.is_null(kind)
+        ):
+            continue
+        try:
+            rows = rows.set_column(at, field, rows.column(at).cast(field.type))
+        except pa.ArrowException as error:
+            raise CannotExplain(
+                f"column {field.name} holds {kind}, where the model was trained on {field.type}"
+            ) from error
+    return rows
+
+
+def _numeric(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _inputs(rows: pa.Table, inputs: Sequence[str], what: str) -> pa.Table:

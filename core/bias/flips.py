@@ -29,8 +29,9 @@ def flips(features: npt.NDArray[np.float64], members: Mask, predicted: Mask) -> 
 
     others, own = _thinned(np.flatnonzero(~members)), _thinned(np.flatnonzero(members))
     neighbours = KNeighborsClassifier(n_neighbors=NEIGHBOURS if len(others) > FEW else 1)
-    neighbours.fit(features[others], predicted[others])
-    if_other = np.asarray(neighbours.predict(features[own]), bool)
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers near 1e308
+        neighbours.fit(features[others], predicted[others])
+        if_other = np.asarray(neighbours.predict(features[own]), bool)
     is_own = predicted[own]
     better = int((is_own & ~if_other).sum())
     worse = int((~is_own & if_other).sum())

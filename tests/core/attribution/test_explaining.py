@@ -232,6 +232,11 @@ def test_what_cannot_be_explained_is_said() -> None:
     with pytest.raises(CannotExplain, match="no signature"):
         explain(Served(None, ()), rows)
 
+    words = rows.set_column(1, "temp", pa.array(["1.5", "2", None, "x", "3"]))
+    with pytest.raises(CannotExplain, match="column temp holds string"):
+        explain(model, words, rows)
+    assert explain(model, words.slice(0, 3), rows).rows == 3
+
     class Broken(Served):
         def predict(self, rows: pa.Table) -> Any:
             raise ValueError("cannot be mixed")
