@@ -210,7 +210,7 @@ class RunScreen(ModeScreen):
         if view is not None:
             step = self.steps.selected_key
             self.query_one("#details", Sheet).put(
-                lambda width: detail_lines(view.detail, view.scores, step, width)
+                lambda width: detail_lines(view.detail, view.scores, step, width, view.trials)
             )
 
     # panes

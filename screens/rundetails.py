@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.domain.run import Run, RunDetail
 from screens.glyphs import sign
 from screens.widgets.lines import Line, Piece, fit
 from screens.words import duration, full_time, number, params, size
+
+if TYPE_CHECKING:
+    from core.domain.tuning import Trial
 
 
 def headline(run: Run | None, now: float) -> Line:
@@ -41,7 +44,11 @@ def _pair(key: str, value: str, style: str = "text") -> Line:
 
 
 def detail_lines(
-    detail: RunDetail, scores: Mapping[str, float], step_name: str | None, width: int
+    detail: RunDetail,
+    scores: Mapping[str, float],
+    step_name: str | None,
+    width: int,
+    trials: Sequence[Trial] = (),
 ) -> list[Line]:
     """Run, parameters, results, the selected step, outputs of all steps, lineage."""
     run = detail.run
@@ -63,6 +70,7 @@ def detail_lines(
         lines += [[], [(" RESULTS", "head")]]
         lines += [_pair(key, number(value), "bold") for key, value in sorted(scores.items())]
     lines += _step_lines(detail, step_name)
+    lines += _trial_lines([each for each in trials if each.step == step_name])
     lines += _output_lines(detail, width)
     lines += [[], [(" LINEAGE", "head")], *lineage_lines(_lineage(detail))]
     return even(lines)
@@ -138,6 +146,27 @@ def _step_lines(detail: RunDetail, name: str | None) -> list[Line]:
         lines.append(_pair("taken from", step.cached_from))
     if step.needs:
         lines.append(_pair("needs", ", ".join(step.needs)))
+    return lines
+
+
+def _trial_lines(trials: Sequence[Trial]) -> list[Line]:
+    """The trials of a tune step, each with its values; the best says so."""
+    if not trials:
+        return []
+    lines: list[Line] = [[], [(f" TRIALS by {trials[0].metric}", "head")]]
+    for each in trials:
+        status = sign(each.status)
+        value = "–" if each.value is None else number(each.value)
+        line: list[Piece] = [
+            (f"  {each.number:>4}  ", "dim"),
+            (f"{status.text:<12} ", status.style),
+            (f"{value:>12} ", "bold" if each.best else "text"),
+            ("best " if each.best else "     ", "ok"),
+            (f" {params(each.params)}", "text"),
+        ]
+        if each.message:
+            line.append((f"  {each.message}", "bad" if each.status == "failed" else "faint"))
+        lines.append(line)
     return lines
 
 

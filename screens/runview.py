@@ -11,6 +11,7 @@ from core.errors import OpsdeckError
 from screens.widgets.chart import Series
 
 if TYPE_CHECKING:
+    from core.domain.tuning import Trial
     from core.ops import Ops
 
 PAGES_A_READING = 20
@@ -28,6 +29,7 @@ class RunView:
     lines: tuple[LogLine, ...] = ()
     more: bool = False
     trouble: str = ""
+    trials: tuple[Trial, ...] = ()
 
 
 class RunReader:
@@ -51,6 +53,7 @@ class RunReader:
         except OpsdeckError as error:
             trouble = error.one_line()
         lines, more = self._log(ops)
+        tuned = any(step.kind == "tune" for step in detail.steps)
         return RunView(
             reader=self,
             detail=detail,
@@ -65,6 +68,7 @@ class RunReader:
             lines=lines,
             more=more,
             trouble=trouble,
+            trials=ops.runs.trials(self.ref) if tuned else (),
         )
 
     def _metrics(self, ops: Ops) -> None:

@@ -362,13 +362,13 @@ class _Search:
     # --- telling -------------------------------------------------------------------------
 
     def _tell_progress(self, trial: Trial | None = None) -> None:
-        """The run's metrics say what each trial came to, and after so many the best so far."""
+        """The run's metrics say what each trial came to, as they end, and the best so far."""
         at, metric = int(time.time() * 1000), self._spec.metric
         points: list[tuple[str, float, int, int]] = []
-        if trial is not None and trial.value is not None:
-            points.append((f"{self._step.name}/{metric}", trial.value, trial.number, at))
         with self._lock:
             ended = [each for each in self._trials.values() if each.status.ended]
+        if trial is not None and trial.status.ended_well and trial.value is not None:
+            points.append((f"{self._step.name}/{metric}", trial.value, len(ended), at))
         best = best_of(ended, self._spec.minimize)
         if best is not None and best.value is not None:
             points.append((f"{self._step.name}/best_{metric}", best.value, len(ended), at))

@@ -29,6 +29,7 @@ SHAPES = [
     (["runs", "list"], {"runs", "total"}),
     (["runs", "show", "2"], {"run", "steps", "spec", "lineage"}),
     (["runs", "logs", "1"], {"lines", "complete"}),
+    (["runs", "trials", "2"], {"trials"}),
     (["runs", "start", "hello"], RUN),
     (["runs", "resume", "2"], RUN),
     (["pipelines", "list"], {"pipelines"}),
