@@ -134,6 +134,12 @@ def _lineage(deck: Deck, args: list[str]) -> None:
     deck.push_screen(LineageScreen(args[0]))
 
 
+def _labels(deck: Deck, args: list[str]) -> None:
+    from screens.labels.screen import LabelsScreen
+
+    deck.push_screen(LabelsScreen(args[0]))
+
+
 NAMED = {"data": "datasets", "features": "features"}
 """Modes that take the name of what to select: `:data rentals`."""
 
@@ -187,6 +193,7 @@ COMMANDS = (
         _with(lambda ops, name: ops.endpoints.get(name), releasechanges.abort),
     ),
     Command("release", "release ENDPOINT", 1, "endpoints", _release, False),
+    Command("labels", "labels ENDPOINT", 1, "endpoints", _labels, False),
     Command("lineage", "lineage [KIND/]NAME[.COLUMN]", 1, "datasets", _lineage, False),
     Command("rollback", "rollback ENDPOINT [VERSION]", 1, "endpoints", _rollback),
     Command("help", "help", 0, "", lambda deck, _args: deck.perform("help"), False),

@@ -7,6 +7,7 @@ from screens.alerts.actions import ACTIONS as ALERTS
 from screens.data.actions import ACTIONS as DATA
 from screens.data.actions import RECIPE, ROWS
 from screens.features.actions import ACTIONS as FEATURES
+from screens.labels.actions import ACTIONS as LABELS
 from screens.lineage.actions import ACTIONS as LINEAGE
 from screens.query.actions import ACTIONS as QUERY
 
@@ -359,7 +360,7 @@ _PULSE = (
 REGISTRY = Registry(
     (
         *_GO, *_GENERAL, *_PULSE, *_RUNS, *_RUN, *_MODELS, *_APPROVALS, *_DEPLOYS, *_RELEASE,
-        *_AUDIT, *DATA, *RECIPE, *ROWS, *LINEAGE, *QUERY,
+        *_AUDIT, *DATA, *RECIPE, *ROWS, *LINEAGE, *LABELS, *QUERY,
         *FEATURES, *ALERTS,
     )
 )  # fmt: skip

@@ -276,11 +276,12 @@ class AlertsScreen(ListScreen):
             self.deck.go("data", f"{found.subject}/{pane}")
 
     def do_alerts_relabel(self) -> None:
-        """Have rows labelled: the command is copied, since labelling is done there."""
+        """Label rows of the endpoint."""
+        from screens.labels.screen import LabelsScreen
+
         found = self._can("relabel", "it is not about an endpoint")
         if found is not None:
-            self.deck.copy_to_clipboard(found.command)
-            self.deck.tell("copied: rows are labelled on the command line", command=found.command)
+            self.deck.push_screen(LabelsScreen(found.command.rpartition(" ")[2]))
 
     def do_alerts_all(self) -> None:
         """What is hidden too, or not."""

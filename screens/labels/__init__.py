@@ -1,0 +1,1 @@
+"""Labelling captured rows, one at a time."""
