@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from console import monitor_text as text
+from console.groups import Verb
 from console.output import emit
 from console.session import Session, pass_session
 from core.errors import BadInput
@@ -15,7 +16,7 @@ def attach(command: click.Group) -> None:
     command.add_command(baseline)
 
 
-@click.command("baseline")
+@click.command("baseline", cls=Verb)
 @click.argument("name")
 @click.option("--make", is_flag=True, help="Make it now, as the definition says.")
 @click.option("--from", "source", metavar="SOURCE", help="Make one from other rows; it holds then.")

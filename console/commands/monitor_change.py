@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from console.asking import confirm_yes
+from console.groups import Verb
 from console.output import emit
 from console.session import Session, pass_session
 from console.words import many
@@ -19,7 +20,7 @@ def attach(command: click.Group) -> None:
         command.add_command(verb)
 
 
-@click.command("create")
+@click.command("create", cls=Verb)
 @click.argument("name")
 @click.option("--kind", required=True, help="data_quality, drift, model_quality, bias, …")
 @click.option("--watch", required=True, metavar="endpoint/NAME|dataset/NAME")
@@ -72,7 +73,7 @@ def _setting(text: str) -> tuple[str, Any]:
         raise BadInput(f"--set {key}: {value!r} is not YAML", "quote it") from error
 
 
-@click.command("pause")
+@click.command("pause", cls=Verb)
 @click.argument("name")
 @click.option("--reason", default="", help="Why, for whoever wonders.")
 @pass_session
@@ -82,7 +83,7 @@ def pause(session: Session, name: str, reason: str) -> None:
     emit(session, found, lambda: f"{name} is paused; go on: opsdeck monitors resume {name}")
 
 
-@click.command("resume")
+@click.command("resume", cls=Verb)
 @click.argument("name")
 @pass_session
 def resume(session: Session, name: str) -> None:
@@ -91,7 +92,7 @@ def resume(session: Session, name: str) -> None:
     emit(session, found, lambda: f"{name} goes on")
 
 
-@click.command("delete")
+@click.command("delete", cls=Verb)
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_session

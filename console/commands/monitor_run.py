@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from console import monitor_text as text
+from console.groups import Verb
 from console.moments import moment
 from console.output import emit
 from console.session import Session, pass_session
@@ -20,7 +21,7 @@ def attach(command: click.Group) -> None:
         command.add_command(verb)
 
 
-@click.command("run")
+@click.command("run", cls=Verb)
 @click.argument("names", nargs=-1)
 @click.option("--all", "all_", is_flag=True, help="Every monitor.")
 @click.option("--from", "since", metavar="TIME", help="Run over all windows from then on.")
@@ -33,7 +34,7 @@ def run(
 
     With --from they are run over every window within a time, whether they have been or not: a
     backfill, or a replay after a change of thresholds. How the monitor stands stays as it is
-    then, and nobody is told. Exits 3 where a window could not be evaluated.
+    then, and nobody is told. Exits 1 where a window could not be evaluated.
     """
     service = session.ops().monitors
     if bool(names) == all_:
@@ -47,10 +48,10 @@ def run(
     done = [service.run(name, since=begin, until=end) for name in names]
     emit(session, {"runs": done}, lambda: "\n".join(text.looked_text(session, d) for d in done))
     if any(each.status == "failed" for looked in done for each in looked.outcomes):
-        raise click.exceptions.Exit(3)
+        raise click.exceptions.Exit(1)
 
 
-@click.command("suggest")
+@click.command("suggest", cls=Verb)
 @click.argument("endpoint")
 @click.option("--write", is_flag=True, help="Write it to monitors/ENDPOINT.yaml.")
 @click.option("--force", is_flag=True, help="… also over a file that is there.")
@@ -75,7 +76,7 @@ def suggest(session: Session, endpoint: str, write: bool, force: bool) -> None:
     emit(session, made, lambda: "\n".join(lines))
 
 
-@click.command("export")
+@click.command("export", cls=Verb)
 @click.argument("ref", metavar="NAME|RUN|NAME@WINDOW")
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option(
