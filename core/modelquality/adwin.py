@@ -29,10 +29,10 @@ class Change:
     """A change that was seen. `at` is the number of observations by then, `before` and `after`
     the means of the part that was let go and of the part that was kept; `kept` its length."""
 
-    at: int
+    at: float
     before: float
     after: float
-    kept: int
+    kept: float
 
     @property
     def worse(self) -> bool:
@@ -43,9 +43,9 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Block:
     """Observations that follow each other: how many, their sum, and the sum of their squared
-    distances from their mean."""
+    distances from their mean. Where they are alike, all three of what they are worth."""
 
-    count: int
+    count: float
     total: float
     square: float
 
@@ -63,14 +63,14 @@ class Adwin:
     """The detector. Feed it blocks in order; not thread-safe."""
 
     delta: float = DELTA
-    seen: int = 0
+    seen: float = 0
     levels: list[int] = field(default_factory=list)  # of buckets, oldest first
-    counts: list[int] = field(default_factory=list)
+    counts: list[float] = field(default_factory=list)
     totals: list[float] = field(default_factory=list)
     squares: list[float] = field(default_factory=list)
 
     @property
-    def width(self) -> int:
+    def width(self) -> float:
         """Observations in the window."""
         return sum(self.counts)
 
@@ -114,7 +114,7 @@ class Adwin:
 
     def _shrink(self) -> Change | None:
         """Let go of the oldest buckets as long as some cut shows different means."""
-        gone, gone_total = 0, 0.0
+        gone, gone_total = 0.0, 0.0
         while len(self.counts) > 1 and self._differs():
             gone += self.counts.pop(0)
             gone_total += self.totals.pop(0)

@@ -67,12 +67,12 @@ class PageHinkley:
     threshold: float = 50.0
     alpha: float = 0.9999
     least: int = 30
-    seen: int = 0
+    seen: float = 0
     mean: float = 0.0
     total: float = 0.0
     lowest: float | None = None
 
-    def add(self, count: int, total: float) -> bool:
+    def add(self, count: float, total: float) -> bool:
         """Take in so many observations with this sum; whether they raise the alarm. The chart
         starts afresh after each."""
         self.seen += count

@@ -33,6 +33,13 @@ class Estimated:
         half = (self.high - self.low) / 2
         return Metric(self.value, error=half / WIDTH if math.isfinite(half) else float("nan"))
 
+    def wider(self, dependence: float, most: float = math.inf) -> Estimated:
+        """With the interval that holds where so many rows are worth one."""
+        factor = math.sqrt(dependence)
+        low = self.value - factor * (self.value - self.low)
+        high = self.value + factor * (self.high - self.value)
+        return Estimated(self.value, max(0.0, low), min(most, high))
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:

@@ -86,10 +86,14 @@ def figures(pairs: Pairs) -> dict[str, float]:
     return found
 
 
-def measure(pairs: Pairs, *, spread: bool = True, seed: int = 0) -> Quality:
-    """All metrics of these rows; `spread` adds SageMaker's standard deviation."""
+def measure(
+    pairs: Pairs, *, spread: bool = True, dependence: float = 1.0, seed: int = 0
+) -> Quality:
+    """All metrics of these rows; `spread` adds SageMaker's standard deviation. So many rows that
+    follow each other are worth one (see `core.modelquality.dependence`)."""
     values = figures(pairs)
-    errors = _errors(pairs)
+    wider = math.sqrt(dependence)
+    errors = {name: error * wider for name, error in _errors(pairs).items()}
     deviations = _deviations(pairs, seed) if spread else {}
     metrics = {
         name: Metric(value, deviations.get(name, NAN), errors.get(name, NAN))

@@ -23,6 +23,7 @@ import numpy as np
 from core.modelquality import season as seasons
 from core.modelquality.adwin import BLOCK, Adwin, Block, Change, blocks_of
 from core.modelquality.cusum import POINTS, Cusum, PageHinkley, level_evidence, rate_evidence
+from core.modelquality.dependence import dependence
 from core.modelquality.pairs import Floats, Pairs
 from core.modelquality.season import Season
 from core.modelquality.task import Task
@@ -40,12 +41,14 @@ _SURE = 1.645  # the baseline's own mean is known only so well
 @dataclass(frozen=True, slots=True)
 class ErrorBaseline:
     """The baseline's errors, scaled by `scale` into 0..1: their season, the deviation around
-    it, the standard error of their mean, and ADWIN after having seen them."""
+    it, how many that follow each other are worth one, the standard error of their mean, and
+    ADWIN after having seen them."""
 
     classes: bool
     scale: float
     season: Season
     spread: float
+    dependence: float
     error: float
     rows: int
     adwin: Mapping[str, Any]
@@ -62,6 +65,7 @@ class ErrorBaseline:
             "scale": self.scale,
             "season": self.season.to_json(),
             "spread": self.spread,
+            "dependence": self.dependence,
             "error": self.error,
             "rows": self.rows,
             "adwin": dict(self.adwin),
@@ -84,14 +88,14 @@ class ErrorBlock:
 
     def to_json(self) -> list[float]:
         """What `from_json` reads: five numbers."""
-        sums = (self.block.total, self.block.square, self.evidence)
-        return [self.block.count, *(float(f"{each:.9g}") for each in sums), self.at]
+        sums = (self.block.count, self.block.total, self.block.square, self.evidence)
+        return [*(float(f"{each:.9g}") for each in sums), self.at]
 
     @classmethod
     def from_json(cls, data: Sequence[float]) -> ErrorBlock:
         """A block that `to_json` wrote."""
         count, total, square, evidence, at = data
-        return cls(Block(int(count), total, square), evidence, at)
+        return cls(Block(count, total, square), evidence, at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +162,17 @@ def learn(pairs: Pairs, times: Floats | None, delta: float) -> ErrorBaseline | N
     level = season.at(times if times is not None else np.zeros(len(scaled)))
     left = scaled - level
     adwin = Adwin(delta)
+    alike = dependence(left)
     for block in blocks_of(left + season.mean):
-        adwin.add(block)
+        adwin.add(worth(block, alike))
     spread = float(np.std(left))
     return ErrorBaseline(
         classes,
         scale,
         season,
         spread,
-        spread / float(np.sqrt(len(scaled))),
+        alike,
+        spread * float(np.sqrt(alike / len(scaled))),
         len(scaled),
         adwin.to_json(),
     )
@@ -183,10 +189,20 @@ def blocks(baseline: ErrorBaseline, pairs: Pairs, times: Floats) -> tuple[ErrorB
         evidence = level_evidence(scaled, surely, baseline.spread)
     left = scaled - level + baseline.season.mean
     size = max(BLOCK, -(-len(left) // MOST_BLOCKS))
+    alike = baseline.dependence
     return tuple(
-        ErrorBlock(block, float(evidence[start : start + size].sum()), float(times[start]))
+        ErrorBlock(
+            worth(block, alike),
+            float(evidence[start : start + size].sum()) / alike,
+            float(times[start]),
+        )
         for start, block in zip(range(0, len(left), size), blocks_of(left, size), strict=True)
     )
+
+
+def worth(block: Block, alike: float) -> Block:
+    """What a block says where so many observations that follow each other are worth one."""
+    return Block(block.count / alike, block.total / alike, block.square / alike)
 
 
 def follow(
@@ -218,7 +234,7 @@ def follow(
         closed and incident is None,
         chart.level * baseline.scale,
         chart.cusum.total,
-        sum(block.block.count for block in now),
+        round(baseline.dependence * sum(block.block.count for block in now)),
         tuple(now),
     )
 

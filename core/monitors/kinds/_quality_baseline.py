@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from core.modelquality import cbpe, dle, stream
+from core.modelquality.dependence import dependence
 from core.modelquality.errors import QualityUnusable
 from core.modelquality.inputs import Input, encode_rows, learn_input
 from core.modelquality.measuring import Metric, measure
@@ -33,6 +36,7 @@ class QualityBaseline:
     labelled: int
     classes: tuple[str, ...] = ()
     scores: str = ""
+    dependence: float = 1.0
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     segments: Mapping[str, Mapping[str, Metric]] = field(default_factory=dict)
     cuts: Mapping[str, Cut] = field(default_factory=dict)
@@ -72,14 +76,17 @@ def make_baseline(
     inputs = tuple(learn_input(name, rows.columns[name]) for name in rows.features)
     labelled = rows.answers.labelled
     times = None if rows.times is None else rows.times[labelled]
+    order = slice(None) if times is None else np.argsort(times, kind="stable")
+    alike = dependence(stream.errors_of(pairs)[order])
     baseline = QualityBaseline(
         task=rows.answers.task,
         rows=len(rows.answers),
         labelled=len(pairs),
         classes=rows.answers.classes,
         scores=rows.scores,
-        metrics=measure(pairs).metrics,
-        segments=_by_segment(rows, wanted, cuts, settings.minimum_segment_rows),
+        dependence=alike,
+        metrics=measure(pairs, dependence=alike).metrics,
+        segments=_by_segment(rows, wanted, cuts, settings.minimum_segment_rows, alike),
         cuts=cuts,
         inputs=inputs,
         errors=stream.learn(pairs, times, settings.drift_delta) if settings.detectors else None,
@@ -90,13 +97,17 @@ def make_baseline(
 
 
 def _by_segment(
-    rows: QualityRows, wanted: Sequence[Sequence[str]], cuts: Mapping[str, Cut], least: int
+    rows: QualityRows,
+    wanted: Sequence[Sequence[str]],
+    cuts: Mapping[str, Cut],
+    least: int,
+    alike: float,
 ) -> dict[str, Mapping[str, Metric]]:
     found = {}
     for name, chosen in segments(wanted, cuts, rows.columns):
         chosen = chosen & rows.answers.labelled
         if chosen.sum() >= least:
-            found[name] = measure(rows.answers.of(chosen), spread=False).metrics
+            found[name] = measure(rows.answers.of(chosen), dependence=alike).metrics
     return found
 
 
@@ -121,6 +132,7 @@ def _store(baseline: QualityBaseline) -> StoredBaseline:
         "labelled": baseline.labelled,
         "classes": list(baseline.classes),
         "scores": baseline.scores,
+        "dependence": baseline.dependence,
         "metrics": _metrics_json(baseline.metrics),
         "segments": {name: _metrics_json(each) for name, each in baseline.segments.items()},
         "cuts": [cut.to_json() for cut in baseline.cuts.values()],
@@ -147,6 +159,7 @@ def load_baseline(stored: StoredBaseline) -> QualityBaseline:
         labelled=summary["labelled"],
         classes=tuple(summary["classes"]),
         scores=summary["scores"],
+        dependence=summary["dependence"],
         metrics=_metrics_of(summary["metrics"]),
         segments={name: _metrics_of(each) for name, each in summary["segments"].items()},
         cuts={cut.column: cut for cut in cuts},

@@ -25,13 +25,15 @@ def estimate_rows(
     """Estimated metrics of these rows; empty where the baseline cannot estimate."""
     answers = rows.answers
     many = int(chosen.sum())
+    found: Mapping[str, Estimated] = {}
     if baseline.dle is not None:
         here = {name: values[chosen] for name, values in rows.columns.items()}
         inputs = encode_rows(baseline.inputs, here, many)
-        return dle.estimate(baseline.dle, inputs, answers.prediction[chosen])
-    if baseline.cbpe is not None and answers.score is not None:
-        return cbpe.estimate(baseline.cbpe, answers.score[chosen], answers.prediction[chosen])
-    return {}
+        found = dle.estimate(baseline.dle, inputs, answers.prediction[chosen])
+    elif baseline.cbpe is not None and answers.score is not None:
+        found = cbpe.estimate(baseline.cbpe, answers.score[chosen], answers.prediction[chosen])
+    most = float("inf") if baseline.dle is not None else 1.0
+    return {name: each.wider(baseline.dependence, most) for name, each in found.items()}
 
 
 def estimate_window(

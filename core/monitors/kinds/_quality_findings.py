@@ -18,6 +18,7 @@ from core.monitors.kinds._quality_baseline import QualityBaseline
 from core.monitors.kinds._quality_estimates import estimate_detail
 from core.monitors.kinds._quality_settings import QualitySettings
 
+_ALIKE = 1.1
 _DEFINITIONS = {
     "mae": "mean of |prediction - label|",
     "mse": "mean of (prediction - label)²",
@@ -28,9 +29,10 @@ _DEFINITIONS = {
 }
 
 
-def measured(each: Judged, enough: bool, doubtful: bool) -> Measurement:
+def measured(each: Judged, enough: bool, doubtful: bool, dependence: float = 1.0) -> Measurement:
     """One figure of labelled rows. `enough` rows to judge by; `doubtful`: labels are missing
-    not at random, so that good figures are no good news."""
+    not at random, so that good figures are no good news. So many rows that follow each other
+    are worth one (`dependence`)."""
     now, threshold = each.now, each.threshold
     state = State.INFO
     if not enough or (each.baseline is not None and not math.isfinite(now.value)):
@@ -47,6 +49,8 @@ def measured(each: Judged, enough: bool, doubtful: bool) -> Measurement:
             detail[key] = number
     words = _DEFINITIONS.get(each.metric, f"{each.metric} as scikit-learn computes it")
     tail = f"; threshold: {threshold.definition}" if threshold else ""
+    if threshold and dependence > _ALIKE:
+        tail += f"; {dependence:.1f} rows that follow each other count as one"
     return Measurement(
         metric=each.metric,
         value=finite(now.value),

@@ -98,7 +98,7 @@ def _find(
 
     settings: QualitySettings = definition.settings
     answers = rows.answers
-    quality = measure(answers.pairs)
+    quality = measure(answers.pairs, dependence=baseline.dependence)
     coverage = covering.compare(
         answers.labelled,
         {"prediction": answers.prediction} | {name: rows.columns[name] for name in rows.features},
@@ -109,7 +109,10 @@ def _find(
     judged = _judge(settings, definition, baseline, rows, quality, watched)
     unknown = _unknown_labels(definition, context)
     measurements = [words.covered(coverage, answers.left_out, unknown)]
-    measurements += [words.measured(each, labelled, not coverage.at_random) for each in judged]
+    measurements += [
+        words.measured(each, labelled, not coverage.at_random, baseline.dependence)
+        for each in judged
+    ]
     named = {each.metric for each in judged}
     measurements += [
         words.informative(name, metric, quality.rows)
@@ -194,7 +197,7 @@ def _judge(
     for name, chosen in segments(wanted, baseline.cuts, rows.columns):
         chosen = chosen & rows.answers.labelled
         if chosen.sum() >= settings.minimum_segment_rows:
-            parts.append((name, measure(rows.answers.of(chosen), spread=False)))
+            parts.append((name, measure(rows.answers.of(chosen), dependence=baseline.dependence)))
     both = 2 if parts else 1
     found = judge(
         quality,
