@@ -133,9 +133,10 @@ def title(change: Change) -> str:
     if alarm.metric is None:
         return f"{alarm.name}: {alarm.rule}"
     bound = "its band" if alarm.threshold is None else f"{alarm.threshold:g}"
-    value = f" is {known[-1]:.4g}," if known else ""
     stat = "" if alarm.stat == "Average" else f" {alarm.stat}"
-    return f"{alarm.name}: {alarm.metric.words()}{stat}{value} {SIGNS[alarm.comparison]} {bound}"
+    rule = f"{SIGNS[alarm.comparison]} {bound}"
+    said = f" is {known[-1]:.4g} ({rule})" if known and not change.test else f" {rule}"
+    return f"{alarm.name}: {alarm.metric.words()}{stat}{said}"
 
 
 def _trigger(tx: Transaction, change: Change, name: str) -> None:

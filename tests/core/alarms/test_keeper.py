@@ -33,7 +33,7 @@ def test_m_of_n_goes_off_is_told_once_and_is_over(field: Field) -> None:
     assert (alert["severity"], alert["state"], alert["target"]) == (
         "critical", "open", "endpoint/bike",
     )  # fmt: skip
-    assert alert["title"] == "high: endpoint/bike:load is 20, > 10"
+    assert alert["title"] == "high: endpoint/bike:load is 20 (> 10)"
     field.minute(1, 1)
     assert field.moves("high") == [f"{INSUFFICIENT} → OK", "OK → ALARM", "ALARM → OK"]
     assert [each["state"] for each in field.alerts()] == ["resolved"]
@@ -85,7 +85,7 @@ def test_each_window_of_a_monitor_is_a_datapoint_and_one_that_does_not_come(fiel
     assert field.standings()["late"].state is AlarmState.INSUFFICIENT_DATA
     assert [row["to_state"] for row in field.history("late", "state")] == [ALARM, INSUFFICIENT]
     assert [each["title"] for each in field.alerts("open")] == [
-        "worse: monitor/quality:mae is 80, > 60"
+        "worse: monitor/quality:mae is 80 (> 60)"
     ], "what comes together is one alert"
 
 
@@ -173,7 +173,7 @@ def test_a_test_fire_is_told_as_one_and_goes_back_by_itself(field: Field) -> Non
     assert standings["high"].state is AlarmState.ALARM
     assert standings["top"].state is AlarmState.OK, "others don't go by a test"
     (alert,) = field.alerts("open")
-    assert alert["title"].startswith("[test] high")
+    assert alert["title"] == "[test] high: endpoint/bike:load > 10"
     said = [row["reason"] for row in field.history("high", "action")]
     assert said[0] == "would have fired the trigger retrain"
     assert said[1].startswith("nothing was rolled back: ")

@@ -50,11 +50,11 @@ def evaluate(
     of: MonitorDefinition,
     start: float,
     end: float,
-    memory: Mapping[str, Any] = {},
+    memory: Mapping[str, Any] | None = None,
 ) -> Findings:
     window = TableWindow(pa.table({}), start, end)
     context = KindContext(monitor="m", now=end, session=session)
-    return kind_of(of.kind).evaluate(of, None, window, memory, context)
+    return kind_of(of.kind).evaluate(of, None, window, memory or {}, context)
 
 
 def slot(at: float, requests: int = 50, errors: int = 0, bucket: int = 120) -> list[Point]:
@@ -171,7 +171,7 @@ def test_a_loss_of_traffic_is_found_by_the_second_datapoint(session: Session) ->
     of = definition("anomaly", **ANOMALY)
     states = run(session, of, 15 * 24 - 12, 15 * 24 + 6)
     assert State.VIOLATED not in states[:12]
-    assert states[12:14] == [State.OK, State.VIOLATED]
+    assert set(states[13:]) == {State.VIOLATED}
     found = evaluate(session, of, START + 15 * 24 * HOUR, START + (15 * 24 + 1) * HOUR)
     requests = by_name(found)["requests"]
     assert requests.value < requests.low
@@ -181,11 +181,10 @@ def test_a_loss_of_traffic_is_found_by_the_second_datapoint(session: Session) ->
 
 def test_a_rise_of_latency_is_found_without_seasons(session: Session) -> None:
     chance = random.Random(1)
+    noise = [20 * math.exp(chance.gauss(0, 0.1)) for _ in range(310)]
     points = [
-        Point(
-            "latency", START + 60 * n, 20 * math.exp(chance.gauss(0, 0.1)) * (4 if n > 300 else 1)
-        )
-        for n in range(310)
+        Point("latency", START + 60 * n, value * (4 if n > 300 else 1))
+        for n, value in enumerate(noise)
     ]
     counts = [Point("requests", START + 60 * n, 100.0) for n in range(310)]
     write(session, points + counts, 60)
