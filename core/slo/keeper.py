@@ -51,7 +51,7 @@ class SloKeeper:
         if minute == self._at or not self._counters:
             return 0
         self._at = minute
-        points = {name: self._points(counter, now) for name, counter in self._counters.items()}
+        points = {name: self._points(each, minute) for name, each in self._counters.items()}
         with self._session.change("slos") as tx:
             for name, each in points.items():
                 record(tx, f"slo/{name}", each)
@@ -77,8 +77,8 @@ class SloKeeper:
                 _remember(tx, rows)
 
     def _points(self, counter: Counter, now: float) -> list[Point]:
-        """How one stands, as points of this minute."""
-        slo, at = counter.slo, math.floor(now / MINUTE) * MINUTE
+        """How one stands at the end of a minute, as points of that minute."""
+        slo, at = counter.slo, now - MINUTE
         counter.refresh(self._session.reader, now)
         whole = counter.count(slo.window, now)
         left = budget_left(slo, whole)
