@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MESSAGE_SECONDS = 12.0
 FAULT_STATUS = 70
-_PACKAGES = ("data", "query", "features", "alerts")
+_PACKAGES = ("data", "query", "features", "alerts", "monitors")
 
 
 def _mode(name: str) -> Callable[[], Screen[Any]]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from core.domain.gate import Approval
     from core.domain.journal import JournalEntry
     from core.domain.model import ModelVersion
+    from core.domain.monitor import Monitor
     from core.domain.quality import QuarantinedBatch
     from core.domain.release import Endpoint
     from core.domain.run import Run, StepRun
@@ -42,6 +43,7 @@ class Context:
     snapshot: Snapshot | None = None
     batch: QuarantinedBatch | None = None
     features: FeatureView | None = None
+    monitor: Monitor | None = None
     ref: str = ""
     busy: str = ""
 
@@ -95,6 +97,7 @@ class Action:
             snapshot=context.snapshot,
             batch=context.batch,
             features=context.features,
+            monitor=context.monitor,
             ref=context.ref,
             **more,
         )

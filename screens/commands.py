@@ -30,6 +30,7 @@ class Names:
     approvals: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    monitors: tuple[str, ...] = ()
 
 
 def read_names(ops: Ops) -> Names:
@@ -49,6 +50,7 @@ def read_names(ops: Ops) -> Names:
         approvals=tuple(approval.id for approval in ops.approvals.list()),
         datasets=tuple(dataset.name for dataset in ops.data.list()),
         features=tuple(view.spec.name for view in ops.features.list()),
+        monitors=tuple(monitor.name for monitor in ops.monitors.list()),
     )  # fmt: skip
 
 
@@ -140,7 +142,7 @@ def _labels(deck: Deck, args: list[str]) -> None:
     deck.push_screen(LabelsScreen(args[0]))
 
 
-NAMED = {"data": "datasets", "features": "features"}
+NAMED = {"data": "datasets", "features": "features", "monitors": "monitors"}
 """Modes that take the name of what to select: `:data rentals`."""
 
 COMMANDS = (

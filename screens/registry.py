@@ -9,13 +9,19 @@ from screens.data.actions import RECIPE, ROWS
 from screens.features.actions import ACTIONS as FEATURES
 from screens.labels.actions import ACTIONS as LABELS
 from screens.lineage.actions import ACTIONS as LINEAGE
+from screens.monitors.actions import ACTIONS as MONITORS
 from screens.query.actions import ACTIONS as QUERY
 
-MODES = (
-    "pulse", "runs", "models", "approvals", "deploys", "audit", "data", "query", "features",
-    "alerts",
-)  # fmt: skip
-"""The modes, in the order of their number keys; the tenth is 0."""
+MODE_KEYS = {
+    "pulse": "1", "runs": "2", "models": "3", "approvals": "4", "deploys": "5", "audit": "6",
+    "data": "7", "query": "8", "features": "9", "alerts": "0",
+    "monitors": "minus",
+}  # fmt: skip
+"""The modes and the key of each, in the order of the keyboard."""
+
+MODES = tuple(MODE_KEYS)
+SHOWN_KEYS = {"minus": "-"}
+"""How keys with a name are written."""
 
 _ABOUT = {
     "pulse": "what runs, what waits for a person, what is wrong",
@@ -28,6 +34,7 @@ _ABOUT = {
     "query": "SQL over datasets",
     "features": "feature views: freshness, skew, values by key",
     "alerts": "what is wrong, who looks after it, what to do about it",
+    "monitors": "what watches: drift, quality, bias, over windows and by feature",
 }
 
 
@@ -150,14 +157,15 @@ def _entry(context: Context) -> str | None:
 _GO = tuple(
     Action(
         f"go.{mode}",
-        str(number % 10),
+        key,
         mode.capitalize(),
         GLOBAL,
         _ABOUT[mode],
         group="go to",
+        shown=SHOWN_KEYS.get(key, ""),
         command="",
     )
-    for number, mode in enumerate(MODES, 1)
+    for mode, key in MODE_KEYS.items()
 )
 
 _GENERAL = (
@@ -361,7 +369,7 @@ REGISTRY = Registry(
     (
         *_GO, *_GENERAL, *_PULSE, *_RUNS, *_RUN, *_MODELS, *_APPROVALS, *_DEPLOYS, *_RELEASE,
         *_AUDIT, *DATA, *RECIPE, *ROWS, *LINEAGE, *LABELS, *QUERY,
-        *FEATURES, *ALERTS,
+        *FEATURES, *MONITORS, *ALERTS,
     )
 )  # fmt: skip
 """Every action of the console."""

@@ -10,7 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from screens.deck import Deck, HeaderState
-from screens.registry import MODES, REGISTRY
+from screens.registry import MODE_KEYS, MODES, REGISTRY, SHOWN_KEYS
 from screens.widgets.lines import Piece, crop, strip, width_of
 from screens.words import age, plural, span
 
@@ -121,12 +121,12 @@ def _tabs_of(
     }
     marks = {"approvals": ("◆", "wait"), "alerts": ("▲", "bad")}
     shown = []
-    for number, mode in enumerate(MODES, 1):
+    for mode, key in MODE_KEYS.items():
         on = mode == state.mode
         style = "tab.on" if on else "tab"
         count = counts.get(mode, 0)
         pieces: list[Piece] = [
-            (f"{pad}{number % 10} ", "tab.on" if on else "key"),
+            (f"{pad}{SHOWN_KEYS.get(key, key)} ", "tab.on" if on else "key"),
             (names[mode], style),
         ]
         if count:

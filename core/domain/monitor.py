@@ -330,7 +330,8 @@ class Monitor:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One place of a heat map: a feature in a window. `value` is of its worst metric."""
+    """One place of a heat map: a feature in a window. `value` is of its worst metric;
+    `comparison` as in `Measurement`."""
 
     feature: str
     window: str
@@ -338,6 +339,7 @@ class Cell:
     value: float | None
     threshold: float | None
     state: State
+    comparison: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from core.ops import open_ops
 from screens.dialogs.base import Dialog
 from screens.dialogs.confirm import Confirm
 from screens.dialogs.help import HelpScreen
-from screens.registry import MODES, REGISTRY
+from screens.registry import MODE_KEYS, MODES, REGISTRY
 from screens.run import RunScreen
 from screens.widgets.table import RowTable
 from tests.support.driving import opened, settled, shown, until
@@ -19,8 +19,8 @@ from tests.support.live import with_live_endpoints
 
 async def test_number_keys_and_commands_go_to_the_modes(running: Any) -> None:
     async with running("pulse") as pilot:
-        for number, mode in enumerate(MODES, 1):
-            await pilot.press(str(number))
+        for mode, key in MODE_KEYS.items():
+            await pilot.press(key)
             await pilot.pause()
             assert pilot.app.current_mode == mode
         for mode in MODES:

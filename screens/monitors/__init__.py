@@ -1,0 +1,1 @@
+"""The Monitors mode, a module a pane."""
