@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from core.domain.pipeline import PipelineSpec
 from core.domain.trigger import CauseKind, Firing, FiringDecision, TriggerDefinition
 from core.engine.runrows import insert_run
-from core.errors import DiskFull, OpsdeckError, StateBusy, StateCorrupt
+from core.errors import DiskFull, NotFound, OpsdeckError, StateBusy, StateCorrupt
 from core.pipelines import bind_params, load_pipeline
+from core.reads.datasets import find_dataset
 from core.reads.triggers import find_firing
 from core.session import Session
 from core.state.trigger_tables import trigger_firings
@@ -116,7 +117,24 @@ def _augmented(
         batch_id=f"trigger:{firing.id}",
         message=f"trigger {firing.trigger}, firing {firing.id}",
     )
+    reads = any(
+        source.kind == "dataset" and source.name == made.dataset
+        for step in spec.steps
+        for source in step.inputs.values()
+    )
+    if not made.snapshot and reads and not _is_there(session, made.dataset):
+        raise TriggerRefused(
+            f"nothing is labelled yet, and {spec.name} reads dataset {made.dataset}",
+            f"bring labels: opsdeck endpoints labels {endpoint} FILE",
+        )
     return made.facts()
+
+
+def _is_there(session: Session, dataset: str) -> bool:
+    try:
+        return find_dataset(session.reader, dataset).current_snapshot is not None
+    except NotFound:
+        return False
 
 
 def _write(
