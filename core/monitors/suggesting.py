@@ -211,7 +211,9 @@ class _Writing:
         name = self.name
         return [
             "alarms:",
-            "  # Worse than the thresholds of its baseline in two of three windows: not chance.",
+            "  # Worse than the thresholds of its baseline in two of three windows: no chance. The",
+            "  # monitor tells people of it; the trigger goes by the alarm, as could a way back:",
+            f"  # actions: [rollback], endpoint: {self.survey.endpoint}",
             f"  {name}-quality-lost:",
             f"    metric: monitor/{name}-quality:violated",
             "    period: window",
@@ -220,8 +222,7 @@ class _Writing:
             "    threshold: 1",
             '    comparison: ">="',
             "    treat_missing_data: ignore",
-            "    actions: [alert: critical]"
-            + (f" # and, if a way back may be taken by itself: rollback, endpoint: {name}"),
+            "    actions: []",
             "",
         ]
 
