@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable
 
 from core.alarms.keeper import Keeper
+from core.alarms.rows import load
 from core.engine.context import Engine
 from core.errors import OpsdeckError
+from core.series.borrowing import BorrowedSeries
 from core.series.keeping import MOST_AT_ONCE, forget, make_coarser
 from core.series.sampling import EndpointSamples
 from core.slo.keeper import SloKeeper
@@ -30,6 +32,7 @@ class Watchman:
         self._engine = engine
         session = engine.session
         self._samples = EndpointSamples(session, engine.workspace.endpoints_dir)
+        self._borrowed = BorrowedSeries(session)
         self._slos = SloKeeper(session)
         self._alarms = Keeper(session, engine.worker_id)
         self._thread = threading.Thread(target=self._loop, name="watchman", daemon=True)
@@ -41,11 +44,16 @@ class Watchman:
     def _loop(self) -> None:
         tidy_at = time.monotonic()
         while not self._engine.stopping.wait(EVERY_SECONDS):
-            for job in (self._samples.take, self._slos.look, self._alarms.look):
+            for job in (self._samples.take, self._borrow, self._slos.look, self._alarms.look):
                 self._do(job)
             if time.monotonic() >= tidy_at:
                 tidy_at = time.monotonic() + TIDY_SECONDS
                 self._do(self._tidy)
+
+    def _borrow(self) -> None:
+        alarms = load(self._engine.session.reader).values()
+        metrics = (alarm.definition.metric for alarm in alarms)
+        self._borrowed.take(metric for metric in metrics if metric is not None)
 
     def _do(self, job: Callable[[], object]) -> None:
         try:
