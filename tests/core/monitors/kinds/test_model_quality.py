@@ -176,21 +176,25 @@ def test_chance_seldom_violates() -> None:
 
 
 def test_the_worst_segment_is_named() -> None:
-    found = evaluate(demand(2000, 3, worse=2.0, season="winter"), segments=("season",))
+    found = evaluate(
+        demand(2000, 3, worse=2.0, season="winter"), segments=("season",), estimate=False
+    )
     winter = pick(found, "mae", "season=winter")
     assert winter.state is State.VIOLATED
     assert pick(found, "mae", "season=summer").state is State.OK
     assert "worst segment season=winter" in found.headline
     assert {v.segment for v in found.violations if v.segment} == {"season=winter"}
     # An intersection is cut by both of its columns.
-    both = evaluate(demand(4000, 3), segments=("season & temp",))
+    both = evaluate(demand(4000, 3), segments=("season & temp",), estimate=False)
     names = {m.segment for m in both.measurements if m.segment}
     assert len(names) > 12
     assert all(" & temp=" in name for name in names)
 
 
 def test_segments_below_the_minimum_are_not_judged() -> None:
-    found = evaluate(demand(600, 3), segments=("season",), minimum_segment_rows=1000)
+    found = evaluate(
+        demand(600, 3), segments=("season",), minimum_segment_rows=1000, estimate=False
+    )
     assert not [m for m in found.measurements if m.segment]
 
 
@@ -302,7 +306,7 @@ def test_concept_drift_is_one_incident_over_windows() -> None:
     before: list[Findings] = []
     opened = []
     for window in (*quiet, *risen):
-        found = evaluate(window, previous=before, margin=0.5)
+        found = evaluate(window, previous=before, margin=0.5, estimate=False)
         opened.append(pick(found, "concept_drift").detail["opened"])
         before.append(found)
     assert opened.count(True) == 1
@@ -316,14 +320,14 @@ def test_concept_drift_is_one_incident_over_windows() -> None:
     assert since >= 3 * 30_000.0
     assert since == pick(before[-2], "concept_drift").detail["incident"]["since"]
     assert "The error has risen" in last.headline
-    off = evaluate(risen[0], previous=before, detectors=False)
+    off = evaluate(risen[0], previous=before, detectors=False, estimate=False)
     assert not [m for m in off.measurements if m.metric == "concept_drift"]
 
 
 def test_another_champions_errors_are_another_stream() -> None:
-    first = evaluate(demand(500, 60, worse=3.0))
+    first = evaluate(demand(500, 60, worse=3.0), estimate=False)
     assert pick(first, "concept_drift").detail["incident"] is not None
-    second = evaluate(demand(500, 61), demand(3000, 9), previous=[first])
+    second = evaluate(demand(500, 61), demand(3000, 9), previous=[first], estimate=False)
     assert pick(second, "concept_drift").detail["incident"] is None
 
 
