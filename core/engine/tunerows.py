@@ -108,6 +108,20 @@ class TrialRows:
 
         self._engine.record(work)
 
+    def abandon(self, message: str) -> None:
+        """The search ends by a fault: what is under way comes to nothing."""
+        table = tune_trials
+
+        def work(tx: Transaction) -> None:
+            self._fence(tx)
+            tx.execute(
+                table.update()
+                .where(*self._mine(), table.c.status == TrialStatus.RUNNING)
+                .values(status=TrialStatus.CANCELLED, ended_at=tx.now, message=message)
+            )
+
+        self._engine.record(work)
+
     def _fence(self, tx: Transaction) -> Mapping[str, Any]:
         run = runstate.load_run(tx, self._run_id, self._generation)
         row = runstate.load_step(tx, self._run_id, self._step)

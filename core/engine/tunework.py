@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.domain.pipeline import StepSpec
 from core.domain.tuning import Trial, TrialStatus, trial_log
+from core.engine import runstate
 from core.engine.cachekey import cache_key
 from core.engine.context import Engine
 from core.engine.execution import Outcome
@@ -155,6 +156,8 @@ class _Search:
                 self._engine.hold_if_stopping()
                 lane.join(LOOK_SECONDS)
         if self._fault is not None:
+            if not isinstance(self._fault, runstate.Overtaken):
+                self._rows.abandon("the search ended by a fault")
             raise self._fault
         return self._outcome()
 
