@@ -210,7 +210,9 @@ class RunScreen(ModeScreen):
         if view is not None:
             step = self.steps.selected_key
             self.query_one("#details", Sheet).put(
-                lambda width: detail_lines(view.detail, view.scores, step, width, view.trials)
+                lambda width: detail_lines(
+                    view.detail, view.scores, step, width, view.trials, view.debugged
+                )
             )
 
     # panes

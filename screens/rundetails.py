@@ -11,6 +11,7 @@ from screens.widgets.lines import Line, Piece, fit
 from screens.words import duration, full_time, number, params, size
 
 if TYPE_CHECKING:
+    from core.domain.debugger import DebugReport
     from core.domain.tuning import Trial
 
 
@@ -49,8 +50,10 @@ def detail_lines(
     step_name: str | None,
     width: int,
     trials: Sequence[Trial] = (),
+    debugged: DebugReport | None = None,
 ) -> list[Line]:
-    """Run, parameters, results, the selected step, outputs of all steps, lineage."""
+    """Run, parameters, results, what the debugger found, the selected step, outputs of all
+    steps, lineage."""
     run = detail.run
     lines: list[Line] = [[(" RUN", "head")]]
     lines += [
@@ -69,6 +72,7 @@ def detail_lines(
     if scores:
         lines += [[], [(" RESULTS", "head")]]
         lines += [_pair(key, number(value), "bold") for key, value in sorted(scores.items())]
+    lines += _debug_lines(debugged)
     lines += _step_lines(detail, step_name)
     lines += _trial_lines([each for each in trials if each.step == step_name])
     lines += _output_lines(detail, width)
@@ -119,6 +123,21 @@ def _param_lines(detail: RunDetail) -> list[Line]:
         for key in other
     ]
     return lines + [_pair(key, str(value)) for key, value in given.items() if key not in other]
+
+
+def _debug_lines(found: DebugReport | None) -> list[Line]:
+    """Rules that found something, with since when; one line where none did."""
+    if found is None or not found.rules:
+        return []
+    lines: list[Line] = [[], [(" DEBUGGER", "head")]]
+    for rule in found.issues:
+        since = "" if rule.since_step is None else f"since step {rule.since_step}: "
+        lines.append(_pair(rule.rule, f"{since}{rule.message}", "warn"))
+    if not found.issues:
+        words = "no issues found" if found.ended else "no issues so far"
+        lines.append(_pair(f"{len(found.rules)} rules", words, "ok"))
+    lines.append(_pair("models, labels", f"opsdeck runs debug {found.run}", "dim"))
+    return lines
 
 
 def _step_lines(detail: RunDetail, name: str | None) -> list[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,11 +12,14 @@ from core.errors import OpsdeckError
 from screens.widgets.chart import Series
 
 if TYPE_CHECKING:
+    from core.domain.debugger import DebugReport
     from core.domain.tuning import Trial
     from core.ops import Ops
 
 PAGES_A_READING = 20
 """Pages of a thousand log lines read at once; the next reading goes on from there."""
+LOOK_SECONDS = 5.0
+"""So often, or less where it takes long, the debugger looks at a run that goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class RunView:
     more: bool = False
     trouble: str = ""
     trials: tuple[Trial, ...] = ()
+    debugged: DebugReport | None = None
 
 
 class RunReader:
@@ -43,6 +48,8 @@ class RunReader:
         self.step = step
         self._cursor = ""
         self._seen: dict[str, tuple[list[float], list[float]]] = {}
+        self._debugged: DebugReport | None = None
+        self._look_after = 0.0
 
     def __call__(self, ops: Ops) -> RunView:
         """Read what is new. Metrics that can't be read don't hide the run."""
@@ -50,6 +57,7 @@ class RunReader:
         trouble = ""
         try:
             self._metrics(ops)
+            self._look(ops, detail)
         except OpsdeckError as error:
             trouble = error.one_line()
         lines, more = self._log(ops)
@@ -69,7 +77,19 @@ class RunReader:
             more=more,
             trouble=trouble,
             trials=ops.runs.trials(self.ref) if tuned else (),
+            debugged=self._debugged,
         )
+
+    def _look(self, ops: Ops, detail: RunDetail) -> None:
+        """The debugger's rules over metrics and steps: now and then, and when it has ended."""
+        before = self._debugged
+        due = before is None or (not before.ended and time.monotonic() > self._look_after)
+        ended = before is not None and detail.run.status.ended and not before.ended
+        if due or ended:
+            began = time.monotonic()
+            self._debugged = ops.runs.debug(self.ref, outputs=False)
+            took = time.monotonic() - began
+            self._look_after = time.monotonic() + max(LOOK_SECONDS, 20 * took)
 
     def _metrics(self, ops: Ops) -> None:
         # The last step is read again: without a step everything is logged at step 0.
