@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core.domain.run import Run, RunDetail
 from screens.glyphs import sign
 from screens.widgets.lines import Line, Piece, fit
-from screens.words import duration, full_time, number, params, size
+from screens.words import duration, full_time, number, params, plural, size
 
 if TYPE_CHECKING:
     from core.domain.debugger import DebugReport
@@ -135,7 +135,7 @@ def _debug_lines(found: DebugReport | None) -> list[Line]:
         lines.append(_pair(rule.rule, f"{since}{rule.message}", "warn"))
     if not found.issues:
         words = "no issues found" if found.ended else "no issues so far"
-        lines.append(_pair(f"{len(found.rules)} rules", words, "ok"))
+        lines.append(_pair(plural(len(found.rules), "rule"), words, "ok"))
     lines.append(_pair("models, labels", f"opsdeck runs debug {found.run}", "dim"))
     return lines
 

@@ -38,7 +38,7 @@ def test_issues_are_told_with_since_when() -> None:
 
 
 def test_no_issues_are_told_too_and_nothing_where_nothing_can_be() -> None:
-    assert "1 rules no issues so far" in text(QUIET)
+    assert "1 rule no issues so far" in text(QUIET)
     assert "DEBUGGER" not in text(None)
     assert "DEBUGGER" not in text(replace(QUIET, rules=()))
 
