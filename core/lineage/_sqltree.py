@@ -28,13 +28,18 @@ def trace_columns(query: Any, schemas: Schemas) -> dict[str, TracedColumn]:
     """Every column of a qualified query; `schemas` are of the tables that it reads."""
     from sqlglot import expressions as exp
     from sqlglot.lineage import lineage
+    from sqlglot.optimizer.scope import build_scope
 
     typed = {table: dict(columns) for table, columns in schemas.items()}
+    roots = lineage(
+        None, query, schema=typed, dialect="duckdb", scope=build_scope(query),
+        trim_selects=False, copy=False,
+    )  # fmt: skip
+    assert isinstance(roots, dict)
     reader = _Reader(query, schemas)
     by_name = any(each.args.get("by_name") for each in query.find_all(exp.SetOperation))
     found = {}
-    for name in query.named_selects:
-        root = lineage(name, query, schema=typed, dialect="duckdb")
+    for name, root in roots.items():
         pairs = {pair for node in root.walk() for pair in reader.of(node)}
         if by_name:  # sqlglot lays the halves of a union over each other by their order
             pairs |= reader.everything
@@ -77,6 +82,7 @@ class _Reader:
             for column in columns
         }
         self.everything = frozenset(self._known.values())
+        self._named: dict[int, dict[str, str]] = {}
 
     def of(self, node: Any) -> frozenset[Pair]:
         exp = self._exp
@@ -89,7 +95,7 @@ class _Reader:
         found: set[Pair] = set()
         for row in node.expression.find_all(exp.TableColumn):
             table = names.get(row.name.lower())
-            if table is None:
+            if not table:
                 return self.everything
             found |= {pair for key, pair in self._known.items() if key[0] == table}
         for column in self._nested(node.expression):
@@ -117,12 +123,17 @@ class _Reader:
                 yield from query.find_all(exp.Column)
 
     def _tables(self, node: Any) -> dict[str, str]:
-        """Alias to table, of all that is named in the query of a node."""
-        return {
-            table.alias_or_name.lower(): table.name.lower()
-            for table in node.source.find_all(self._exp.Table)
-            if table.name not in self._defined
-        }
+        """Alias to table, of all that is named in the query of a node; not those that stand for
+        two."""
+        found = self._named.get(id(node.source))
+        if found is None:
+            meant: dict[str, set[str]] = {}
+            for table in node.source.find_all(self._exp.Table):
+                name = "" if table.name in self._defined else table.name.lower()
+                meant.setdefault(table.alias_or_name.lower(), set()).add(name)
+            found = {alias: names.pop() for alias, names in meant.items() if len(names) == 1}
+            self._named[id(node.source)] = found
+        return found
 
 
 def _plain(node: Any, exp: Any) -> bool:
