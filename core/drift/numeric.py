@@ -90,6 +90,7 @@ class NumberCounts:
     negatives: int = 0
     fractions: int = 0
     kept: Floats | None = None
+    _reached: tuple[Floats, Floats] | None = None
 
     @property
     def present(self) -> float:
@@ -116,9 +117,13 @@ class NumberCounts:
 
     def cumulated(self) -> tuple[Floats, Floats]:
         """The distribution function at the knots: from the left (shares below each knot) and
-        from the right (at or below it). Needs at least one value."""
-        reached = np.cumsum(self.counts)
-        return reached[0:-1:2] / reached[-1], reached[1::2] / reached[-1]
+        from the right (at or below it). Needs at least one value; kept, so ask when all is
+        counted."""
+        if self._reached is None:
+            reached = np.cumsum(self.counts)
+            reached /= reached[-1]
+            self._reached = (reached[0:-1:2].copy(), reached[1::2].copy())
+        return self._reached
 
 
 def empty_counts(knots: Knots) -> NumberCounts:

@@ -28,9 +28,9 @@ _KINDS = {
 
 
 def profile_of_baseline(baseline: Baseline, name: str, at: float) -> DatasetProfile:
-    """The baseline's rows as a profile."""
+    """The baseline's rows as a profile, without quantiles and histograms."""
     columns = tuple(
-        _column(each, each.rows, each.missing, each.numbers, each.categories)
+        _column(each, each.rows, each.missing, each.numbers, each.categories, shape=False)
         for each in baseline.columns
     )
     return DatasetProfile(name, "", at, baseline.rows, columns)
@@ -51,7 +51,7 @@ def profile_of_window(
 
 def _of_window(column: ColumnBaseline, found: ColumnCounts) -> ColumnProfile:
     missing = found.missing + found.mistyped if found.numbers is not None else found.missing
-    return _column(column, found.rows, missing, found.numbers, found.categories)
+    return _column(column, found.rows, missing, found.numbers, found.categories, shape=True)
 
 
 def _column(
@@ -60,6 +60,7 @@ def _column(
     missing: int,
     numbers: NumberCounts | None,
     categories: CategoryCounts | None,
+    shape: bool,
 ) -> ColumnProfile:
     top: tuple[tuple[str, int], ...] = ()
     complete = False
@@ -80,11 +81,11 @@ def _column(
         distinct_approximate=not complete if categories is not None else column.distinct_capped,
         top=top,
         top_complete=complete,
-        number=_stats(numbers) if numbers is not None and numbers.rows else None,
+        number=_stats(numbers, shape) if numbers is not None and numbers.rows else None,
     )
 
 
-def _stats(counts: NumberCounts) -> NumberStats:
+def _stats(counts: NumberCounts, shape: bool) -> NumberStats:
     if not counts.present:
         return NumberStats(None, None, None, None, infinite=counts.infinite)
     n = counts.present
@@ -95,30 +96,29 @@ def _stats(counts: NumberCounts) -> NumberStats:
         mean=counts.mean,
         # Theirs is of a sample (n - 1), what was counted of all that there was.
         std=None if std is None or n < 2 else std * (n / (n - 1)) ** 0.5,
-        quantiles=_quantiles(counts),
+        quantiles=_quantiles(counts) if shape else (),
         negatives=counts.negatives,
         infinite=counts.infinite,
-        histogram=_histogram(counts),
-    )
-
-
-def _points(counts: NumberCounts) -> tuple[list[float], list[float]]:
-    """Places and what was reached there, from the least value to the greatest."""
-    at = counts.knots.at
-    left, right = counts.cumulated()
-    inside = (at >= counts.minimum) & (at <= counts.maximum)
-    places = np.repeat(at[inside], 2)
-    reached = np.column_stack([left[inside], right[inside]]).ravel()
-    return (
-        [counts.minimum, *places.tolist(), counts.maximum],
-        [0.0, *reached.tolist(), 1.0],
+        histogram=_histogram(counts) if shape else None,
     )
 
 
 def _quantiles(counts: NumberCounts) -> tuple[tuple[float, float], ...]:
-    places, reached = _points(counts)
-    found = np.interp(SHARES, reached, places)
-    return tuple((share, float(value)) for share, value in zip(SHARES, found, strict=True))
+    """By straight lines between what was reached at the knots."""
+    left, right = counts.cumulated()
+    at, low, high = counts.knots.at, counts.minimum, counts.maximum
+    found = []
+    for share in SHARES:
+        place = int(right.searchsorted(share))  # the first knot at which it is reached
+        begin, begun = (max(low, at[place - 1]), right[place - 1]) if place else (low, 0.0)
+        inside = place < len(at)
+        end, ended = (min(high, at[place]), left[place]) if inside else (high, 1.0)
+        if inside and share > ended or ended <= begun:
+            found.append((share, float(min(max(end, low), high))))
+            continue
+        value = begin + (end - begin) * (share - begun) / (ended - begun)
+        found.append((share, float(min(max(value, low), high))))
+    return tuple(found)
 
 
 def _histogram(counts: NumberCounts) -> Histogram | None:
@@ -130,8 +130,7 @@ def _histogram(counts: NumberCounts) -> Histogram | None:
         return None
     if high <= low:
         return Histogram((low, high), (n,))
-    at, reached = counts.knots.at, counts.cumulated()[1]
-    inside = (at > low) & (at < high)
-    shares = np.interp(edges, [low, *at[inside], high], [0.0, *reached[inside], 1.0])
+    shares = np.interp(edges, counts.knots.at, counts.cumulated()[1], left=0.0, right=1.0)
+    shares[0], shares[-1] = 0.0, 1.0
     steps = np.diff(np.rint(shares * n)).astype(int)
     return Histogram(tuple(edges.tolist()), tuple(steps.tolist()))
