@@ -43,6 +43,7 @@ def workspace_checks(ops: Ops) -> Iterator[Check]:
     checks: list[tuple[str, Callable[[Ops], Check]]] = [
         ("pipelines", _pipelines),
         ("monitors", _monitors),
+        ("alerts", _alerts),
         ("state", _state),
         ("journal", _journal),
         ("disk", _disk),
@@ -116,6 +117,25 @@ def _monitors(ops: Ops) -> Check:
         message = f"{', '.join(failing)} cannot run: nobody looks at what they watch"
         return Check("monitors", WARNING, message, f"see: opsdeck monitors show {failing[0]}")
     return Check("monitors", OK, f"{len(found)} defined" if found else "none")
+
+
+def _alerts(ops: Ops) -> Check:
+    """The section alerts: of opsdeck.yaml, who is on call, and whether they can be told."""
+    from core.alerting.config import alert_settings
+
+    settings = alert_settings(ops.workspace)
+    failing = [each for each in ops.alerts.deliveries(open_only=True) if each.error]
+    if failing:
+        hint = f"try it: opsdeck alerts notify --test {failing[0].target}"
+        return Check("alerts", WARNING, f"{failing[0].error}; it is tried again", hint)
+    nobody = [each.schedule for each in ops.alerts.oncall() if each.who is None]
+    if nobody:
+        return Check("alerts", WARNING, f"nobody is on call by {', '.join(nobody)}",
+                     "see: opsdeck alerts oncall")  # fmt: skip
+    if not settings.targets:
+        hint = "name addresses in opsdeck.yaml, under alerts: targets:"
+        return Check("alerts", OK, "nobody is told: no addresses", hint)
+    return Check("alerts", OK, f"{len(settings.targets)} addresses: {', '.join(settings.targets)}")
 
 
 def _state(ops: Ops) -> Check:

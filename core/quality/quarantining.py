@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import sqlalchemy as sa
 
+from core.alerting.incidents import end_alert
 from core.domain.alert import AlertState
 from core.domain.quality import QuarantinedBatch, QuarantinedRow, QuarantineState
 from core.errors import NotFound, WrongState
@@ -296,8 +297,6 @@ def _found(evaluation: Evaluation) -> dict[str, Any]:
 
 def _resolve_alert(tx: Transaction, batch: QuarantinedBatch) -> None:
     table = schema.alerts
-    tx.execute(
-        table.update()
-        .where(table.c.id == batch.id, table.c.state != AlertState.RESOLVED)
-        .values(state=AlertState.RESOLVED, resolved_by=tx.actor, resolved_at=tx.now)
-    )
+    row = tx.row(sa.select(table.c.state).where(table.c.id == batch.id))
+    if row is not None and row["state"] != AlertState.RESOLVED:
+        end_alert(tx, batch.id, "the batch was decided on")

@@ -17,6 +17,7 @@ ALL = [
     "workspace",
     "pipelines",
     "monitors",
+    "alerts",
     "state",
     "journal",
     "disk",
