@@ -43,7 +43,7 @@ def make_now(session: Session, name: str, source: str | None) -> Baseline:
         try:
             work.mkdir(parents=True, exist_ok=True)
             context = context_of(session, definition, plan, now, work)
-            learnt = baseline_fingerprint(json.loads(row["definition"]))
+            learnt = baseline_fingerprint(json.loads(row["definition"]), kind.format)
             actor = definition.owner or row["created_by"]
             asked = Asked(session, definition, kind, context, learnt, actor)
             with time_limit(name, definition.timeout):

@@ -89,9 +89,12 @@ def fingerprint(data: Mapping[str, Any]) -> str:
     return _digest(kept)
 
 
-def baseline_fingerprint(data: Mapping[str, Any]) -> str:
-    """Changes with whatever may change a baseline: windows and schedules do not."""
+def baseline_fingerprint(data: Mapping[str, Any], format: int = 1) -> str:
+    """Changes with whatever may change a baseline, the kind's `format` among it: windows and
+    schedules do not."""
     shared = {key: data[key] for key in _LEARNT if key in data}
+    if format != 1:
+        shared["format"] = format
     own = {key: value for key, value in data.items() if key not in SHARED}
     return _digest({**shared, **own})
 

@@ -74,5 +74,5 @@ def context_of(
 def asked_for(job: Job, context: KindContext) -> Asked:
     """For which monitor a baseline is wanted."""
     kind = kind_of(job.definition.kind)
-    learnt = baseline_fingerprint(job.raw)
+    learnt = baseline_fingerprint(job.raw, kind.format)
     return Asked(job.session, job.definition, kind, context, learnt, job.actor)

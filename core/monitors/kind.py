@@ -195,6 +195,9 @@ class Kind(Protocol):
     needs_rows: ClassVar[bool] = True
     """Whether it reads captured rows; `service` reads metrics by the window's start and end,
     and its windows are by time and never wait for rows."""
+    format: ClassVar[int] = 1
+    """Raise it whenever what `baseline` makes is read differently: stored ones of another format
+    are made anew."""
     uses_labels: ClassVar[bool] = False
     """Whether labels that come late have its windows computed again."""
 

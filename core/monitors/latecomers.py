@@ -43,8 +43,8 @@ def touched(
     if marks.get("axis") != fresh["axis"]:
         return [], fresh
     runs = reader.rows(
-        "SELECT id, place FROM monitor_runs WHERE monitor = :name AND status = 'done'"
-        " ORDER BY window_end DESC LIMIT :most",
+        "SELECT id, place FROM monitor_runs WHERE monitor = :name"
+        " AND status IN ('done', 'failed') ORDER BY window_end DESC LIMIT :most",
         name=monitor,
         most=WATCHED,
     )
@@ -124,6 +124,16 @@ def _event_hit(db: Any, place: Selection, numbers: Sequence[int]) -> bool:
         if found:
             return True
     return False
+
+
+def failed_runs(reader: Reader, monitor: str) -> list[str]:
+    """Runs among the newest windows that did not come to an end, newest first."""
+    rows = reader.rows(
+        "SELECT id, status FROM monitor_runs WHERE monitor = :name"
+        " ORDER BY window_end DESC LIMIT 50",
+        name=monitor,
+    )
+    return [row["id"] for row in rows if row["status"] == "failed"]
 
 
 def plan_again(row: Mapping[str, Any]) -> WindowPlan:

@@ -22,7 +22,13 @@ from core.monitors.errors import MonitorBusy
 from core.monitors.filing import FOLDER
 from core.monitors.jobs import Job, Outcome
 from core.monitors.kinds import kind_of
-from core.monitors.latecomers import AGAIN_SECONDS, marks_now, plan_again, touched
+from core.monitors.latecomers import (
+    AGAIN_SECONDS,
+    failed_runs,
+    marks_now,
+    plan_again,
+    touched,
+)
 from core.monitors.plan import Due, Source, iso
 from core.monitors.running import run_window
 from core.monitors.standing import BACKOFF_SECONDS, MOST_BACKOFF_SECONDS
@@ -132,13 +138,17 @@ def _again(job: Job, now: float, over: float) -> list[Outcome]:
         return []
     kind = kind_of(job.definition.kind)
     pending, fresh = touched(reader, job.source, name, kind, marks)
+    if job.cause == "hand":  # somebody has mended something
+        failed = [run for run in failed_runs(reader, name) if run not in pending]
+        pending = fresh["pending"] = [*failed, *pending]
     outcomes: list[Outcome] = []
     late = replace(job, cause="labels")
     for run in list(pending):
         if len(outcomes) >= job.definition.recompute or time.monotonic() > over:
             break
         row = reader.rows("SELECT * FROM monitor_runs WHERE id = :id", id=run)[0]
-        if (row["ended_at"] or 0.0) > time.time() - AGAIN_SECONDS:
+        fresh_run = (row["ended_at"] or 0.0) > time.time() - AGAIN_SECONDS
+        if fresh_run and not (job.cause == "hand" and row["status"] == RunStatus.FAILED):
             continue
         outcomes.append(run_window(late, plan_again(row), now))
         fresh["pending"].remove(run)

@@ -388,3 +388,24 @@ def test_old_runs_and_files_go(watched: Watched, monkeypatch: Any) -> None:
     assert len(list_runs(watched.ops.session.reader, "watch")) == 3
     folders = [p for p in (watched.state / "monitors" / "watch").iterdir() if p.is_dir()]
     assert [p.name for p in folders] == [watched.ops.monitors.find("watch").run.id]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_window_that_failed_is_made_good_by_hand_or_by_labels(watched: Watched) -> None:
+    watched.define(fail="boom")
+    watched.ask(30)
+    for _ in range(3):
+        watched.ops.monitors.run("watch")
+    watched.define()
+    looking.look(watched.ops.session, "watch", now=LATER)
+    assert [state for state, _, _ in watched.runs()] == ["failed", "ok", "ok"]
+    watched.label([3])
+    looking.look(watched.ops.session, "watch", now=LATER)
+    assert [state for state, _, _ in watched.runs()] == ["ok", "ok", "ok"]
+    watched.define(fail="boom")
+    watched.ask(10, first=30, at=NOON + 60)
+    for _ in range(3):
+        watched.ops.monitors.run("watch")
+    watched.define()
+    watched.ops.monitors.run("watch")
+    assert [state for state, _, _ in watched.runs()] == ["ok"] * 4
