@@ -1,4 +1,4 @@
-"""Rows of the data side that nobody needs any more, and that may hold values of rows."""
+"""Rows that nobody needs any more, and that may hold values of rows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from core.state.lake_tables import (
     validations,
 )
 from core.state.store import Transaction
+from core.state.trigger_tables import trigger_firings
 
 SNAPSHOT_DAYS = 30
 """How long the list of versions tells of one that has expired, and that no run made or read:
@@ -19,6 +20,9 @@ an intake makes thousands a day."""
 
 VALIDATION_DAYS = 90
 """How long a validation that failed is kept, with its examples."""
+
+FIRING_DAYS = 180
+"""How long a firing is kept that became no run."""
 
 DAY_SECONDS = 86_400.0
 
@@ -55,5 +59,14 @@ def forget_data(tx: Transaction) -> None:
             validations.c.passed == 0,
             validations.c.at < tx.now - VALIDATION_DAYS * DAY_SECONDS,
             validations.c.id.not_in(held),
+        )
+    )
+
+    firings = trigger_firings
+    tx.execute(
+        firings.delete().where(
+            firings.c.at < tx.now - FIRING_DAYS * DAY_SECONDS,
+            firings.c.run_id.is_(None),
+            firings.c.decision.not_in(["asked", "accepted"]),
         )
     )

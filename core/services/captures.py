@@ -115,6 +115,7 @@ class CapturesService:
         """Delete captured requests before a moment (epoch seconds), with their labels; the
         journal keeps how many. Raises `NotFound`, `ReadOnly`, OSError."""
         from core.capture.deleting import delete_before
+        from core.labelling.forgetting import forget_rows
 
         self._session.refuse_when_read_only("endpoints capture --delete")
         folder = self._folder(name)
@@ -126,6 +127,7 @@ class CapturesService:
                 before=before,
                 requests=done.rows,
                 labels=done.labels,
+                queued=forget_rows(tx, name, before),
             )
         return done
 

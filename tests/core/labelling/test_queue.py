@@ -188,6 +188,17 @@ def test_dropping_leaves_what_was_labelled(traffic: Traffic) -> None:
     assert (status.open, status.dropped, status.done) == (0, 2, 1)
 
 
+def test_what_is_deleted_from_the_capture_leaves_the_queue(traffic: Traffic) -> None:
+    from tests.core.labelling.conftest import NOON
+
+    traffic.queue(4)
+    traffic.ops.labelling.label("bike", "id-0", 7)
+    traffic.ops.captures.delete("bike", NOON + 2)
+    tasks = traffic.ops.labelling.queue("bike", states=("open", "done"))
+    assert {task.inference_id for task in tasks} == {"id-2", "id-3"}
+    assert raw(traffic.ops.workspace.database_url, "SELECT * FROM label_answers") == []
+
+
 def test_labels_make_a_new_version_of_the_augmented_set(
     traffic: Traffic, open_as: OpenAs, database_url: str
 ) -> None:

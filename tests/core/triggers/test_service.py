@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -282,3 +285,51 @@ def test_read_only_looks_and_does_nothing(ops: Ops, open_as: Any, write: Write) 
     assert eve.triggers.get("retrain").state == "ready"
     assert eve.triggers.outlook("retrain").decision is FiringDecision.ACCEPTED
     assert eve.triggers.firings() == ()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from core.ops import open_ops
+from core.triggers import starting
+
+write = starting._write
+
+def killed(*args):
+    if sys.argv[3] == "after":
+        write(*args)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+starting._write = killed
+with open_ops(Path(sys.argv[1]), actor="opsdeck") as ops:
+    ops.triggers.start(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_worker_that_is_killed_around_the_commit(ops: Ops, write: Write, when: str) -> None:
+    """A process of its own, and SIGKILL."""
+    write(retrain={})
+    firing = ops.triggers.fire("retrain").id
+    command = [sys.executable, "-c", KILLED, str(ops.workspace.root), firing, when]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert len(ops.runs.list()) == (when == "after")
+    raw(ops.workspace.database_url, "UPDATE trigger_firings SET taken_at = taken_at - 1000")
+    assert (ops.triggers.start(firing) is not None) == (when == "before")
+    assert ops.triggers.firing(firing).run == 1
+    assert len(ops.runs.list()) == 1
+    rows = "SELECT count(*) FROM outbox WHERE kind = 'run.start'"
+    assert raw(ops.workspace.database_url, rows) == [(1,)]
+
+
+def test_a_firing_that_became_nothing_is_forgotten_one_day(ops: Ops, write: Write) -> None:
+    from core.engine.forgetting import forget_data
+
+    write(retrain={})
+    ops.triggers.start(ops.triggers.fire("retrain").id)
+    ops.triggers.fire("retrain")
+    raw(ops.workspace.database_url, "UPDATE trigger_firings SET at = at - 20000000")
+    with ops.session.change("test") as tx:
+        forget_data(tx)
+    assert decisions(ops) == ["started"]
