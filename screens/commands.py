@@ -31,6 +31,7 @@ class Names:
     datasets: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     monitors: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = ()
 
 
 def read_names(ops: Ops) -> Names:
@@ -51,6 +52,7 @@ def read_names(ops: Ops) -> Names:
         datasets=tuple(dataset.name for dataset in ops.data.list()),
         features=tuple(view.spec.name for view in ops.features.list()),
         monitors=tuple(monitor.name for monitor in ops.monitors.list()),
+        alerts=tuple(alert.id for alert in ops.alerts.list(state="active")),
     )  # fmt: skip
 
 
@@ -142,7 +144,9 @@ def _labels(deck: Deck, args: list[str]) -> None:
     deck.push_screen(LabelsScreen(args[0]))
 
 
-NAMED = {"data": "datasets", "features": "features", "monitors": "monitors"}
+NAMED = {
+    "data": "datasets", "features": "features", "monitors": "monitors", "alerts": "alerts",
+}  # fmt: skip
 """Modes that take the name of what to select: `:data rentals`."""
 
 COMMANDS = (

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 STALE_SECONDS = 6.0
 """Data older than this are called stale: six readings have failed or are late."""
 
-SHORTEST_TAB = 5
+SHORTEST_TAB = 4
 """Letters that are left at least of a mode's name where the header is narrow."""
 
 

@@ -13,7 +13,7 @@ from core.state.reading import Reader
 _SHOW = {
     "monitor": "opsdeck monitors show {name}",
     "alarm": "opsdeck alarms show {name}",
-    "slo": "opsdeck alarms slos {name}",
+    "slo": "opsdeck slos show {name}",
     "endpoint": "opsdeck endpoints show {name}",
     "run": "opsdeck runs show {name}",
     "dataset": "opsdeck data show {name}",

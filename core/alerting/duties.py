@@ -29,10 +29,15 @@ from core.state.store import Transaction
 
 
 def escalate_due(tx: Transaction, settings: AlertSettings) -> int:
-    """Tell the next level of what nobody has acknowledged in time; returns how many alerts."""
+    """Tell the next level of what nobody has acknowledged in time; returns how many alerts.
+
+    Only of what a worker has seen: alerts that are older than their notices wake nobody.
+    """
     done = 0
     silences = active_silences(tx)
-    for alert in alerts_where(tx, schema.alerts.c.state == AlertState.OPEN):
+    table, notices = schema.alerts, alert_notices
+    seen = sa.exists().where(notices.c.alert_id == table.c.id, notices.c.routed_at.is_not(None))
+    for alert in alerts_where(tx, table.c.state == AlertState.OPEN, seen):
         policy = policy_of(alert, settings)
         due = next_level(alert, policy)
         if policy is None or due is None or due[1] > tx.now or alert.snoozed(tx.now):

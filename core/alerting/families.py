@@ -9,12 +9,15 @@ REOPEN_SECONDS = 6 * 3600.0
 """How long after its end an alert is opened again rather than another one made."""
 
 _FAMILIES: dict[str, tuple[str, ...]] = {
-    "drift": ("drift", "attribution", "attribution_drift", "seasonal_drift"),
+    # What a model is asked, what it makes of it and how well: what moves together is looked at
+    # together, and is as severe as the worst of it.
+    "model": (
+        "drift", "attribution", "attribution_drift", "seasonal_drift",
+        "model_quality", "concept_drift", "estimated_quality", "bias", "bias_drift",
+    ),
     "data": ("data_quality", "schema", "missing_data", "freshness", "volume"),
-    "quality": ("model_quality", "concept_drift", "estimated_quality"),
-    "bias": ("bias", "bias_drift"),
     "service": ("service", "slo", "anomaly", "latency", "errors"),
-}
+}  # fmt: skip
 _FAMILY_OF = {kind: family for family, kinds in _FAMILIES.items() for kind in kinds}
 
 

@@ -82,6 +82,7 @@ def resolve_incident(tx: Transaction, cause_key: str, message: str = "") -> tupl
         left = _live_causes(tx, alert_id)
         if left:
             rows.change(tx, alert_id, causes=left, **_told_by(tx, alert_id))
+            _calmer(tx, alert_id)
         else:
             end_alert(tx, alert_id, message or "the cause is over")
             ended.append(alert_id)
@@ -301,15 +302,32 @@ def _end_cause(tx: Transaction, alert_id: str, cause_key: str) -> None:
     )
 
 
-def _told_by(tx: Transaction, alert_id: str) -> dict[str, Any]:
-    """What the alert says, by the causes that are not over: the worst, then the first."""
+def _worst(tx: Transaction, alert_id: str) -> Row:
+    """The worst cause that is not over, of several the first."""
     live = tx.rows(
         sa.select(alert_causes)
         .where(alert_causes.c.alert_id == alert_id, alert_causes.c.over_at.is_(None))
         .order_by(alert_causes.c.first_at, alert_causes.c.cause_key)
     )
-    said = min(live, key=lambda row: Severity(row["severity"]).rank)
+    return min(live, key=lambda row: Severity(row["severity"]).rank)
+
+
+def _told_by(tx: Transaction, alert_id: str) -> dict[str, Any]:
+    """What the alert says, by the causes that are not over."""
+    said = _worst(tx, alert_id)
     return {key: said[key] for key in ("kind", "title", "message", "evidence")}
+
+
+def _calmer(tx: Transaction, alert_id: str) -> None:
+    """Where only lesser causes are left the alert is one of theirs: on its timeline, untold."""
+    row = tx.row(sa.select(alerts).where(alerts.c.id == alert_id))
+    assert row is not None, alert_id
+    before, now = Severity(row["severity"]), Severity(_worst(tx, alert_id)["severity"])
+    if not before.worse(now):
+        return
+    rows.change(tx, alert_id, severity=now)
+    rows.event(tx, alert_id, "better", f"{before} → {now}: {row['title']}")
+    tx.journal("alert.better", f"alert/{alert_id}", severity=now, **{"from": before})
 
 
 def _live_causes(tx: Transaction, alert_id: str) -> int:

@@ -17,7 +17,7 @@ from core.alerting.messages import Message, compose, test_message
 from core.alerting.outbox import Parcel
 from core.alerting.routing import route
 from core.alerting.sending import send
-from core.alerting.settings import AlertSettings
+from core.alerting.settings import AlertSettings, Target
 from core.errors import OpsdeckError
 from core.session import Session
 from core.state.alert_tables import alert_deliveries, alert_notices
@@ -42,7 +42,7 @@ class Keeper:
     def __init__(self, session: Session, taker: str) -> None:
         self._session = session
         self._taker = taker
-        self._settings = AlertSettings()
+        self._settings: AlertSettings | None = None
         self._read_of: tuple[int, int] | None = None
         self._looked_at = 0.0
         self._swept_at = 0.0
@@ -53,36 +53,39 @@ class Keeper:
         """Do what is due. Raises what the state raises while it is away."""
         now = time.time()
         self._read_settings()
+        settings = self._settings
+        if settings is None:  # the file has been wrong since the start: what is to be told waits
+            return
         if self._session.reader.rows(
             "SELECT id FROM alert_notices WHERE routed_at IS NULL LIMIT 1"
         ):
             with self._session.change("alerts route") as tx:
-                route(tx, self._settings)
+                route(tx, settings)
         if now - self._looked_at >= LOOK_SECONDS:
-            self._by_the_clock()
+            self._by_the_clock(settings)
             self._looked_at = now
         for target in outbox.targets_due(self._session.reader, now):
-            self._start(target)
+            self._start(target, settings)
 
     def idle(self) -> bool:
         """Whether nothing is being sent at this moment."""
         with self._lock:
             return not self._busy
 
-    def _by_the_clock(self) -> None:
+    def _by_the_clock(self, settings: AlertSettings) -> None:
         if self._swept_at < time.time() - 3600:
             self._sweep()
             self._swept_at = time.time()
-        if not self._anything():
+        if not self._anything(settings):
             return
         with self._session.change("alerts by the clock") as tx:
             duties.wake_due(tx)
-            duties.escalate_due(tx, self._settings)
-            duties.digest_due(tx, self._settings)
+            duties.escalate_due(tx, settings)
+            duties.digest_due(tx, settings)
 
-    def _anything(self) -> bool:
+    def _anything(self, settings: AlertSettings) -> bool:
         """Whether the clock can matter: something is not over, or a digest is to be made."""
-        if self._settings.digest is not None:
+        if settings.digest is not None:
             return True
         return bool(
             self._session.reader.rows("SELECT id FROM alerts WHERE state <> 'resolved' LIMIT 1")
@@ -104,14 +107,12 @@ class Keeper:
             return
         self._read_of = stamp
         try:
-            self._settings = alert_settings(open_workspace(self._session.workspace.root))
+            settings = alert_settings(open_workspace(self._session.workspace.root))
         except OpsdeckError as error:
             log.warning("alerts: %s; going on as before", error.one_line())
             return
-        wanted = {
-            "grouping": repr(self._settings.grouping),
-            "reopen": repr(self._settings.reopen),
-        }
+        self._settings = settings
+        wanted = {"grouping": repr(settings.grouping), "reopen": repr(settings.reopen)}
         rows = self._session.reader.rows("SELECT key, value FROM alert_settings")
         kept = {row["key"]: row["value"] for row in rows}
         if {**kept, **wanted} != kept:
@@ -119,21 +120,21 @@ class Keeper:
                 for key, value in wanted.items():
                     duties.keep(tx, key, value)
 
-    def _start(self, target: str) -> None:
+    def _start(self, target: str, settings: AlertSettings) -> None:
         with self._lock:
             if target in self._busy or len(self._busy) >= MOST_SENDERS:
                 return
             self._busy.add(target)
         threading.Thread(
-            target=self._send, args=(target,), name=f"notify-{target}", daemon=True
+            target=self._send, args=(target, settings), name=f"notify-{target}", daemon=True
         ).start()
 
-    def _send(self, target: str) -> None:
+    def _send(self, target: str, settings: AlertSettings) -> None:
         try:
             with self._session.change("alerts take") as tx:
-                parcel = outbox.take(tx, self._settings, target, self._taker)
+                parcel = outbox.take(tx, settings, target, self._taker)
             if parcel is not None:
-                self._deliver(parcel)
+                self._deliver(parcel, settings.targets[target])
         except OpsdeckError as error:  # the state is away: it stays taken, and then is anybody's
             log.warning("alerts for %s: %s", target, error.one_line())
         except Exception:
@@ -142,9 +143,9 @@ class Keeper:
             with self._lock:
                 self._busy.discard(target)
 
-    def _deliver(self, parcel: Parcel) -> None:
+    def _deliver(self, parcel: Parcel, target: Target) -> None:
         try:
-            send(self._settings.targets[parcel.target], self._message(parcel))
+            send(target, self._message(parcel))
         except OpsdeckError as error:
             log.warning("alerts: %s", error.one_line())
             with self._session.change("alerts not sent") as tx:

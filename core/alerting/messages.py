@@ -67,8 +67,9 @@ def test_message(workspace: str, environment: str, who: str) -> Message:
 
 def _one(workspace: str, environment: str, item: Item) -> Message:
     alert = item.alert
-    lead = _LEADS.get(item.kind, "")
-    state = "resolved" if item.kind == "resolved" else str(alert.severity)
+    over = item.kind == "resolved" and alert.state is AlertState.RESOLVED
+    lead = _LEADS.get(item.kind, "") if over or item.kind != "resolved" else ""
+    state = "resolved" if over else str(alert.severity)
     lines = [alert.message] if alert.message else []
     count = f", seen {alert.events} times" if alert.events > 1 else ""
     lines += [
@@ -76,13 +77,12 @@ def _one(workspace: str, environment: str, item: Item) -> Message:
         f"since: {_utc(alert.at)}{count}",
         f"where: {_place(workspace, environment)}",
     ]
-    if item.kind == "resolved":
+    if over:
         lines.append(f"resolved by {alert.resolved_by} at {_utc(alert.resolved_at or 0.0)}")
     else:
         lines.append(
             f"see: opsdeck alerts show {alert.id}   take it: opsdeck alerts ack {alert.id}"
         )
-    over = item.kind == "resolved"
     title = f"[{state}] {alert.target}: {lead}{alert.headline}"
     return Message(title, "\n".join(lines), alert.severity, over)
 

@@ -98,7 +98,7 @@ ACTIONS = (
         enabled=_selected, group="mend",
     ),
     Action(
-        "alerts.relabel", "L", "Relabel", SCOPE, "have uncertain rows labelled", enabled=_selected,
+        "alerts.relabel", "L", "Relabel", SCOPE, "label rows that were asked", enabled=_selected,
         group="mend",
     ),
     Action("alerts.all", "f", "Hidden too", SCOPE, "show what is silenced or snoozed", rank=11),

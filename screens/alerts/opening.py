@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from screens.deck import Deck
-from screens.registry import MODES
 
 if TYPE_CHECKING:
     from core.domain.alert import Alert
@@ -35,10 +34,18 @@ def open_reference(deck: Deck, alert: Alert, command: str) -> None:
         deck.go("data", f"{name}/{_DATA_PANES.get(alert.kind, 'overview')}")
     elif noun == "model":
         deck.go("models")
-    elif noun in ("monitor", "alarm") and "monitors" in MODES:
-        deck.go("monitors", rest if noun == "monitor" else f"alarm/{rest}")
+    elif noun == "monitor":
+        deck.go("monitors", name)
+    elif noun == "alarm" and _monitor_of(alert):
+        deck.go("monitors", f"{_monitor_of(alert)}/curves")
     elif command:
         deck.copy_to_clipboard(command)
         deck.tell(f"copied the command that shows {noun}/{name}", command=command)
     else:
         deck.tell(f"▲ nothing to open for {alert.target}", "warn")
+
+
+def _monitor_of(alert: Alert) -> str:
+    """The monitor whose metric an alarm looks at; "" where it looks at something else."""
+    source, _, _ = str(alert.evidence.get("definition", "")).partition(":")
+    return source.removeprefix("monitor/") if source.startswith("monitor/") else ""

@@ -177,6 +177,19 @@ async def test_enter_opens_the_evidence(running: Any, alert_ops: Any) -> None:
         assert pilot.app.current_mode == "data"
 
 
+async def test_an_alarm_over_a_monitor_opens_the_monitor(running: Any, alert_ops: Any) -> None:
+    async with running("alerts", HIGH, on=alert_ops) as pilot:
+        await press(pilot, "enter")
+        assert pilot.app.current_mode == "monitors"
+
+
+async def test_a_typed_command_selects_an_alert(running: Any, alert_ops: Any) -> None:
+    ref = alert_ops.alerts.triage(hidden=True).alerts[-1].id
+    async with running("pulse", HIGH, on=alert_ops) as pilot:
+        await press(pilot, "colon", *f"alerts {ref}", "enter")
+        assert pilot.app.screen.alert.id == ref  # type: ignore[attr-defined]
+
+
 async def test_pulse_opens_the_alert_that_it_tells_of(running: Any, alert_ops: Any) -> None:
     async with running("pulse", HIGH, on=alert_ops) as pilot:
         await press(pilot, "slash", *"mae", "enter", "enter")

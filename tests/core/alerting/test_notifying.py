@@ -269,3 +269,36 @@ def test_no_secret_of_an_address_is_kept_or_said(
     duty.until(lambda: deliveries(duty, "attempts") == [(2,)])
     ((error,),) = deliveries(duty, "error")
     assert error == "alerts.targets.chat.url: the variable CHAT_TOKEN is not set here"
+
+
+def test_a_file_that_is_wrong_from_the_start_loses_nothing(
+    on_duty: OnDuty, mailbox: Mailbox
+) -> None:
+    duty = on_duty("  targts: {}\n")
+    see(duty.ops)
+    duty.settle()
+    file = duty.ops.workspace.root / "opsdeck.yaml"
+    file.write_text(file.read_text().replace("  targts: {}\n", targets(chat=mailbox)))
+    duty.until(lambda: mailbox.got)
+    file.write_text(file.read_text().replace("  targets:", "  targts:"))
+    see(duty.ops, "b", target="endpoint/shop")
+    duty.until(lambda: len(mailbox.got) == 2)
+    assert mailbox.titles()[1] == "[critical] endpoint/shop: b is worse", "as it was before"
+
+
+def test_what_was_open_before_anybody_was_told_wakes_nobody(
+    on_duty: OnDuty, mailbox: Mailbox
+) -> None:
+    duty = on_duty(
+        targets(chat=mailbox)
+        + "  escalation: {default: [{notify: chat}, {after: 15m, notify: chat}]}\n"
+    )
+    see(duty.ops)
+    raw(
+        duty.ops.workspace.database_url,
+        "INSERT INTO alerts (id, at, severity, kind, target, title) VALUES"
+        " ('old', 1, 'critical', 'rollback', 'endpoint/x', 'long ago')",
+    )
+    duty.until(lambda: mailbox.got)
+    duty.settle()
+    assert [title.rpartition(": ")[2] for title in mailbox.titles()] == ["a is worse"]
