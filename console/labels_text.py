@@ -131,6 +131,16 @@ def task_text(session: Session, task: LabelTask) -> str:
     return "\n".join(parts)
 
 
+def said_text(task: LabelTask) -> str:
+    """How a row stands after somebody has said something of it."""
+    given = sum(each.value is not None for each in task.answers)
+    if task.label is not None:
+        return f"{task.inference_id}: {task.state.value}, label {shown(task.label)}"
+    if task.state.value == "open" and given:
+        return f"{task.inference_id}: open, said by {given}; another person is asked, too"
+    return f"{task.inference_id}: {task.state.value}"
+
+
 def imported_text(session: Session, done: LabelsImported, handed: LabelsHanded | None) -> str:
     """What a file came to; its problems, one a line."""
     blank = f", {many(done.blank, 'row')} without one stay open" if done.blank else ""

@@ -9,7 +9,14 @@ import click
 
 from console.asking import confirm_yes
 from console.groups import noun
-from console.labels_text import handed_text, imported_text, queue_text, status_text, task_text
+from console.labels_text import (
+    handed_text,
+    imported_text,
+    queue_text,
+    said_text,
+    status_text,
+    task_text,
+)
 from console.output import emit
 from console.session import Session, pass_session
 from core.errors import BadInput
@@ -145,8 +152,7 @@ def label(
     """
     done = session.ops().labelling.label(endpoint, inference_id, value, comment=comment, new=new)
     session.ops().workers.keep_alive()
-    emit(session, done, lambda: f"{done.inference_id}: {done.state.value}"
-         + (f", label {done.label}" if done.label is not None else ""))  # fmt: skip
+    emit(session, done, lambda: said_text(done))
 
 
 @command.command("skip")
@@ -157,7 +163,7 @@ def label(
 def skip(session: Session, endpoint: str, inference_id: str, comment: str) -> None:
     """Leave a row to others; one that two people have skipped leaves the queue."""
     done = session.ops().labelling.skip(endpoint, inference_id, comment)
-    emit(session, done, lambda: f"{done.inference_id}: {done.state.value}")
+    emit(session, done, lambda: said_text(done))
 
 
 @command.command("undo")
