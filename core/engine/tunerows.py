@@ -46,6 +46,16 @@ class TrialRows:
         self._engine.record(work)
         return list_trials(self._engine.session.reader, self._run_id, self._step)
 
+    def forget_failed(self) -> None:
+        """A search that had failed is begun again: its failed trials have another chance."""
+        failed = tune_trials.c.status == TrialStatus.FAILED
+
+        def work(tx: Transaction) -> None:
+            self._fence(tx)
+            tx.execute(tune_trials.delete().where(*self._mine(), failed))
+
+        self._engine.record(work)
+
     def begin(self, number: int, **values: Any) -> None:
         """A trial is about to be executed, perhaps once more."""
         table = tune_trials

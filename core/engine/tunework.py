@@ -12,7 +12,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -139,6 +139,9 @@ class _Search:
         if self._warm:
             self._say(f"{len(self._warm)} trials are known from {self._spec.warm_start}")
         before = self._rows.take_up(self._key)
+        if self._hopeless_search(before):
+            self._rows.forget_failed()
+            before = tuple(each for each in before if each.status is not TrialStatus.FAILED)
         self._trials = {each.number: each for each in before}
         done = sum(each.status.ended for each in before)
         if before:
@@ -183,12 +186,19 @@ class _Search:
         note = f"trial {best.number} of {len(ended)}: {_shown(best)}"
         return Outcome(usage, outputs, note=note, published=list(best.outputs))
 
+    def _hopeless_search(self, trials: Collection[Trial]) -> bool:
+        """Whether too many have failed, or all have ended and none well."""
+        failed = sum(each.status is TrialStatus.FAILED for each in trials)
+        ended = sum(each.status.ended for each in trials)
+        good = any(each.status.ended_well for each in trials)
+        over = ended >= self._spec.max_trials
+        return failed > self._spec.max_failed or (over and not good)
+
     def _refuse_failed(self, ended: int) -> None:
         """Raise `TrialsFailed` where too many failed, or none ended well at the end."""
-        failed = [each for each in self._trials.values() if each.status is TrialStatus.FAILED]
-        good = any(each.status.ended_well for each in self._trials.values())
-        if len(failed) <= self._spec.max_failed and (good or ended < self._spec.max_trials):
+        if not self._hopeless_search(self._trials.values()):
             return
+        failed = [each for each in self._trials.values() if each.status is TrialStatus.FAILED]
         last = max(failed, key=lambda each: each.number, default=None)
         why = f"; the last: {last.message}" if last else ""
         hint = f"see: opsdeck runs trials {self._plan.run['number']}"

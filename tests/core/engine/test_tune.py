@@ -97,6 +97,14 @@ def values(trials: tuple[Trial, ...]) -> list[tuple[dict[str, Any], float | None
     return [(dict(each.params), each.value) for each in trials]
 
 
+def begun(site: Site, run: str) -> None:
+    """Wait until the first two trials have ended, and the next is under way."""
+    wanted = ["succeeded", "succeeded", "running"]
+    site.wait_for(
+        lambda: [str(each.status) for each in site.ops.runs.trials(run)][:3] == wanted, 90
+    )
+
+
 @pytest.mark.slow
 def test_a_search_from_ranges_to_a_step_that_uses_the_best(
     make_site: Callable[..., Site],
@@ -158,9 +166,8 @@ def test_a_worker_that_dies_in_the_middle_of_it(make_site: Callable[..., Site]) 
     site.start_worker()
     whole = site.ops.runs.trials(site.run("p", seconds=90, use_cache=False).run.id)
     before = len(tried(site))
-    run = site.start("p", use_cache=False, pause="0.3")
-    site.wait_for(lambda: len(tried(site)) >= before + 2, 60)
-    time.sleep(0.4)  # into the next two
+    run = site.start("p", use_cache=False, pause="0.5")
+    begun(site, run)
     site.kill_worker()
     dead = site.ops.runs.trials(run)
     done = {each.number for each in dead if each.status.ended}
@@ -255,6 +262,12 @@ def test_failed_trials_a_metric_that_is_missing_and_an_early_end(
     assert none.run.status == "failed"
     assert "5 of 5 trials failed" in none.run.message
     assert "no metric mae (did you mean mea?)" in none.run.message
+
+    # What had failed has another chance when the run is resumed.
+    site.ops.runs.resume(none.run.id)
+    again = site.finish(none.run.id, 90)
+    assert "5 of 5 trials failed" in again.run.message
+    assert sum("trial 0:" in line for line in site.text(none.run.id, "tune")) == 4
 
     script = run("script", "script: train.py", least)
     rates = [(each.params["rate"], each.value) for each in site.ops.runs.trials(script.run.id)]
