@@ -8,6 +8,7 @@ from console.session import Session
 from console.tables import Column, block, heading, table
 from console.words import Cell, duration, number, when
 from core.domain.alarm import Alarm, AlarmEvent
+from core.domain.series import Datapoint
 from core.domain.slo import SloStatus
 
 GLYPHS = {"OK": ("●", "green"), "ALARM": ("▲", "red"), "INSUFFICIENT_DATA": ("○", "yellow")}
@@ -138,6 +139,22 @@ def _what(event: AlarmEvent) -> Cell:
         return Cell(event.kind, "bright_black")
     prefix = "test: " if event.kind == "test" else ""
     return Cell(f"{prefix}{event.from_state} → {event.to_state}", GLYPHS[event.to_state][1])
+
+
+def points_text(session: Session, points: Sequence[Datapoint]) -> str:
+    """Datapoints as a table under a line of bars; gaps are told as such."""
+    if not points:
+        return "nothing was recorded"
+    columns = [Column("at"), Column("value", right=True), Column("samples", right=True)]
+    rows = [
+        (
+            when(each.at, terminal=session.terminal),
+            "-" if each.value is None else number(each.value),
+            number(each.samples),
+        )
+        for each in points
+    ]
+    return f"{spark([each.value for each in points])}\n{table(session, columns, rows)}"
 
 
 def spark(values: Sequence[float | None]) -> str:

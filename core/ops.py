@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from core.services.queries import QueriesService
     from core.services.recipes import RecipesService
     from core.services.runs import RunsService
+    from core.services.series import SeriesService
     from core.services.slos import SlosService
     from core.services.splits import SplitsService
     from core.services.triggers import TriggersService
@@ -139,6 +140,13 @@ class Ops:
         from core.services.alarms import AlarmsService
 
         return AlarmsService(self.session, self.workers)
+
+    @cached_property
+    def series(self) -> SeriesService:
+        """Metrics over time."""
+        from core.services.series import SeriesService
+
+        return SeriesService(self.session)
 
     @cached_property
     def slos(self) -> SlosService:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
 
-from console.alarm_text import alarm_text, history_text, list_text
+from console.alarm_text import alarm_text, history_text, list_text, points_text
 from console.asking import confirm_yes
 from console.groups import noun
 from console.output import emit
@@ -14,6 +15,7 @@ from console.session import Session, pass_session
 from core.errors import BadInput
 
 STATES = ("OK", "ALARM", "INSUFFICIENT_DATA")
+NONE = "nothing has been measured yet; a worker records what endpoints and monitors do"
 KINDS = ("state", "test", "action", "config")
 NAMES = {"ok": "OK", "alarm": "ALARM", "insufficient": "INSUFFICIENT_DATA"}
 
@@ -58,6 +60,42 @@ def history(session: Session, name: str | None, kind: str | None, limit: int) ->
     """What happened to an alarm (or to all), newest first."""
     found = session.ops().alarms.history(name, kind=kind, limit=limit)
     emit(session, {"history": found}, lambda: history_text(session, found, named=name is None))
+
+
+@command.command("metrics")
+@click.argument("series", required=False, metavar="[SOURCE[:METRIC{dim=value}]]")
+@click.option("--stat", default="Average", show_default=True, help="Or Sum, p99, …")
+@click.option("--period", default="1m", show_default=True, help="Or window: as recorded.")
+@click.option("-n", "--limit", type=click.IntRange(1, 5000), default=30, show_default=True)
+@pass_session
+def metrics(session: Session, series: str | None, stat: str, period: str, limit: int) -> None:
+    """What can be measured, of everything or of a SOURCE; or one metric's datapoints.
+
+    \b
+    opsdeck alarms metrics endpoint/bike-demand
+    opsdeck alarms metrics 'endpoint/bike-demand:latency{variant=champion}' --stat p99
+    """
+    service = session.ops().series
+    if series is None or ":" not in series:
+        names = service.list(series)
+        emit(session, {"series": names}, lambda: "\n".join(each.words() for each in names) or NONE)
+        return
+    from core.alarms.definitions import series_named
+    from core.units import seconds
+
+    name = series_named(series)
+    where = name.source, name.metric, name.dims
+    if period == "window":
+        points = service.latest(*where, count=limit, stat=stat)
+    else:
+        try:
+            length = seconds(period if not period.isdigit() else int(period))
+        except ValueError as error:
+            raise BadInput(f"--period {period}: {error}", "such as 10s, 1m, 1h, window") from error
+        since = time.time() - limit * length
+        points = service.read(*where, since=since, period=length, stat=stat)
+    document = {"series": name, "stat": stat, "datapoints": points}
+    emit(session, document, lambda: points_text(session, points))
 
 
 @command.command("create")

@@ -68,7 +68,7 @@ def act(tx: Transaction, world: World, change: Change) -> None:
             case ActionKind.ALERT:
                 _alert(tx, world, change, action.severity)
             case ActionKind.TRIGGER:
-                _trigger(tx, change, action.name)
+                _trigger(tx, world, change, action.name)
             case ActionKind.ROLLBACK:
                 _rollback(tx, world, change)
 
@@ -139,14 +139,15 @@ def title(change: Change) -> str:
     return f"{alarm.name}: {alarm.metric.words()}{stat}{said}"
 
 
-def _trigger(tx: Transaction, change: Change, name: str) -> None:
+def _trigger(tx: Transaction, world: World, change: Change, name: str) -> None:
     if change.test and not change.act:
         rows.remember(tx, change.alarm.name, "action", f"would have fired the trigger {name}")
         return
-    from core.triggers import Cause, CauseKind, fire
+    from core.triggers import fire
+    from core.triggers.conditions import alarm_cause
 
-    cause = Cause(CauseKind.ALARM, f"alarm/{change.alarm.name}", change.reason)
-    firing = fire(tx, name, cause)
+    # The same cause that a trigger with this alarm among its conditions finds by itself.
+    firing = fire(tx, name, alarm_cause(change.alarm.name, world.now, f"ALARM: {change.reason}"))
     rows.remember(tx, change.alarm.name, "action", f"fired the trigger {name} ({firing})")
 
 

@@ -42,6 +42,8 @@ _SIGNS: dict[str, Comparison | BandComparison] = {
     "above": BandComparison.ABOVE,
     "below": BandComparison.BELOW,
 }
+LEAST_BANDED = 60.0
+"""Shorter periods are kept for three hours, which have no seasons."""
 _SHARED = (
     "description", "runbook", "endpoint", "rollback_within", "actions", "ok_actions",
     "insufficient_data_actions", "suppress_with", "suppress_wait", "suppress_extension",
@@ -120,6 +122,9 @@ def _metric_alarm(problems: Problems, where: str, data: Mapping[str, Any]) -> di
         read["period"] = _period(problems, f"{where}.period", data["period"])
     elif read["metric"] is not None and read["metric"].source.startswith("monitor/"):
         read["period"] = None
+    length = read.get("period")
+    if data["threshold"] == "band" and length is not None and length < LEAST_BANDED:
+        problems.add(f"{where}.period", "a band needs periods of a minute or more", "period: 1m")
     if "expect_every" in data:
         place = f"{where}.expect_every"
         read["expect_every"] = values.seconds(problems, place, data["expect_every"], least=1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 
 _ROLES = {"stable": "champion", "canary": "candidate"}
 PAGES = 10  # of a supervisor that nobody has asked for long
+REST_SECONDS = 30.0  # for which one that did not answer is left alone: others wait meanwhile
 
 
 class EndpointSamples:
@@ -31,6 +33,7 @@ class EndpointSamples:
         self._dir = endpoints_dir
         self._seen: dict[str, tuple[int, int]] = {}
         self._old: set[str] = set()
+        self._silent: dict[str, float] = {}
 
     def take(self) -> int:
         """Ask every endpoint that runs; returns how many slots were recorded. One that does not
@@ -42,7 +45,7 @@ class EndpointSamples:
         for name in (row["name"] for row in names):
             control = EndpointControl(self._dir / name)
             info = control.info()
-            if info is None or not info.alive:
+            if info is None or not info.alive or self._silent.get(name, 0.0) > time.monotonic():
                 continue
             try:
                 done += self._take_from(name, control)
@@ -52,6 +55,7 @@ class EndpointSamples:
                 self._old.add(name)
             except OpsdeckError as error:
                 log.info("endpoint %s: no samples: %s", name, error.one_line())
+                self._silent[name] = time.monotonic() + REST_SECONDS
         return done
 
     def _take_from(self, name: str, control: EndpointControl) -> int:

@@ -279,12 +279,14 @@ def _streak(bad: Sequence[bool], condition: Condition) -> int | None:
 
 def _alarm(reader: Reader, condition: Condition) -> Look:
     found = reader.rows(
-        "SELECT state, since, reason FROM alarms WHERE name = :name AND gone_at IS NULL",
+        "SELECT state, since, reason, test FROM alarms WHERE name = :name AND gone_at IS NULL",
         name=condition.alarm,
     )
     if not found:
         return Look(None, "not evaluated yet")
     row = found[0]
+    if row["test"] is not None:
+        return Look(None, "being tested by hand")
     if row["state"] != "ALARM":
         return Look(None, str(row["state"]))
     said = f": {row['reason']}" if row["reason"] else ""

@@ -175,6 +175,23 @@ def test_objectives_and_what_is_left_of_them(
     assert "objective down: no such objective" in err
 
 
+def test_what_can_be_measured(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    out, _ = said(capsys, root, "alarms", "metrics")
+    assert out.startswith("nothing has been measured yet")
+    work(root, 100, 300)
+    out, _ = said(capsys, root, "alarms", "metrics", "endpoint/bike")
+    assert out.splitlines() == ["endpoint/bike:errors", "endpoint/bike:latency"]
+    out, _ = said(capsys, root, "alarms", "metrics", "endpoint/bike:latency", "-n", "4")
+    assert "300" in out
+    document = json.loads(
+        said(capsys, root, "--json", "alarms", "metrics", "endpoint/bike:latency",
+             "--period", "window", "--stat", "p99")[0]
+    )  # fmt: skip
+    assert [each["value"] for each in document["datapoints"]] == [100, 300]
+    _, err = said(capsys, root, "alarms", "metrics", "endpoint/bike:x", "--period", "m", status=2)
+    assert "--period m" in err
+
+
 def test_bars_of_odd_numbers() -> None:
     assert spark([1, None, 8, math.inf, -math.inf]) == "▁·██▁"
     assert spark([None]) == "·"

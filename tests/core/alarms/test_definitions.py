@@ -83,6 +83,7 @@ def test_a_monitors_metric_goes_by_its_windows_unless_a_period_is_given() -> Non
         ({"metric": "endpoint/b:e", "threshold": 1, "comparison": "above"}, "it.comparison"),
         ({"metric": "endpoint/b:e", "threshold": "band", "comparison": ">"}, "it.comparison"),
         ({"metric": "endpoint/b:e", "threshold": 1, "band_width": 2}, "beside threshold: band"),
+        ({"metric": "endpoint/b:e", "threshold": "band", "period": 10}, "periods of a minute"),
         ({"metric": "endpoint/b:e", "threshold": 1, "expect_every": 60}, "it.expect_every: only"),
         ({"metric": "endpoint/b:e", "threshold": 1, "datapoints_to_alarm": 2}, "from 1 to 1"),
         ({"metric": "endpoint/b:e", "threshold": 1, "actions": "alert"}, "a list of actions"),
