@@ -10,7 +10,7 @@ all metrics and groups of a window at once (Benjamini and Hochberg 1995).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,6 +24,8 @@ from core.bias.tables import Counts, Table, Tables
 DRAWS = 10_000
 MARGIN = 0.02
 FALSE_DISCOVERIES = 0.01
+LARGE = 400
+"""Counts of a table (by a group variable) above which a tenth of the windows is drawn."""
 BY_GROUP = (Table.LABELS, Table.PREDICTIONS, Table.OUTCOMES)
 
 
@@ -59,8 +61,7 @@ def compare(
         drift
         for bias in now
         if not bias.few and bias.group.name in then
-        for metric in metrics
-        if (drift := _drift(bias, then[bias.group.name], metric, margin)) is not None
+        for drift in _drifts(bias, then[bias.group.name], metrics, margin)
     ]
     breached = benjamini_hochberg([drift.p_value for drift in found], discoveries)
     return [
@@ -69,15 +70,37 @@ def compare(
     ]
 
 
-def _drift(bias: GroupBias, then: Tables, metric: Metric, margin: float) -> Drift | None:
+def _drifts(
+    bias: GroupBias, then: Tables, metrics: Sequence[Metric], margin: float
+) -> Iterator[Drift]:
+    """Of one group; metrics of the same table share the windows that are drawn."""
+    drawn: dict[tuple[Table, bool], Counts] = {}
+    for metric in metrics:
+        found = _drift(bias, then, metric, margin, drawn)
+        if found is not None:
+            yield found
+
+
+def _drift(
+    bias: GroupBias,
+    then: Tables,
+    metric: Metric,
+    margin: float,
+    drawn: dict[tuple[Table, bool], Counts],
+) -> Drift | None:
     result = bias.result(metric.name)
     current, before = bias.tables.get(metric.table), then.get(metric.table)
     if result is None or current is None or before is None or result.error or result.note:
+        return None
+    if not metric.comparable:
         return None
     base = metric.value(before)
     if np.isnan(base):
         return None
     distance = np.abs(np.array([result.value, base]) - metric.neutral)
+    key = metric.table, metric.of_sizes
+    if key not in drawn:
+        drawn[key] = predicted(metric, current, before)
     return Drift(
         bias.group.facet,
         bias.group.name,
@@ -86,15 +109,19 @@ def _drift(bias: GroupBias, then: Tables, metric: Metric, margin: float) -> Drif
         result.value,
         base,
         float(difference(distance[0], distance[1])),
-        p_value(metric, current, before, margin),
+        _p_value(metric, current, drawn[key], margin),
     )
 
 
 def p_value(metric: Metric, now: Counts, then: Counts, margin: float = 0.0) -> float:
     """How often a window of so many rows is at least as far from neutral less `margin`, were
     all as in the baseline."""
-    drawn = metric.formula(predicted(metric, now, then))
-    away = np.abs(drawn[~np.isnan(drawn)] - metric.neutral)
+    return _p_value(metric, now, predicted(metric, now, then), margin)
+
+
+def _p_value(metric: Metric, now: Counts, drawn: Counts, margin: float) -> float:
+    values = metric.formula(drawn)
+    away = np.abs(values[~np.isnan(values)] - metric.neutral)
     seen = abs(metric.value(now) - metric.neutral) - margin
     return float(((away >= seen).sum() + 1) / (len(away) + 1))
 
@@ -103,11 +130,12 @@ def predicted(metric: Metric, now: Counts, then: Counts) -> Counts:
     """Tables of windows like the baseline, with as many rows in each group as `now` (in all
     where the metric is of the groups' sizes, or the table is not by group first)."""
     rng = np.random.default_rng(SEED)
-    shares = resample(metric.table, then, DRAWS)
+    draws = DRAWS if then.size <= LARGE else DRAWS // 10
+    shares = resample(metric.table, then, draws)
     if metric.of_sizes or metric.table not in BY_GROUP:
-        drawn = rng.multinomial(int(now.sum()), shares.reshape(DRAWS, -1))
+        drawn = rng.multinomial(int(now.sum()), shares.reshape(draws, -1))
         return drawn.reshape(shares.shape).astype(np.float64)
-    flat = shares.reshape(DRAWS, 2, -1)
+    flat = shares.reshape(draws, 2, -1)
     sizes = now.reshape(2, -1).sum(axis=1).astype(np.int64)
     drawn = rng.multinomial(sizes, flat / flat.sum(axis=-1, keepdims=True))
     return drawn.reshape(shares.shape).astype(np.float64)

@@ -25,9 +25,11 @@ class Metric:
     """One bias metric.
 
     `description` is Clarify's. `neutral` is the value of no bias; `unsigned` metrics are never
-    below it, and say how far but not whom it hurts; `of_sizes` says that it is about
-    how many rows the groups have. `above` and `below` say in a few words what
-    a value on that side of neutral means for the disadvantaged group.
+    below it, and say how far but not whom it hurts; `of_sizes` says that it is about how many
+    rows the groups have. What is not `comparable` comes out otherwise by how many rows there
+    are, and its interval knows only a part of its noise: it is shown and never judged. `above`
+    and `below` say in a few words what a value on that side of neutral means for the
+    disadvantaged group.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Metric:
     neutral: float = 0.0
     unsigned: bool = False
     of_sizes: bool = False
+    comparable: bool = True
 
     def value(self, counts: Counts) -> float:
         """The metric of one table; NaN where it is not defined."""
@@ -129,7 +132,8 @@ METRICS: dict[str, Metric] = {
                "errors go in favour of the group more than of others"),
         Metric("FT", _POST, Table.FLIPS, f.flip_test, "Flip Test (FT)",
                "treated better than its nearest neighbours outside the group",
-               "treated worse than its nearest neighbours outside the group"),
+               "treated worse than its nearest neighbours outside the group",
+               comparable=False),
         Metric("GE", _POST, Table.OUTCOMES, f.generalized_entropy, "Generalized Entropy (GE)",
                "the errors are spread unequally over all rows", unsigned=True),
     )

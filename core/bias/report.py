@@ -27,6 +27,8 @@ from core.bias.tables import Counts, Table, Tables
 
 MINIMUM = 30
 """Rows that each of two groups must have for a statement."""
+MOST_GROUPED = 1_000
+"""Values of the group variable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +158,7 @@ def _rows(
 ) -> Rows:
     label = _outcome(labels, question, "label", notes)
     prediction = _outcome(predictions, question, "prediction", notes)
-    codes = None
-    if question.group and (question.group in columns or not question.lenient):
-        codes = _codes(column_of(columns, question.group, "the group variable"))
+    codes = _codes(columns, question, notes) if question.group else None
     flips = any(metric.table is Table.FLIPS for metric in metrics)
     features = _features(columns, question, notes) if flips else {}
     return Rows(label, prediction, codes, features)
@@ -181,9 +181,22 @@ def _outcome(
     return found
 
 
-def _codes(column: Column) -> npt.NDArray[np.int64]:
+def _codes(columns: Columns, question: Question, notes: list[str]) -> npt.NDArray[np.int64] | None:
+    """The values of the group variable as numbers, -1 where there is none."""
+    try:
+        column = column_of(columns, question.group, "the group variable")
+        values = {value: code for code, value in enumerate(distinct(column))}
+        if len(values) > MOST_GROUPED:
+            raise BiasInvalid(
+                f"the group variable {question.group} has {len(values)} values",
+                f"at most {MOST_GROUPED}: rows are only compared within one",
+            )
+    except BiasInvalid as error:
+        if not question.lenient:
+            raise
+        notes.append(error.message)
+        return None
     there = known(column)
-    values = {value: code for code, value in enumerate(distinct(column))}
     codes = np.full(len(column), -1, np.int64)
     codes[there] = [values[value] for value in column[there].tolist()]
     return codes

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-NO_TESTS = ("CI", "GE")
-"""Metrics that are not of a difference in treatment: how many there are, and that there are
-errors at all."""
+NO_TESTS = ("CI", "GE", "FT")
+"""Metrics that are no test of a difference in treatment: how many there are, that there are
+errors at all, and one whose interval knows only a part of its noise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,3 +79,21 @@ def test_false_discoveries_are_held_down() -> None:
     assert benjamini_hochberg([], 0.05) == []
     assert benjamini_hochberg([0.001, 0.2, 0.012, 0.9], 0.05) == [True, False, True, False]
     assert benjamini_hochberg([0.04] * 4, 0.05) == [True] * 4
+
+
+def test_the_flip_test_is_shown_and_not_judged() -> None:
+    """It comes out otherwise by how many rows there are to find neighbours among."""
+    rng = np.random.default_rng(0)
+
+    def bias(rows: int) -> GroupBias:
+        facet, label = rng.random(rows) < 0.3, rng.random(rows) < 0.6
+        columns = {"g": facet, "x": rng.normal(size=rows)}
+        question = Question(
+            Condition("y", (True,)), (Condition("g", (True,)),), features=("x",), metrics=("FT",)
+        )
+        return report(columns, question, None, label).groups[0]
+
+    now, then = bias(600), bias(6_000)
+    result = now.result("FT")
+    assert result is not None and np.isfinite(result.value)
+    assert compare([now], {"g=True": then.tables}, [METRICS["FT"]]) == []

@@ -113,11 +113,13 @@ def test_rows_without_a_facet_a_label_or_a_number_are_left_out_of_what_needs_the
         (Question(Condition("hired", ("ja",)), (Condition("sex"),)), "every label is negative"),
         (Question(LABEL, (Condition("sex"),), metrics=("DPX",)), "no bias metric DPX"),
         (Question(LABEL, (Condition("sex"),), group="room"), "the group variable room"),
+        (Question(LABEL, (Condition("sex"),), group="row"), "row has 2000 values"),
     ],
 )
 def test_what_cannot_be_asked_is_said(question: Question, words: str) -> None:
     columns, label, predicted = rows(2_000)
     columns |= {"one": np.ones(2_000, int), "none": np.full(2_000, None, object)}
+    columns["row"] = np.arange(2_000)
     with pytest.raises(BiasInvalid, match=words):
         report(columns, question, label, predicted)
 
