@@ -138,9 +138,12 @@ def spool_requests(
             count = len(rows[AT])
             if not count:
                 continue
-            for name in [*held, *(each for each in rows if each not in held)]:
-                column = held.setdefault(name, [None] * size)
-                column += rows.get(name) or [None] * count
+            for name, values in rows.items():
+                if name not in held:
+                    held[name] = [None] * size
+                held[name] += values
+            for name in held.keys() - rows.keys():
+                held[name] += [None] * count
             size += count
             if size >= BATCH_ROWS:
                 _keep(spool, held, labelled=labels is not None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.machinery
 import json
 import sys
+import time
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ class CountingSettings:
 
     above: float = 1e9
     fail: str = ""
+    sleep: float = 0.0
 
 
 class Counting(Kind):
@@ -93,7 +95,7 @@ class Counting(Kind):
     reference: ClassVar[Reference] = Reference.TRAINING
 
     def read(self, problems: Problems, where: str, data: Mapping[str, Any]) -> CountingSettings:
-        known = values.known_keys(problems, where, data, ("above", "fail")) or {}
+        known = values.known_keys(problems, where, data, ("above", "fail", "sleep")) or {}
         return CountingSettings(**known)
 
     def baseline(
@@ -113,6 +115,7 @@ class Counting(Kind):
         settings: CountingSettings = definition.settings
         if settings.fail:
             raise ZeroDivisionError(settings.fail)
+        time.sleep(settings.sleep)
         found = _values(window)
         mean = sum(found) / len(found) if found else None
         bad = mean is not None and mean > settings.above

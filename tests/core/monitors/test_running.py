@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from core.monitors import looking
 from core.monitors.errors import MonitorBusy, NoBaseline
 from core.reads.monitors import list_runs
 from core.series import read
+from core.state.monitor_tables import monitor_runs, monitors
 from tests.support.opened import OpenAs
 from tests.support.watched import ENDPOINT, NOON, Watched, deploy
 
@@ -328,16 +330,10 @@ def test_one_process_at_a_time_has_a_monitor(watched: Watched, open_as: OpenAs) 
     assert watched.runs() == [("ok", 10, 1)]
 
 
-def test_who_died_in_the_middle_leaves_nothing_half(watched: Watched) -> None:
-    watched.define()
-    watched.ask(10)
+def claim_of_the_dead(watched: Watched) -> None:
+    """A process that is no more had begun a window."""
+    claim = f"{socket.gethostname()}:999999:1:abc"
     with watched.ops.session.change("test") as tx:
-        from core.state.monitor_tables import monitor_runs, monitors
-
-        claim = "nowhere"
-        import socket
-
-        claim = f"{socket.gethostname()}:999999:1:abc"
         tx.execute(monitors.update().values(claim=claim, claimed_until=LATER + 1e9))
         tx.execute(
             monitor_runs.insert().values(
@@ -345,6 +341,12 @@ def test_who_died_in_the_middle_leaves_nothing_half(watched: Watched) -> None:
                 window_end=NOON, status="running", cause="schedule", started_at=NOON,
             )
         )  # fmt: skip
+
+
+def test_who_died_in_the_middle_leaves_nothing_half(watched: Watched) -> None:
+    watched.define()
+    watched.ask(10)
+    claim_of_the_dead(watched)
     work = watched.state / "monitors" / ".work" / f"watch-{'a' * 16}"
     work.mkdir(parents=True)
     assert watched.ops.monitors.due(NOON) == ("watch",), "a dead process holds nothing"
@@ -409,3 +411,50 @@ def test_a_window_that_failed_is_made_good_by_hand_or_by_labels(watched: Watched
     watched.define()
     watched.ops.monitors.run("watch")
     assert [state for state, _, _ in watched.runs()] == ["ok"] * 4
+
+
+def test_a_run_has_a_time_limit(watched: Watched) -> None:
+    watched.define(sleep=20, timeout=1)
+    watched.define("other")
+    watched.ask(10)
+    watched.ops.monitors.run("watch")
+    found = watched.ops.monitors.get("watch")
+    assert found.state is MonitorState.FAILED
+    assert found.reason.startswith("E604 monitor watch: took longer than 1 s")
+    watched.ops.monitors.run("other")
+    assert watched.runs("other") == [("ok", 10, 1)]
+
+
+def test_a_run_whose_process_was_ended_from_outside_says_so(watched: Watched) -> None:
+    watched.define()
+    watched.ask(10)
+    claim_of_the_dead(watched)
+    watched.ops.monitors.abandon("watch", "its process was ended: no answer after 60 s")
+    run = watched.ops.monitors.runs("watch")[0]
+    assert (run.status, run.reason) == (
+        RunStatus.FAILED,
+        "its process was ended: no answer after 60 s",
+    )
+    found = watched.ops.monitors.get("watch")
+    assert found.state is MonitorState.FAILED
+    assert found.backoff_until is not None
+    watched.ops.monitors.run("watch")
+    assert watched.ops.monitors.get("watch").state is MonitorState.OK
+
+
+def test_a_candidate_has_windows_of_its_own(watched: Watched) -> None:
+    watched.define(variant="candidate")
+    deploy(watched, 2, range(5), at=NOON - 50)
+    with watched.ops.session.change("test") as tx:
+        from core.state import schema
+
+        table = schema.deployments
+        tx.execute(
+            table.update().where(table.c.id == "d2").values(status="progressing", ended_at=None)
+        )
+    watched.ask(10)
+    watched.ask(10, first=100, revision=2, at=NOON + 1)
+    watched.ops.monitors.run("watch")
+    run = watched.ops.monitors.find("watch").run
+    assert (run.rows, run.version) == (10, 2)
+    assert measured(watched)["then"] == 2.0, "the mean of what the candidate learned from"
