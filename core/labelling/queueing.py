@@ -26,6 +26,9 @@ CLAIM_SECONDS = 600.0
 UNDO_SECONDS = 60.0
 """How long a label can be taken back before it is handed on."""
 
+LATE_SECONDS = 600.0
+"""How long one waits for those who go on labelling."""
+
 Row = Mapping[str, Any]
 T, C, A = label_tasks, label_claims, label_answers
 

@@ -80,12 +80,16 @@ def endpoints_with_queues(reader: Reader) -> tuple[str, ...]:
     return tuple(row["endpoint"] for row in rows)
 
 
-def to_hand_over(reader: Reader, before: float) -> tuple[str, ...]:
-    """Endpoints with labels that were agreed on before a moment and have not been handed on."""
+def to_hand_over(reader: Reader, quiet: float, late: float) -> tuple[str, ...]:
+    """Endpoints with labels that have not been handed on: the last of them agreed on before the
+    moment `quiet`, or the first before `late`, so that a session of labelling is one version of
+    a dataset, and a long one a few."""
     rows = reader.rows(
-        "SELECT DISTINCT endpoint FROM label_tasks WHERE state = 'done' AND handed_at IS NULL"
-        " AND done_at <= :before ORDER BY endpoint",
-        before=before,
+        "SELECT endpoint FROM label_tasks WHERE state = 'done' AND handed_at IS NULL"
+        " GROUP BY endpoint HAVING max(done_at) <= :quiet OR min(done_at) <= :late"
+        " ORDER BY endpoint",
+        quiet=quiet,
+        late=late,
     )
     return tuple(row["endpoint"] for row in rows)
 

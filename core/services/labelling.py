@@ -317,10 +317,11 @@ class LabellingService:
         return LabelsHanded(name, labels, triggers.augment_for(name))
 
     def due(self, now: float) -> tuple[str, ...]:
-        """Endpoints with labels to hand on."""
-        from core.labelling.queueing import UNDO_SECONDS
+        """Endpoints with labels to hand on: nobody has labelled for a minute, or somebody has for
+        ten."""
+        from core.labelling.queueing import LATE_SECONDS, UNDO_SECONDS
 
-        return _reads.to_hand_over(self._session.reader, now - UNDO_SECONDS)
+        return _reads.to_hand_over(self._session.reader, now - UNDO_SECONDS, now - LATE_SECONDS)
 
     # -- what is known
 

@@ -75,6 +75,21 @@ def test_a_label_becomes_the_endpoints_after_a_minute(traffic: Traffic) -> None:
         traffic.ops.labelling.undo("bike")
 
 
+def test_a_session_of_labelling_is_handed_on_at_once(traffic: Traffic) -> None:
+    traffic.queue(2)
+    traffic.ops.labelling.label("bike", "id-0", 7)
+    old(traffic)
+    traffic.ops.labelling.label("bike", "id-1", 7)
+    now = time.time()
+    assert traffic.ops.labelling.due(now + 1) == ("bike",), "ten minutes are over for the first"
+    raw(
+        traffic.ops.workspace.database_url,
+        "UPDATE label_tasks SET done_at = done_at + 300 WHERE inference_id = 'id-0'",
+    )
+    assert traffic.ops.labelling.due(now) == (), "somebody is still at it"
+    assert traffic.ops.labelling.due(now + 61) == ("bike",)
+
+
 def test_undoing_gives_the_row_back(traffic: Traffic) -> None:
     traffic.queue(2)
     labelling = traffic.ops.labelling
