@@ -107,6 +107,8 @@ def _binary(
     model: Cbpe, score: Floats, predicted: Ints, generator: np.random.Generator
 ) -> dict[str, Estimated]:
     calibrator = model.calibrators[0]
+    order = np.argsort(-score, kind="stable")  # once: the areas want the highest first
+    score, predicted = score[order], predicted[order]
     probability = calibrator(score)
     maps = [calibrator.resampled(index, score) for index in range(len(calibrator.others))]
     said = predicted == 1
@@ -156,12 +158,10 @@ def _draw_binary(
 
 def expected_auc(probability: Floats, score: Floats) -> float:
     """The area under the ROC curve of expected rates, by the trapezoidal rule over distinct
-    scores; NaN where one class is not expected at all."""
-    order = np.argsort(-score, kind="stable")
-    ranked, positive = score[order], probability[order]
-    last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
-    hits = np.concatenate([[0.0], np.cumsum(positive)[last]])
-    misses = np.concatenate([[0.0], np.cumsum(1 - positive)[last]])
+    scores, the highest first; NaN where one class is not expected at all."""
+    last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
+    hits = np.concatenate([[0.0], np.cumsum(probability)[last]])
+    misses = np.concatenate([[0.0], np.cumsum(1 - probability)[last]])
     if hits[-1] <= 0 or misses[-1] <= 0:
         return float("nan")
     return float(np.trapezoid(hits / hits[-1], misses / misses[-1]))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from core.drift.pvalues import adjusted, chi_square_p_value, ks_p_value
 from core.modelquality.pairs import Flags, Floats
-from core.modelquality.task import as_names, as_numbers
+from core.modelquality.task import as_names, as_numbers, is_given
 
 Q = 0.01
 DISTANCE = 0.1
@@ -90,7 +90,7 @@ def compare(
 def _apart(values: NDArray[Any], have: Flags, lack: Flags) -> tuple[float, float]:
     """Distance and p-value of a column between two groups of rows."""
     numbers = as_numbers(values)
-    if np.isfinite(numbers).sum() >= 0.9 * np.count_nonzero(as_names(values) != ""):
+    if np.isfinite(numbers).sum() >= 0.9 * np.count_nonzero(is_given(values)):
         return _ks(_thin(numbers[have]), _thin(numbers[lack]))
     names = as_names(values).astype(str)
     return _shares(names[have], names[lack])

@@ -4,7 +4,7 @@ Direct loss estimation (NannyML's documentation; Białek et al., arXiv:2401.0834
 a second model learns the loss of each row from the inputs and the prediction on a reference with
 labels, and its mean over a window is the estimated mae (of |error|) or mse (of error²). The
 second model is scikit-learn's HistGradientBoostingRegressor. It is fitted anew from the stored
-reference rows (at most 20,000), with a fixed seed: a fitted model would not outlive a version
+reference rows (at most 10,000), with a fixed seed: a fitted model would not outlive a version
 of the library, and could not be kept without pickles.
 
 The interval (95 %) is for what labels would give: the spread of losses around their estimates,
@@ -26,7 +26,7 @@ import numpy as np
 from core.modelquality.estimate import WIDTH, Estimated
 from core.modelquality.pairs import Floats
 
-MOST_ROWS = 20_000
+MOST_ROWS = 10_000
 _FOLDS = 3
 _LOSSES = ("mae", "mse")
 _FEWEST = 30
@@ -131,6 +131,7 @@ def _cross_fit(rows: Floats, loss: Floats, categorical: Sequence[bool], seed: in
 def _one_thread() -> AbstractContextManager[Any]:
     """Some thousand rows are fitted faster by one thread than by several that wait for each
     other, where other processes want the processors too."""
+    import sklearn.ensemble  # noqa: F401 - only what is loaded by now can be limited
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     found: AbstractContextManager[Any] = threadpool_limits(1, "openmp")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.modelquality.pairs import Flags, Floats
-from core.modelquality.task import as_names, as_numbers
+from core.modelquality.task import as_names, as_numbers, is_given
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,13 +75,13 @@ class Input:
 def learn_input(name: str, values: NDArray[Any]) -> Input:
     """How a baseline's column is described. Numbers, and text that is all numbers, by range."""
     numbers = as_numbers(values)
-    names = as_names(values)
-    given = names != ""
+    given = is_given(values)
     finite = numbers[np.isfinite(numbers)]
     if values.dtype.kind in "fiu" or len(finite) >= given.sum():
         if not len(finite):
             return Input(name)
         return Input(name, float(finite.min()), float(finite.max()))
+    names = as_names(values)
     unique, counts = np.unique(names[given].astype(str), return_counts=True)
     most = unique[np.argsort(-counts, kind="stable")][:MOST_CATEGORIES]
     return Input(name, categories=tuple(sorted(str(each) for each in most)))

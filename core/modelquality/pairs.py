@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.modelquality.task import Task, as_names, as_numbers, order_classes
+from core.modelquality.task import Task, as_names, as_numbers, is_given, order_classes
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -126,8 +126,7 @@ def _read_numbers(
     predictions: Sequence[Any] | NDArray[Any], labels: Sequence[Any] | NDArray[Any]
 ) -> Answers:
     said, truth = as_numbers(predictions), as_numbers(labels)
-    given = as_names(labels) != ""
-    given |= np.isinf(truth)
+    given = is_given(labels)
     usable = np.isfinite(said)
     left_out = _counted(
         {

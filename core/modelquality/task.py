@@ -53,6 +53,16 @@ def as_numbers(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.float64]:
     return read[places] if len(read) else np.zeros(0)
 
 
+def is_given(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.bool_]:
+    """Which values are any value at all: not none, not NaN, not empty text."""
+    array = np.asarray(values) if isinstance(values, np.ndarray) else _object_array(values)
+    if array.dtype.kind in "iub":
+        return np.ones(len(array), dtype=bool)
+    if array.dtype.kind == "f":
+        return np.asarray(~np.isnan(array))
+    return np.asarray(as_names(array) != "") | np.isinf(as_numbers(array))
+
+
 def as_names(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.object_]:
     """Values as the names of classes; no value (and NaN) is the empty name."""
     array = np.asarray(values) if isinstance(values, np.ndarray) else _object_array(values)
@@ -123,10 +133,15 @@ def _object_array(values: Sequence[Any]) -> NDArray[Any]:
 
 def _unique(array: NDArray[Any]) -> tuple[list[Any], NDArray[np.int64]]:
     """Distinct values of any types, and where each stands."""
+    plain = array.tolist()
+    if set(map(type, plain)) <= {str, type(None)}:
+        first = {value: at for at, value in enumerate(dict.fromkeys(plain))}
+        found = np.fromiter(map(first.__getitem__, plain), np.int64, len(plain))
+        return list(first), found
     seen: dict[Any, int] = {}
     listed: list[Any] = []
     places = np.empty(len(array), dtype=np.int64)
-    for index, value in enumerate(array.tolist()):
+    for index, value in enumerate(plain):
         key = (type(value), str(value) if isinstance(value, (list, dict)) else value)
         at = seen.get(key)
         if at is None:

@@ -233,7 +233,7 @@ def headline(
     far = worst(each for each in judged if each.segment)
     if pick is not None and math.isfinite(pick.now.value):
         parts.append(_figure(pick))
-    if far is not None and (far.breached or far.loss > 1):
+    if far is not None and (far.breached or any(each.breached for each in whole)):
         parts.append(f"worst segment {far.segment}: {far.metric} {far.now.value:.4g}")
     parts += [each.description for each in broken if each.metric == "concept_drift"]
     bad = worst(each for each in guessed if each.breached)
