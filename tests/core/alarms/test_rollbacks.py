@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +17,46 @@ import pytest
 from core.alarms.errors import AlarmInAlarm, NoSuchAlarm
 from core.alarms.keeper import Keeper
 from core.alarms.rollbacks import RETRY_SECONDS
-from core.domain.analysis import AlarmState
+from core.domain.analysis import AlarmState, OnBreach
+from core.domain.plans import plan_json
 from core.domain.release import DeploymentStatus
 from core.domain.series import Point
 from core.errors import BadInput
-from core.ops import Ops
+from core.ids import new_id
+from core.ops import Ops, open_ops
+from core.releases import rows
+from core.releases.strategy import DEFAULT_PLAN, DEFAULT_STRATEGY
 from core.series import latest, list_series, record
 from core.series.sampling import EndpointSamples
 from core.state import schema
 from tests.core.releases.test_rollback import BODY, NAME, deploy, finish, models, served
-from tests.support.opened import woken
+from tests.support.opened import woken, write_workspace
 
 __all__ = ["models", "served", "woken"]
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, woken: list[Any]) -> Iterator[Ops]:
+    """What rows say of an endpoint that has had versions 1, 2 and 3; there is no process."""
+    root = write_workspace(tmp_path / "space")
+    with open_ops(root, actor="author") as ops:
+        run = ops.runs.start("chain", {})
+        for version in (1, 2, 3):
+            (root / f"v{version}").mkdir()
+            with ops.session.change("test") as tx:
+                tx.execute(
+                    schema.model_versions.insert().values(
+                        name="demand", version=version, run_id=run.id, step="register",
+                        path=f"../v{version}", digest="ab" * 32, created_at=tx.now,
+                    )
+                )  # fmt: skip
+                made = rows.create_deployment(
+                    tx, new_id(), endpoint=NAME, model="demand", version=version,
+                    strategy=DEFAULT_STRATEGY,
+                )  # fmt: skip
+                rows.finish_deployment(tx, made)
+        yield ops
+
 
 HIGH = "{metric: 'endpoint/bike:load', threshold: 10}"
 
@@ -64,21 +94,12 @@ def serves(ops: Ops) -> set[int]:
     return {variant.revision for variant in info.variants}
 
 
-def begin(ops: Ops, models: Path, *alarms: str, on_breach: str = "rollback") -> str:
+def begin(ops: Ops, models: Path, *alarms: str) -> str:
     """Version 1 again, at a tenth of the traffic, in a deployment that names these alarms."""
     deploy(ops, models, 1, weight=10.0)
     open_one = ops.endpoints.get(NAME).deployment
     assert open_one is not None
-    from dataclasses import replace
-
-    from core.domain.plans import plan_json
-    from core.releases.strategy import DEFAULT_PLAN
-
     plan = replace(DEFAULT_PLAN, rollback_alarms=alarms, alarms=())
-    if on_breach == "freeze":
-        from core.domain.analysis import OnBreach
-
-        plan = replace(plan, on_breach=OnBreach.FREEZE)
     table = schema.deployments
     with ops.session.change("test") as tx:
         tx.execute(table.update().where(table.c.id == open_one.id).values(strategy=plan_json(plan)))
@@ -168,43 +189,46 @@ def test_a_worker_killed_between_decision_and_receipt_rolls_back_once(
     assert kinds.count("rollback") == 1
 
 
-def test_an_alarm_in_alarm_refuses_a_deployment_unless_it_is_forced(
-    served: Ops, models: Path
-) -> None:
-    define(served, high=HIGH)
-    load(served, 20)
-    look(served)
-    assert served.alarms.get("high").state is AlarmState.ALARM
+def test_an_alarm_in_alarm_refuses_a_deployment_unless_it_is_forced(recorded: Ops) -> None:
+    define(recorded, high=HIGH)
+    load(recorded, 20)
+    look(recorded)
+    assert recorded.alarms.get("high").state is AlarmState.ALARM
     strategy = {"preset": "canary", "alarms": ["high"]}
     with pytest.raises(NoSuchAlarm, match="alarm hgih") as unknown:
-        served.endpoints.deploy(NAME, "demand", "1", strategy={**strategy, "alarms": ["hgih"]})
+        recorded.endpoints.deploy(NAME, "demand", "1", strategy={**strategy, "alarms": ["hgih"]})
     assert "did you mean high?" in unknown.value.hint
     with pytest.raises(AlarmInAlarm, match="alarm high is in ALARM: 1 of the last 1"):
-        served.endpoints.deploy(NAME, "demand", "1", strategy=strategy)
+        recorded.endpoints.deploy(NAME, "demand", "1", strategy=strategy)
     with pytest.raises(BadInput, match="no reason"):
-        served.endpoints.deploy(NAME, "demand", "1", strategy=strategy, force_alarms=True)
-    made = served.endpoints.deploy(
+        recorded.endpoints.deploy(NAME, "demand", "1", strategy=strategy, force_alarms=True)
+    made = recorded.endpoints.deploy(
         NAME, "demand", "1", strategy=strategy, force_alarms=True, reason="it mends the load"
     )
     assert made.plan is not None
     assert made.plan.rollback_alarms == ("high",)
     assert made.plan.alarms, "the default ones stay beside them"
-    look(served, 90)
-    assert served.session.reader.rows("SELECT * FROM alarm_actions") == []
-    assert "although it is in ALARM" in served.alarms.history("high")[0].reason
+    look(recorded, 90)
+    assert recorded.session.reader.rows("SELECT * FROM alarm_actions") == []
+    assert "although it is in ALARM" in recorded.alarms.history("high")[0].reason
 
 
-def test_a_freezing_deployment_is_held_by_its_alarm(served: Ops, models: Path) -> None:
-    define(served, high=HIGH)
-    begin(served, models, "high", on_breach="freeze")
-    load(served, 20)
-    look(served)
-    look(served, 90)
-    held = served.endpoints.get(NAME).deployment
+def test_a_freezing_deployment_is_held_by_its_alarm(recorded: Ops) -> None:
+    define(recorded, high=HIGH)
+    plan = replace(DEFAULT_PLAN, rollback_alarms=("high",), on_breach=OnBreach.FREEZE)
+    with recorded.session.change("test") as tx:
+        made = rows.create_deployment(
+            tx, new_id(), endpoint=NAME, model="demand", version=1, strategy=plan
+        )
+        rows.record_weight(tx, made, 10.0, "more")
+    load(recorded, 20)
+    look(recorded)
+    look(recorded, 90)
+    held = recorded.endpoints.get(NAME).deployment
     assert held is not None
     assert held.status is DeploymentStatus.HELD
-    assert receipts(served) == []
-    frozen = [each for each in served.alerts.list() if each.kind == "frozen"]
+    assert receipts(recorded) == []
+    frozen = [each for each in recorded.alerts.list() if each.kind == "frozen"]
     assert len(frozen) == 1
 
 
@@ -221,19 +245,19 @@ def test_an_alarms_own_rollback_takes_back_what_was_released_lately(served: Ops)
     assert [each["to_version"] for each in receipts(served)] == [2, 1], "it went off once more"
 
 
-def test_an_alarms_own_rollback_leaves_what_was_released_long_ago(served: Ops) -> None:
+def test_an_alarms_own_rollback_leaves_what_was_released_long_ago(recorded: Ops) -> None:
     define(
-        served,
+        recorded,
         high="{metric: 'endpoint/bike:load', threshold: 10, actions: [rollback],"
         " rollback_within: 1s}",
     )
     time.sleep(1.1)
-    load(served, 20)
-    look(served)
-    assert receipts(served) == []
-    (told,) = served.alarms.history("high", kind="action")
+    load(recorded, 20)
+    look(recorded)
+    assert receipts(recorded) == []
+    (told,) = recorded.alarms.history("high", kind="action")
     assert "nothing was rolled back: v3 was released" in told.reason
-    assert [each.severity for each in served.alerts.list()] == ["critical"]
+    assert [each.severity for each in recorded.alerts.list()] == ["critical"]
 
 
 def test_an_alarm_watches_while_the_version_before_is_kept(served: Ops, models: Path) -> None:
@@ -248,16 +272,16 @@ def test_an_alarm_watches_while_the_version_before_is_kept(served: Ops, models: 
     assert serves(served) == {3}
 
 
-def test_a_test_rolls_nothing_back_unless_it_is_asked_to(served: Ops, models: Path) -> None:
-    define(served, high="{metric: 'endpoint/bike:load', threshold: 10, actions: [rollback]}")
-    load(served, 1)
-    look(served)
-    served.alarms.test("high", seconds=3600)
-    look(served)
-    assert receipts(served) == []
+def test_a_test_rolls_nothing_back_unless_it_is_asked_to(recorded: Ops) -> None:
+    define(recorded, high="{metric: 'endpoint/bike:load', threshold: 10, actions: [rollback]}")
+    load(recorded, 1)
+    look(recorded)
+    recorded.alarms.test("high", seconds=3600)
+    look(recorded)
+    assert receipts(recorded) == []
     assert "would have rolled back bike from revision 3" in (
-        served.alarms.history("high", kind="action")[0].reason
+        recorded.alarms.history("high", kind="action")[0].reason
     )
-    look(served, 4000)
+    look(recorded, 4000)
     with pytest.raises(BadInput, match="no reason"):
-        served.alarms.test("high", act=True)
+        recorded.alarms.test("high", act=True)
