@@ -35,6 +35,8 @@ _CELLS = {
     Season.MONTH: 12,
     Season.MONTH_HOUR: 288,
 }
+_JOIN = " & "
+"""Between the columns, and the values, of a segment that is an intersection."""
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -56,6 +58,9 @@ class Grouping:
     def label(self, code: int) -> str:
         """The group's name."""
         if self.season is None:
+            names, shown = self.column.split(_JOIN), self.values[code].split(_JOIN)
+            if len(names) > 1 and len(names) == len(shown):
+                return _JOIN.join(f"{a}={b}" for a, b in zip(names, shown, strict=True))
             return f"{self.column}={self.values[code]}"
         if self.season is Season.WEEKDAY:
             return _DAYS[code]

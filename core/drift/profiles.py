@@ -113,7 +113,7 @@ def _quantiles(counts: NumberCounts) -> tuple[tuple[float, float], ...]:
         begin, begun = (max(low, at[place - 1]), right[place - 1]) if place else (low, 0.0)
         inside = place < len(at)
         end, ended = (min(high, at[place]), left[place]) if inside else (high, 1.0)
-        if inside and share > ended or ended <= begun:
+        if (inside and share > ended) or ended <= begun:
             found.append((share, float(min(max(end, low), high))))
             continue
         value = begin + (end - begin) * (share - begun) / (ended - begun)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from core.drift.window import WindowCounts
 
 MONTH = 30 * 86_400.0
+_JOIN = " & "
 
 
 def columns_of(
@@ -57,15 +58,46 @@ def must_have_rows(definition: MonitorDefinition, rows: int) -> None:
         )
 
 
+def segments_of(definition: MonitorDefinition) -> tuple[str, ...]:
+    """The segments' columns; an intersection (`season & workingday`) with one space around."""
+    return tuple(_JOIN.join(_parts(each)) for each in definition.segments)
+
+
+def segment_columns(definition: MonitorDefinition) -> tuple[str, ...]:
+    """Every column that segments are made of."""
+    return tuple(dict.fromkeys(part for each in definition.segments for part in _parts(each)))
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in name.split("&") if part.strip())
+
+
 def batches_of(window: Window, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The rows of these columns (`window` leaves out what it has not), scores as numbers."""
+    """The rows of these columns (`window` leaves out what it has not), scores as numbers, and
+    intersections of segments as a column of theirs."""
     there = set(window.schema.names)
-    wanted = [name for name in dict.fromkeys(names) if name in there]
-    for batch in window.batches(wanted):
+    crossed = {each: _parts(each) for each in names if _JOIN in each and each not in there}
+    asked = [*(each for each in names if each not in crossed), *sum(crossed.values(), ())]
+    for batch in window.batches([name for name in dict.fromkeys(asked) if name in there]):
         place = batch.schema.get_field_index(SCORE)
         if place >= 0:
             batch = batch.set_column(place, SCORE, score_numbers(batch.column(place)))
+        for name, parts in crossed.items():
+            if set(parts) <= there:
+                batch = batch.append_column(name, _joined(batch, parts))
         yield batch
+
+
+def _joined(batch: pa.RecordBatch, parts: Sequence[str]) -> pa.Array:
+    """The values of several columns as one text, missing where one is missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from core.drift.values import decoded, texts
+
+    columns = [batch.column(batch.schema.get_field_index(part)) for part in parts]
+    shown = [decoded(texts(each)).cast(pa.string()) for each in columns]
+    return pc.binary_join_element_wise(*shown, _JOIN)
 
 
 def score_numbers(array: pa.Array) -> pa.Array:

@@ -55,16 +55,17 @@ class Drift(Kind):
         columns = counting.columns_of(definition, reference, context.inputs, settings.outputs)
         at = counting.time_column(reference)
         _fit(definition, reference, columns, at)
+        segments = counting.segments_of(definition)
         plan = Plan(
             columns=columns,
-            segments=definition.segments,
+            segments=segments,
             season=Season(settings.seasonal) if settings.seasonal else None,
             season_column=at,
             timezone=settings.timezone,
             exact_limit=settings.exact,
             sketch=settings.sketch,
         )
-        names = [*columns, *definition.segments, *([at] if settings.seasonal else [])]
+        names = [*columns, *segments, *([at] if settings.seasonal else [])]
         made, sample = built(lambda: counting.batches_of(reference, names), plan)
         counting.must_have_rows(definition, made.rows)
         if settings.calibrate != "off":
@@ -131,7 +132,8 @@ def _fit(definition: MonitorDefinition, reference: Window, columns: Sequence[str
     from core.drift.errors import BaselineUnfit
 
     counting.must_have(definition, reference, "columns", definition.columns)
-    counting.must_have(definition, reference, "segments", definition.segments)
+    parts = counting.segment_columns(definition)
+    counting.must_have(definition, reference, "segments", parts)
     if not columns:
         raise BaselineUnfit(
             f"monitor {definition.name}: the rows for its baseline have no column to compare",

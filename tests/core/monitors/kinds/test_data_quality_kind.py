@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,36 +17,19 @@ from core.monitors.kind import KindContext, StoredBaseline
 from core.monitors.kinds._volume import expected, remembered
 from core.monitors.kinds.data_quality import KIND
 from core.releases.values import Problems
+from tests.support.windows import TableWindow
 
 NOW = 1_700_000_000.0
 CONTEXT = KindContext(monitor="m", now=NOW)
 
 
-@dataclass
-class Rows:
-    """A table as a window."""
+@dataclass(frozen=True)
+class Rows(TableWindow):
+    """A window of the last hour, some rows of which were there before."""
 
-    data: pa.Table
     start: float = NOW - 3600
     end: float = NOW
     duplicates: int = 0
-    target: str = "endpoint/e"
-    label_coverage: float | None = None
-
-    @property
-    def rows(self) -> int:
-        return int(self.data.num_rows)
-
-    @property
-    def schema(self) -> pa.Schema:
-        return self.data.schema
-
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        yield from self.table(columns).to_batches(max_chunksize=300)
-
-    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
-        names = [name for name in columns or self.schema.names if name in self.schema.names]
-        return self.data.select(names)
 
 
 def definition(seconds: float | None = None, **data: Any) -> MonitorDefinition:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,32 +17,7 @@ from core.drift.errors import BaselineUnfit
 from core.monitors.kind import KindContext, StoredBaseline
 from core.monitors.kinds.drift import KIND
 from core.releases.values import Problems
-
-
-@dataclass
-class Rows:
-    """A table as a window."""
-
-    data: pa.Table
-    start: float = 0.0
-    end: float = 0.0
-    target: str = "endpoint/e"
-    label_coverage: float | None = None
-
-    @property
-    def rows(self) -> int:
-        return int(self.data.num_rows)
-
-    @property
-    def schema(self) -> pa.Schema:
-        return self.data.schema
-
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        yield from self.table(columns).to_batches(max_chunksize=1000)
-
-    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
-        names = [name for name in columns or self.schema.names if name in self.schema.names]
-        return self.data.select(names)
+from tests.support.windows import TableWindow
 
 
 def settings(**data: Any) -> Any:
@@ -85,12 +60,12 @@ def run(
     memory: Mapping[str, Any] | None = None,
 ) -> list[Findings]:
     """The findings of windows one after another; what must hold of each is asserted."""
-    made = KIND.baseline(what, Rows(reference), CONTEXT)
+    made = KIND.baseline(what, TableWindow(reference), CONTEXT)
     kept = StoredBaseline(json.loads(json.dumps(made.summary, allow_nan=False)), made.arrays)
     told = []
     memory = memory or {}
     for window in windows:
-        found = KIND.evaluate(what, kept, Rows(window), memory, CONTEXT)
+        found = KIND.evaluate(what, kept, TableWindow(window), memory, CONTEXT)
         json.dumps([found.files, found.memory], allow_nan=False)
         for each in found.measurements:
             json.dumps(dict(each.detail), allow_nan=False)
@@ -160,6 +135,20 @@ def test_which_segment_a_drift_comes_from() -> None:
     assert parts[0]["segment"] == "site=s"
     assert abs(sum(part["contribution"] for part in parts)) == pytest.approx(ks.value, abs=0.01)
     assert abs(parts[0]["contribution"]) > 8 * abs(parts[1]["contribution"])
+
+
+def test_a_segment_of_two_columns() -> None:
+    def split(rows: int, seed: int, shift: float) -> pa.Table:
+        draws = np.random.default_rng(seed + 1000)
+        one, two = draws.choice(["n", "s"], rows), draws.integers(0, 2, rows)
+        values = draws.normal(size=rows) + np.where((one == "s") & (two == 1), shift, 0.0)
+        return pa.table({"a": values, "site": one, "open": two})
+
+    windows = [split(1600, 1, 0.6), split(1600, 2, 0.6)]
+    what = replace(definition(("site & open",)), columns=("a",))
+    found = run(what, windows, split(20_000, 0, 0.0))[1]
+    segments = {each.segment for each in found.measurements if each.segment}
+    assert segments == {"site=s & open=1"}
 
 
 def test_a_seasonal_swing_is_no_drift_where_the_baseline_has_seasons() -> None:
@@ -321,7 +310,7 @@ def test_new_and_exploding_categories() -> None:
 
 def test_the_baseline_states_what_the_rule_comes_to() -> None:
     what = definition(rows=600)
-    reference = Rows(table(20_000), start=0.0, end=20 * 86_400.0)
+    reference = TableWindow(table(20_000), start=0.0, end=20 * 86_400.0)
     told = KIND.baseline(what, reference, CONTEXT).summary["calibration"]
     assert told["windows"] == 200 and told["rows"] == 600
     assert told["windows_a_month"] == 50.0
