@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,9 @@ def due_monitors(session: Session, now: float) -> tuple[str, ...]:
         "SELECT name, kind, watch, shown, seen, next_at, backoff_until, claim, claimed_until,"
         " last_run_at FROM monitors WHERE gone_at IS NULL AND paused_at IS NULL AND kind <> ''"
     )
-    found = [row for row in rows if _free(row, now) and _due(session, row, now)]
+    found = [
+        row for row in rows if _free(row, now) and _here(session, row) and _due(session, row, now)
+    ]
     found.sort(key=lambda row: row["last_run_at"] or 0.0)
     return tuple(row["name"] for row in found)
 
@@ -26,6 +29,15 @@ def due_monitors(session: Session, now: float) -> tuple[str, ...]:
 def _free(row: Mapping[str, Any], now: float) -> bool:
     held = row["claim"] and (row["claimed_until"] or 0.0) > now and not dead(row["claim"])
     return not held and (row["backoff_until"] or 0.0) <= now
+
+
+def _here(session: Session, row: Mapping[str, Any]) -> bool:
+    """Whether this machine has what is watched: captured requests lie where they were answered."""
+    kind, _, name = row["watch"].partition("/")
+    if kind != "endpoint" or (session.workspace.endpoints_dir / name).exists():
+        return True
+    hosts = session.reader.rows("SELECT host FROM endpoints WHERE name = :name", name=name)
+    return not hosts or hosts[0]["host"] in ("", socket.gethostname())
 
 
 def _due(session: Session, row: Mapping[str, Any], now: float) -> bool:

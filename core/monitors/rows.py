@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SpooledWindow:
-    """A window whose rows stand in a spool. `duplicates` and `late` are for the record."""
+    """A window whose rows stand in a spool. `duplicates` is for the record."""
 
     spool: Spool
     start: float
@@ -24,7 +24,6 @@ class SpooledWindow:
     target: str
     has_labels: bool = False
     duplicates: int = 0
-    late: int = 0
 
     @property
     def rows(self) -> int:

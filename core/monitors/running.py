@@ -48,7 +48,6 @@ class _Result:
     end: float
     coverage: float | None
     duplicates: int
-    late: int
 
 
 def run_window(
@@ -121,7 +120,6 @@ def _evaluate(
         window.end,
         window.label_coverage,
         getattr(window, "duplicates", 0),
-        getattr(window, "late", 0),
     )
 
 
@@ -209,7 +207,7 @@ def _commit(
             "memory": json.dumps(memory),
             "rows": result.rows,
             "duplicates": result.duplicates,
-            "late": result.late,
+            "late": _late(row, result.rows),
             "label_coverage": result.coverage,
             "baseline": result.baseline.id if result.baseline else "",
             "headline": found.headline,
@@ -229,6 +227,13 @@ def _commit(
         stands(tx, job, plan, run, found)
     carried = memory if found.memory is None else found.memory
     return Outcome(run, RunStatus.DONE, found.state, found.headline, memory=carried)
+
+
+def _late(row: Mapping[str, Any], rows: int) -> int:
+    """How many rows have come since the window was first evaluated."""
+    kept = json.loads(row.get("history") or "[]")
+    first = kept[0]["rows"] if kept else row.get("rows") if row.get("state") else rows
+    return max(0, rows - int(first or 0))
 
 
 def _cause(job: Job, row: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from core.domain.monitor import MonitorDefinition, MonitorState
 from core.monitors.definition import read_monitor
 from core.monitors.errors import MonitorsInvalid, NoMonitor
 from core.monitors.files import WatchFiles, read_watch_files
+from core.monitors.telling import tell_gone
 from core.releases.values import Problems
 from core.session import Session
 from core.state.monitor_tables import monitors as table
@@ -131,6 +132,7 @@ def _write(
     values = {**values, "updated_at": tx.now}
     if values.get("gone_at") == -1.0:
         values["gone_at"] = tx.now
+        tell_gone(tx, name)
     if row is None:
         tx.execute(
             table.insert().values(

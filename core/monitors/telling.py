@@ -125,6 +125,12 @@ def tell_working(tx: Transaction, name: str) -> None:
     _over(tx, f"monitor/{name}:failed", f"monitor {name} runs again")
 
 
+def tell_gone(tx: Transaction, name: str) -> None:
+    """Nobody looks any more: what the monitor had raised is over."""
+    for cause in (f"monitor/{name}", f"monitor/{name}:failed"):
+        _over(tx, cause, f"monitor {name} is no more")
+
+
 def _listed(findings: Findings, most: int = 5) -> str:
     shown = [each.description for each in findings.violations[:most]]
     more = len(findings.violations) - most

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from core.monitors.filing import FOLDER, forget_folder
+from core.monitors.telling import tell_gone
 from core.session import Session
 from core.state.monitor_tables import monitor_measurements, monitor_runs, monitor_violations
 from core.state.store import Transaction
@@ -91,5 +92,6 @@ def forget_monitor(session: Session, name: str) -> None:
         forget_runs(tx, [row["id"] for row in runs])
         tx.execute(sa.delete(monitor_baselines).where(monitor_baselines.c.monitor == name))
         tx.execute(sa.delete(monitors).where(monitors.c.name == name))
+        tell_gone(tx, name)
         tx.journal("monitor.delete", f"monitor/{name}", runs=len(runs))
     forget_folder(session.workspace.state_dir, f"{FOLDER}/{name}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import json
+import socket
 import sys
 import time
 import types
@@ -284,7 +285,8 @@ def deploy(made: Watched, version: int, rows: Sequence[int], at: float = NOON - 
         if version == 1:
             tx.execute(
                 schema.endpoints.insert().values(
-                    name=ENDPOINT, environment="production", status="in_service", host="here",
+                    name=ENDPOINT, environment="production", status="in_service",
+                    host=socket.gethostname(),
                     created_at=at, updated_at=at,
                 )
             )  # fmt: skip

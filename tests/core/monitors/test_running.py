@@ -11,8 +11,10 @@ import pytest
 from core.domain.monitor import MonitorState, RunStatus
 from core.monitors import looking
 from core.monitors.errors import MonitorBusy, NoBaseline
+from core.monitors.served import champion_revision
 from core.reads.monitors import list_runs
 from core.series import read
+from core.state import schema
 from core.state.monitor_tables import monitor_runs, monitors
 from tests.support.opened import OpenAs
 from tests.support.watched import ENDPOINT, NOON, Watched, deploy
@@ -147,6 +149,7 @@ def test_rows_that_come_late_have_their_window_computed_again(watched: Watched) 
     after = watched.ops.monitors.find(before.id)
     assert (after.run.rows, after.run.generation) == (before.rows + 1, 2)
     assert after.history[0]["rows"] == before.rows
+    assert after.run.late == 1
 
 
 @pytest.mark.usefixtures("at_once")
@@ -446,8 +449,6 @@ def test_a_candidate_has_windows_of_its_own(watched: Watched) -> None:
     watched.define(variant="candidate")
     deploy(watched, 2, range(5), at=NOON - 50)
     with watched.ops.session.change("test") as tx:
-        from core.state import schema
-
         table = schema.deployments
         tx.execute(
             table.update().where(table.c.id == "d2").values(status="progressing", ended_at=None)
@@ -458,3 +459,40 @@ def test_a_candidate_has_windows_of_its_own(watched: Watched) -> None:
     run = watched.ops.monitors.find("watch").run
     assert (run.rows, run.version) == (10, 2)
     assert measured(watched)["then"] == 2.0, "the mean of what the candidate learned from"
+
+
+def test_a_monitor_that_is_no_more_leaves_no_open_alert(watched: Watched) -> None:
+    watched.define(above=0)
+    watched.define("broken", fail="boom")
+    watched.ask(10)
+    watched.ops.monitors.run("watch")
+    watched.ops.monitors.run("broken")
+    assert len(watched.ops.alerts.list()) == 2
+    watched.ops.monitors.delete("watch")
+    (watched.root / "monitors" / "broken.yaml").unlink()
+    watched.ops.monitors.sync()
+    assert not watched.ops.alerts.list()
+
+
+def test_another_machines_requests_are_looked_at_there(watched: Watched) -> None:
+    watched.define()
+    with watched.ops.session.change("test") as tx:
+        tx.execute(schema.endpoints.update().values(host="elsewhere"))
+    assert watched.ops.monitors.due(NOON) == (), "nothing of it is here"
+    watched.ask(1)
+    assert watched.ops.monitors.due(NOON) == ("watch",)
+
+
+def test_the_champion_of_a_moment_is_told_by_deployments_and_rollbacks(watched: Watched) -> None:
+    deploy(watched, 2, range(5), at=NOON)
+    reader = watched.ops.session.reader
+    with watched.ops.session.change("test") as tx:
+        tx.execute(
+            schema.receipts.insert().values(
+                id="r", endpoint=ENDPOINT, actor="author", reason="", from_model="demand",
+                from_version=2, to_model="demand", to_version=1, requests_failed=0, in_flight=0,
+                milliseconds=1.0, at=NOON + 100,
+            )
+        )  # fmt: skip
+    told = [champion_revision(reader, ENDPOINT, NOON + at) for at in (-99_999, -1, 0, 99, 100, 1e9)]
+    assert told == [1, 1, 2, 2, 1, 1]
