@@ -7,11 +7,13 @@ that decides, in which nobody else can change what they say.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.domain.trigger import Cause, FiringDecision, TriggerDefinition
-from core.state.store import Transaction
 from core.triggers.arbitration import Facts
+
+if TYPE_CHECKING:
+    from core.state.store import Transaction
 
 Rows = Callable[..., Sequence[Mapping[str, Any]]]
 """`rows(sql, name=value, …)`, as a reader has it."""
