@@ -214,8 +214,11 @@ def _join(tx: Transaction, alert: Row, found: _Found) -> None:
             "title": found.title,
             "message": found.message,
             "evidence": found.evidence,
-            "wakes_at": None,  # it was put off as something less
+            "wakes_at": None,  # it was put off, or taken, as something less
             "snoozed_by": None,
+            "state": AlertState.OPEN,
+            "acked_by": None,
+            "acked_at": None,
         }
         words = f"{before} → {found.severity}: {found.title}"
         rows.event(tx, alert["id"], "worse", words)

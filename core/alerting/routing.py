@@ -105,7 +105,7 @@ def _decide(
         return _tell_of_end(tx, settings, alert)
     if alert.state is AlertState.RESOLVED:
         return "resolved before anybody was told"
-    if kind in (NoticeKind.OPENED, NoticeKind.REOPENED, NoticeKind.BACK):
+    if kind in _TO_ALL_LEVELS:
         rows.change(tx, alert.id, level_at=tx.now)
     if silence_of(alert, silences, tx.now) is not None:
         return SILENCED

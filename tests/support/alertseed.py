@@ -112,6 +112,7 @@ def _storm(ops: Ops) -> None:
                     tx, f"monitor/demand-drift:{name}", "drift", f"{name} drifts",
                     f"KS D 0.{31 - number % 20:02} over 500 rows", "info",
                     {"open": "monitor/demand-drift@3", "monitor": "demand-drift"},
+                    target="dataset/rentals",
                 )  # fmt: skip
     found = ops.alerts.list(state=None)[-1]
     with at(ops, 3_000, "reviewer") as tx:

@@ -72,14 +72,26 @@ def test_five_hundred_features_that_drift_at_once_are_one_line(ops: Ops, databas
 def test_another_kind_or_target_is_another_alert(ops: Ops) -> None:
     see(ops, "a")
     see(ops, "b", kind="attribution")  # one family with drift
-    see(ops, "c", kind="model_quality")
+    see(ops, "c", kind="service")
     see(ops, "d", target="endpoint/shop")
     found_ = {(each.target, each.kind): each.causes for each in ops.alerts.list()}
-    assert found_ == {
-        (TARGET, "drift"): 2,
-        (TARGET, "model_quality"): 1,
-        ("endpoint/shop", "drift"): 1,
-    }
+    assert found_ == {(TARGET, "drift"): 2, (TARGET, "service"): 1, ("endpoint/shop", "drift"): 1}
+
+
+def test_drift_and_lost_quality_are_one_alert_as_severe_as_the_worst_that_is_left(
+    ops: Ops, database_url: str
+) -> None:
+    see(ops, "drift", severity="info")
+    see(ops, "mae", kind="model_quality", severity="critical")
+    assert (alert(ops).severity, alert(ops).headline) == ("critical", "mae drifts (and 1 more)")
+    over(ops, "mae")
+    assert (alert(ops).severity, alert(ops).headline) == ("info", "drift drifts")
+    notices = raw(database_url, "SELECT kind FROM alert_notices ORDER BY id")
+    assert notices == [("opened",), ("worse",)], "that it is better wakes nobody"
+    see(ops, "mae", kind="model_quality", severity="critical")
+    assert alert(ops).severity == "critical"
+    verbs = ["alert.opened", "alert.worse", "alert.better", "alert.worse"]
+    assert journalled(ops, database_url) == verbs
 
 
 def test_what_gets_worse_is_told_again_with_the_worst_on_top(ops: Ops, database_url: str) -> None:
@@ -92,6 +104,18 @@ def test_what_gets_worse_is_told_again_with_the_worst_on_top(ops: Ops, database_
     assert journalled(ops, database_url) == ["alert.opened", "alert.worse"]
     notices = raw(database_url, "SELECT kind FROM alert_notices ORDER BY id")
     assert notices == [("opened",), ("worse",)]
+
+
+def test_what_was_taken_as_a_drift_is_open_again_when_quality_falls(ops: Ops) -> None:
+    """Drift and the quality that falls with it are one alert; who took it took less."""
+    first = see(ops, "a")
+    ops.alerts.acknowledge(first)
+    see(ops, "b")
+    assert alert(ops).state is AlertState.ACKNOWLEDGED
+    assert see(ops, "mae", kind="model_quality", severity="critical") == first
+    worse = alert(ops)
+    assert (worse.state, worse.acked_by, worse.kind) == (AlertState.OPEN, None, "model_quality")
+    assert worse.headline == "mae drifts (and 2 more)"
 
 
 def test_when_the_cause_that_was_told_is_over_the_next_one_is_told(ops: Ops) -> None:

@@ -34,7 +34,7 @@ class Life(RuleBasedStateMachine):
         root = write_workspace(self.folder / "space")
         self.ops = open_ops(root, actor="engineer")
         self.session = Session(open_workspace(root), "engineer", read_only=False)
-        self.live: set[str] = set()
+        self.live: dict[str, Severity] = {}
         self.state: AlertState | None = None
         self.severity: Severity | None = None
         self.snoozed = False
@@ -80,10 +80,11 @@ class Life(RuleBasedStateMachine):
             assert self.severity is not None
             if severity.worse(self.severity):
                 self.severity, self.snoozed = severity, False
+                self.state = AlertState.OPEN
                 self.said += 1
-            self.live.add(key)
+            self.live[key] = severity
         else:
-            self.state, self.severity, self.live = AlertState.OPEN, severity, {key}
+            self.state, self.severity, self.live = AlertState.OPEN, severity, {key: severity}
             self.level, self.snoozed = 0, False
             self.said += 1
         self.ended.add(key)
@@ -92,12 +93,18 @@ class Life(RuleBasedStateMachine):
     def over(self, key: str) -> None:
         with self.session.change("test") as tx:
             resolve_incident(tx, key)
-        self.live.discard(key)
+        was = self.live.pop(key, None)
         if self.open_ and not self.live:
             self._ended()
+        elif self.open_ and was is not None:
+            assert self.severity is not None
+            left = min(self.live.values(), key=lambda each: each.rank)
+            if self.severity.worse(left):  # as severe as the worst that is left
+                self.severity = left
+                self.said += 1
 
     def _ended(self) -> None:
-        self.state, self.live, self.snoozed = AlertState.RESOLVED, set(), False
+        self.state, self.live, self.snoozed = AlertState.RESOLVED, {}, False
         self.said += 1
 
     @rule()
@@ -148,7 +155,7 @@ class Life(RuleBasedStateMachine):
         assert (alert.resolved_by is not None) == (alert.state is AlertState.RESOLVED)
         found_causes = reads.causes_of(self.session.reader, alert.id)
         causes = {cause.cause_key for cause in found_causes if not cause.over_at}
-        assert causes == self.live
+        assert causes == set(self.live)
         if self.live:
             assert alert.causes == len(self.live)
 
