@@ -59,11 +59,18 @@ class MonitorDuty(threading.Thread):
         for name in self._service.due(time.time()):
             if self._engine.stopping.is_set():
                 return
-            self.look(name)
+            self._try(name)
         if time.monotonic() - self._tidied_at > TIDY_SECONDS:
             self._tidied_at = time.monotonic()
             self._service.tidy(time.time())
         self._let_go()
+
+    def _try(self, name: str) -> None:
+        """One monitor; what is wrong with it keeps no other from being looked at."""
+        try:
+            self.look(name)
+        except OpsdeckError as error:
+            self._seldom.failed(f"monitor {name}", error)
 
     def look(self, name: str) -> None:
         """Look at one monitor. What goes wrong in it is on its own record; that its process had

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import time
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ from core.monitors.latecomers import (
     touched,
 )
 from core.monitors.plan import Due, Source, iso
+from core.monitors.recording import one_line
 from core.monitors.running import run_window
 from core.monitors.standing import BACKOFF_SECONDS, MOST_BACKOFF_SECONDS
 from core.monitors.syncing import definition_of, set_row
@@ -38,8 +40,7 @@ from core.monitors.windowing import last_closed, time_span
 from core.session import Session
 from core.state.monitor_tables import monitor_runs, monitors
 
-LOOK_SECONDS = 5.0
-"""How soon a monitor that goes by new data is looked at again."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,9 @@ def look(
         _sweep(job)
         row = _row(session, name)
         seen = job.source.seen()
-        try:
-            due = job.source.due(_cursor(row), at)
-        except OpsdeckError as error:
-            _cannot_look(job, error.one_line(), at)
-            return Looked(name, why=error.one_line())
+        due = _find_due(job, _cursor(row), at)
+        if isinstance(due, str):
+            return Looked(name, why=due)
         if due.skipped:
             _skip(job, due, at)
         outcomes: list[Outcome] = []
@@ -95,6 +94,19 @@ def look(
             outcomes += _again(job, at, over)
         _looked(job, due if whole else Due(), at, "" if failed else seen, whole=whole)
     return Looked(name, tuple(outcomes), due.skipped, "" if outcomes else why_nothing(job, at))
+
+
+def _find_due(job: Job, cursor: Mapping[str, Any], now: float) -> Due | str:
+    """What is due, or why that cannot be told, which is on record then."""
+    try:
+        return job.source.due(cursor, now)
+    except OpsdeckError as error:
+        why = error.one_line()
+    except Exception as error:  # whatever it is, it is this monitor's alone
+        log.exception("monitor %s", job.definition.name)
+        why = one_line(f"{type(error).__name__}: {error}")
+    _cannot_look(job, why, now)
+    return why
 
 
 def replay(
