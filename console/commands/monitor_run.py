@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,9 @@ from console.output import emit
 from console.session import Session, pass_session
 from console.words import many
 from core.errors import BadInput
+
+if TYPE_CHECKING:
+    from core.monitors.looking import Looked
 
 
 def attach(command: click.Group) -> None:
@@ -46,9 +50,22 @@ def run(
         names = tuple(each.name for each in service.list() if each.paused_at is None)
     begin, end = moment("--from", since), moment("--to", until)
     done = [service.run(name, since=begin, until=end) for name in names]
-    emit(session, {"runs": done}, lambda: "\n".join(text.looked_text(session, d) for d in done))
+    document = {"runs": [_document(each) for each in done]}
+    emit(session, document, lambda: "\n".join(text.looked_text(session, d) for d in done))
     if any(each.status == "failed" for looked in done for each in looked.outcomes):
         raise click.exceptions.Exit(1)
+
+
+def _document(done: Looked) -> dict[str, object]:
+    """Without what a kind remembers, which is nobody's concern."""
+    keys = ("run", "status", "state", "headline", "reason")
+    outcomes = [{key: getattr(each, key) for key in keys} for each in done.outcomes]
+    return {
+        "monitor": done.monitor,
+        "outcomes": outcomes,
+        "skipped": done.skipped,
+        "why": done.why,
+    }
 
 
 @click.command("suggest", cls=Verb)
