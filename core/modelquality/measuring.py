@@ -76,7 +76,7 @@ def figures(pairs: Pairs) -> dict[str, float]:
     if pairs.task is Task.MULTICLASS:
         found = single(weighted_figures(matrix))
         if pairs.score is not None:
-            found["weighted_auc"] = auc_of_classes(pairs.label, pairs.score)
+            found["weighted_auc"] = auc_of_classes(pairs.label, pairs.score)[0]
         return found
     found = single(binary_figures(matrix))
     if pairs.score is not None:
@@ -125,6 +125,8 @@ def _errors(pairs: Pairs) -> dict[str, float]:
         positive = pairs.label == 1
         found["auc"] = auc(positive, pairs.score)[1]
         found["au_prc"] = average_precision(positive, pairs.score)[1]
+    else:
+        found["weighted_auc"] = auc_of_classes(pairs.label, pairs.score)[1]
     return found
 
 

@@ -59,16 +59,19 @@ def average_precision(positive: Flags, score: Floats) -> tuple[float, float]:
     return area, math.sqrt(area * (1 - area) / m)
 
 
-def auc_of_classes(label: np.ndarray, scores: Floats) -> float:
-    """The mean of each class's auc against the rest, weighted by how often it is the label."""
-    total = weight = 0.0
+def auc_of_classes(label: np.ndarray, scores: Floats) -> tuple[float, float]:
+    """The mean of each class's auc against the rest, weighted by how often it is the label, and
+    its standard error: at most the weighted mean of theirs, since they are of the same rows."""
+    total = error = weight = 0.0
     for code in range(scores.shape[1]):
         of_class = label == code
-        area, _ = auc(of_class, scores[:, code])
+        area, deviation = auc(of_class, scores[:, code])
         if not math.isnan(area):
-            total += area * of_class.sum()
-            weight += of_class.sum()
-    return total / weight if weight else NAN
+            many = float(of_class.sum())
+            total += area * many
+            error += deviation * many
+            weight += many
+    return (total / weight, error / weight) if weight else (NAN, NAN)
 
 
 def roc_curve(positive: Flags, score: Floats) -> dict[str, list[float]]:

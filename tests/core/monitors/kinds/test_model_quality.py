@@ -476,3 +476,41 @@ def test_labels_of_unknown_ids_are_counted(tmp_path: Path) -> None:
     found = evaluate(demand(600, 2), context=replace(CONTEXT, session=session))
     assert pick(found, "label_coverage").detail["unknown_labels"] == 2
     assert pick(evaluate(demand(600, 2)), "label_coverage").detail["unknown_labels"] is None
+
+
+def test_several_classes_and_a_new_one() -> None:
+    def trees(rows: int, seed: int, also: str = "") -> TableWindow:
+        rng = np.random.default_rng(seed)
+        raw = np.exp(rng.normal(0, 1.5, (rows, 3)))
+        chance = raw / raw.sum(1, keepdims=True)
+        truth = (rng.random(rows)[:, None] > chance.cumsum(1)).sum(1).clip(0, 2)
+        names = np.array(["ash", "elm", "oak"])
+        label = names[truth].astype(object)
+        if also:
+            label[: rows // 4] = also
+        return TableWindow(
+            pa.table(
+                {
+                    "temp": rng.normal(size=rows),
+                    "__prediction": names[chance.argmax(1)],
+                    "__score": [json.dumps(each) for each in chance.tolist()],
+                    "__label": pa.array(label.tolist()),
+                    "__at": np.arange(rows, dtype=float),
+                }
+            )
+        )
+
+    found = evaluate(trees(1500, 2), trees(4000, 1))
+    assert found.state is State.OK
+    judged = {m.metric for m in found.measurements if m.state is State.OK}
+    assert judged == {"accuracy", "weighted_f1", "weighted_auc"}
+    assert found.files["statistics.json"]["multiclass_classification_metrics"]
+    estimated, real = pick(found, "estimated_accuracy"), pick(found, "accuracy")
+    assert estimated.low is not None
+    assert estimated.high is not None
+    assert real.value is not None
+    assert estimated.low <= real.value <= estimated.high
+    new = evaluate(trees(1500, 2, also="yew"), trees(4000, 1))
+    assert new.state is State.VIOLATED
+    matrix = new.files["statistics.json"]["multiclass_classification_metrics"]["confusion_matrix"]
+    assert sum(matrix["yew"].values()) == 375
