@@ -95,7 +95,7 @@ def decide(tx: Transaction, alarm: str, plan: Plan) -> bool:
             deployment_id=plan.deployment,
             revision=plan.revision,
             reason=plan.reason,
-            next_at=tx.now,
+            next_at=0.0,  # at once, whatever the clocks say
             created_at=tx.now,
         )
     )

@@ -125,6 +125,8 @@ def test_a_deployments_alarm_takes_it_back_by_what_the_supervisor_has_counted(
             assert served.endpoints.invoke(NAME, BODY).status == 200
         samples.take()
         keeper.look()
+        decided = served.session.reader.rows("SELECT id FROM alarm_actions")
+        assert len(decided) == len(receipts(served)), "done in the look that decides it"
         time.sleep(0.5)
     (receipt,) = receipts(served)
     assert (receipt["from_version"], receipt["to_version"]) == (1, 3)
