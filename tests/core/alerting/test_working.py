@@ -63,7 +63,7 @@ def test_what_is_given_to_somebody_is_theirs_once(ops: Ops) -> None:
 
 def test_silences_hide_what_fits_and_end(ops: Ops, database_url: str) -> None:
     bad = see(ops)
-    see(ops, "b", kind="drift", severity="info")
+    see(ops, "b", kind="anomaly", severity="info")
     see(ops, "c", target="endpoint/shop", severity="warning", labels={"team": "web"})
     assert [alert.severity for alert in ops.alerts.triage().alerts] == [
         "critical", "warning", "info",
