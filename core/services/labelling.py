@@ -316,12 +316,13 @@ class LabellingService:
         triggers = TriggersService(self._session, self._workers)
         return LabelsHanded(name, labels, triggers.augment_for(name))
 
-    def due(self, now: float) -> tuple[str, ...]:
+    def due(self, now: float | None = None) -> tuple[str, ...]:
         """Endpoints with labels to hand on: nobody has labelled for a minute, or somebody has for
         ten."""
         from core.labelling.queueing import LATE_SECONDS, UNDO_SECONDS
 
-        return _reads.to_hand_over(self._session.reader, now - UNDO_SECONDS, now - LATE_SECONDS)
+        at = time.time() if now is None else now
+        return _reads.to_hand_over(self._session.reader, at - UNDO_SECONDS, at - LATE_SECONDS)
 
     # -- what is known
 
