@@ -29,9 +29,7 @@ def command() -> None:
 def list_(session: Session, gone: bool) -> None:
     """List the monitors, with how each stands."""
     service = session.ops().monitors
-    problems = service.problems()
-    if not session.read_only:
-        service.sync()
+    problems = service.problems() if session.read_only else service.sync()
     found = service.list(gone=gone)
     for problem in problems:
         session.say(problem.one_line())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -176,3 +178,17 @@ def test_creating_and_deleting_leave_the_rest_of_a_file_alone(watched: Watched) 
     with pytest.raises(MonitorsInvalid, match=r"watch"):
         service.create("third", {"kind": "counting", "watch": "x"})
     assert not list((watched.root / "monitors").iterdir())
+
+
+def test_reading_the_files_loads_no_library_of_numbers(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from core.monitors.kinds import kind_names, kind_of;"
+        "[kind_of(name) for name in kind_names()];"
+        "from core.monitors.files import read_watch_files; read_watch_files(Path(sys.argv[1]));"
+        "heavy = {'numpy', 'pandas', 'pyarrow', 'mlflow', 'sklearn', 'river', 'shap', 'scipy'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
