@@ -70,9 +70,16 @@ def test_columns_that_look_protected_are_proposed_as_a_comment(watched: Watched)
     people = (ColumnSeen("age", True, 60, (), 41.0), ColumnSeen("sex", False, 2, ("f", "m")))
     writing = suggesting._Writing(replace(found, columns=people))
     text = writing.text()
-    assert '#   facets: ["age>41", sex]' in text or "facets: [age>41, sex]" in text
     assert not [line for line in text.splitlines() if "kind: bias" in line and "#" not in line]
     assert any(note.startswith("bias: age, sex") for note in writing.notes)
+    begin = text.index("  # demand-bias:")
+    block = text[begin : text.index("\n\n", begin)]
+    taken = text.replace(block, block.replace("  # ", "  "))
+    (watched.root / "monitors").mkdir()
+    (watched.root / "monitors" / "demand.yaml").write_text(taken)
+    read = read_watch_files(watched.root)
+    assert not read.problems, [each.one_line() for each in read.problems]
+    assert "demand-bias" in {each.name for each in read.monitors}
 
 
 def test_rows_that_are_not_known_are_said_and_the_rest_still_runs(watched: Watched) -> None:
