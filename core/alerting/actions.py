@@ -10,7 +10,7 @@ from core.domain.alert import Alert
 from core.domain.alertview import AlertAction
 from core.state.reading import Reader
 
-_SHOW = {
+SHOW = {
     "monitor": "opsdeck monitors show {name}",
     "alarm": "opsdeck alarms show {name}",
     "slo": "opsdeck slos show {name}",
@@ -21,6 +21,7 @@ _SHOW = {
     "trigger": "opsdeck triggers show {name}",
     "deployment": "opsdeck endpoints show {name}",
 }
+"""The command that shows what an evidence names, by its sort."""
 
 
 def actions_for(reader: Reader, root: Path, alert: Alert) -> tuple[AlertAction, ...]:
@@ -43,7 +44,7 @@ def evidence_of(alert: Alert) -> str:
 def _evidence(alert: Alert) -> tuple[str, str]:
     noun, _, rest = evidence_of(alert).partition("/")
     name = rest.partition("@")[0]
-    command = _SHOW.get(noun, "")
+    command = SHOW.get(noun, "")
     if alert.kind == "quarantine":
         return f"opsdeck data quarantine show {alert.id}", ""
     if not command:

@@ -19,8 +19,8 @@ _LABEL = 10
 CHART_LINES = 4
 _MOST_CAUSES = 12
 _KINDS = {"opened": "bad", "reopened": "bad", "worse": "bad", "escalated": "warn", "back": "warn",
-          "not told": "bad", "nobody": "bad", "resolved": "ok", "acknowledged": "ok", "better": "ok",
-          "comment": "accent"}  # fmt: skip
+          "not told": "bad", "nobody": "bad", "resolved": "ok", "acknowledged": "ok",
+          "better": "ok", "comment": "accent"}  # fmt: skip
 
 
 def what_lines(detail: AlertDetail, now: float, width: int) -> list[Line]:

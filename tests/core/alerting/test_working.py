@@ -217,3 +217,14 @@ def test_every_kind_has_a_text_whose_commands_exist(tmp_path: Path, kind: str) -
 def test_the_folder_of_texts_has_no_stray_one() -> None:
     folder = Path(runbook_of.__code__.co_filename).parent / "runbooks"
     assert {file.stem for file in folder.glob("*.md")} <= {*KINDS, "default", "monitor"}
+
+
+def test_every_command_that_shows_evidence_exists() -> None:
+    from core.alerting.actions import SHOW
+
+    context = root.make_context("opsdeck", [], resilient_parsing=True)
+    for command in SHOW.values():
+        noun, verb = command.split()[1:3]
+        group = root.get_command(context, noun)
+        assert isinstance(group, click.Group)
+        assert group.get_command(context, verb) is not None, command
