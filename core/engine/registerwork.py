@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from core.domain.datalineage import NodeKind, edges_between
 from core.domain.pipeline import StepSpec
 from core.domain.run import OutputRef, StepStatus
-from core.engine import runstate, tunework
+from core.engine import runstate, tunespec
 from core.engine.context import STATE_AWAY, SYSTEM, Engine
 from core.engine.plan import Plan, load_plan
 from core.errors import BadInput, OpsdeckError
@@ -50,7 +50,7 @@ def register_step(engine: Engine, run_id: str, generation: int, name: str, attem
             worker_id=engine.worker_id,
         )
         lineage = _lineage(tx, plan, run, engine.workspace)
-    tuned = tunework.chosen(engine, run_id)
+    tuned = tunespec.chosen(engine, run_id)
     if tuned:
         lineage["tuned"] = tuned
     try:

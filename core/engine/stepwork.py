@@ -17,7 +17,7 @@ from typing import Any
 
 from core.domain.pipeline import StepSpec
 from core.domain.run import OutputRef, StepStatus
-from core.engine import datainputs, runstate, tunework
+from core.engine import datainputs, runstate, tunespec, tunework
 from core.engine.artifacts import publish, refuse_without_room
 from core.engine.cachekey import cache_key
 from core.engine.context import Engine
@@ -161,7 +161,7 @@ def _key(
         for name, given in inputs.items()
     }
     if step.kind == "tune":
-        shown["tune"] = {"value": tunework.search_of(engine, plan, step)}
+        shown["tune"] = {"value": tunespec.search_of(engine, plan, step)}
     return cache_key(
         step,
         code_fingerprint(engine.workspace.root, step),

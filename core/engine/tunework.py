@@ -14,10 +14,9 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core.domain.pipeline import StepSpec
 from core.domain.tuning import Trial, TrialStatus, trial_log
 from core.engine import runstate
 from core.engine.cachekey import cache_key
@@ -27,15 +26,13 @@ from core.engine.logfiles import log_path
 from core.engine.logwriter import LogWriter
 from core.engine.plan import Plan, read_plan
 from core.engine.tunerows import TrialRows
+from core.engine.tunespec import known_of, spec_of, warm_trials
 from core.engine.tunetrial import Done, Setting, child_run, end_child, run_trial
 from core.engine.warm import Exit
-from core.errors import NotFound
 from core.lineage import environment_lock
 from core.pipelines import code_fingerprint
-from core.reads.runs import find_run, step_runs
-from core.reads.trials import best_of, equal_trials, trials_of_step
-from core.state.reading import Reader
-from core.tuning import TrialsFailed, TuneSpec, WarmStartInvalid, spec_from
+from core.reads.trials import best_of, equal_trials
+from core.tuning import TrialsFailed
 from core.tuning.proposals import Known, hopeless, propose
 
 if TYPE_CHECKING:
@@ -44,44 +41,6 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.3
 BEST = "best"
 _STATUS = {"failed": TrialStatus.FAILED, "stopped": TrialStatus.STOPPED}
-
-
-def search_of(engine: Engine, plan: Plan, step: StepSpec) -> dict[str, Any]:
-    """All that a search depends on besides its code and inputs, for the key of its cache.
-
-    Raises `TuningInvalid`, `WarmStartInvalid`.
-    """
-    spec = spec_of(plan, step)
-    warm = [[dict(each.params), each.value] for each in _warm(engine, plan, step, spec)]
-    told = {key: value for key, value in asdict(spec).items() if key != "max_parallel"}
-    # At random no trial knows of another: how many are at once makes no difference.
-    lanes = spec.max_parallel if spec.strategy != "random" else 1
-    return {**told, "lanes": lanes, "warm": warm, "step_seed": plan.seed(step)}
-
-
-def spec_of(plan: Plan, step: StepSpec) -> TuneSpec:
-    """The search that a step describes, with this run's parameters; raises `TuningInvalid`."""
-    return spec_from(step.options, plan.params, plan.seed(step) % 2**31)
-
-
-def chosen(engine: Engine, run_id: str) -> dict[str, Any]:
-    """By tune step of a run: which trial it chose, its values, and what they came to."""
-    reader = engine.session.reader
-    plan = read_plan(reader, run_id)
-    found = {}
-    for each in step_runs(reader, run_id):
-        if each.kind == "tune" and each.status.ended_well:
-            spec = spec_of(plan, plan.step(each.step))
-            best = best_of(trials_of_step(reader, each), spec.minimize)
-            if best is not None:
-                found[each.step] = {
-                    "trial": best.number,
-                    "params": dict(best.params),
-                    "metric": best.metric,
-                    "value": best.value,
-                    "mlflow_run_id": best.mlflow_run_id,
-                }
-    return found
 
 
 def search(engine: Engine, run_id: str, generation: int, prepared: Prepared) -> Outcome:
@@ -135,7 +94,7 @@ class _Search:
 
     def run(self) -> Outcome:
         """All of it."""
-        self._warm = _warm(self._engine, self._plan, self._step, self._spec)
+        self._warm = warm_trials(self._engine, self._plan, self._step, self._spec)
         if self._warm:
             self._say(f"{len(self._warm)} trials are known from {self._spec.warm_start}")
         before = self._rows.take_up(self._key)
@@ -283,7 +242,7 @@ class _Search:
             if before.mlflow_run_id:
                 self._engine.tracker.call("end_run", run_id=before.mlflow_run_id, status="KILLED")
         else:
-            params = propose(self._spec, number, [*self._warm, *map(_known, known)])
+            params = propose(self._spec, number, [*self._warm, *map(known_of, known)])
         key = self._trial_key(params)
         equal = self._equal(key)
         tags = {"opsdeck.cached_from": equal.run_id} if equal else {}
@@ -346,7 +305,7 @@ class _Search:
 
     def _hopeless(self, curve: Mapping[int, float]) -> bool:
         with self._lock:
-            known = [_known(each) for each in self._trials.values() if each.status.ended]
+            known = [known_of(each) for each in self._trials.values() if each.status.ended]
         return hopeless(self._spec, known, curve)
 
     def _trial_key(self, params: Mapping[str, Any]) -> str:
@@ -391,54 +350,6 @@ class _Search:
     def _say(self, text: str) -> None:
         with self._lock:
             self._log.say(text)
-
-
-def _warm(engine: Engine, plan: Plan, step: StepSpec, spec: TuneSpec) -> tuple[Known, ...]:
-    """Trials of an earlier run that count as known. Raises `WarmStartInvalid`."""
-    if not spec.warm_start:
-        return ()
-    reader = engine.session.reader
-    if spec.warm_start == "last":
-        rows = reader.rows(
-            "SELECT id FROM runs WHERE pipeline = :pipeline AND number < :number"
-            " AND id IN (SELECT run_id FROM tune_trials) ORDER BY number DESC LIMIT 20",
-            pipeline=plan.spec.name,
-            number=plan.run["number"],
-        )
-        found = (_fitting(reader, row["id"], step.name, spec) for row in rows)
-        return next((each for each in found if each), ())
-    number = spec.warm_start.removeprefix("run/")
-    try:
-        run = find_run(reader, number)
-    except NotFound:
-        raise WarmStartInvalid(f"tune.warm_start: there is no run {number}") from None
-    if not run.status.ended:
-        raise WarmStartInvalid(f"tune.warm_start: run {number} has not ended", "wait for it")
-    known = _fitting(reader, run.id, step.name, spec)
-    if not known:
-        hint = f"see: opsdeck runs trials {number}"
-        message = f"tune.warm_start: run {number} has no trials of {spec.metric} in these ranges"
-        raise WarmStartInvalid(message, hint)
-    return known
-
-
-def _fitting(reader: Reader, run_id: str, step: str, spec: TuneSpec) -> tuple[Known, ...]:
-    """The trials of a run's step of that name, else of its only one, that this search could
-    have made."""
-    steps = [each for each in step_runs(reader, run_id) if each.kind == "tune"]
-    chosen = [each for each in steps if each.step == step] or (steps if len(steps) == 1 else [])
-    return tuple(
-        _known(trial)
-        for each in chosen
-        for trial in trials_of_step(reader, each)
-        if trial.status.ended_well and trial.metric == spec.metric and spec.fits(trial.params)
-    )
-
-
-def _known(trial: Trial) -> Known:
-    stopped = trial.status is TrialStatus.STOPPED
-    value = trial.value if trial.status.ended_well else None
-    return Known(trial.params, value, trial.curve, stopped)
 
 
 def _values(params: Mapping[str, Any]) -> str:
