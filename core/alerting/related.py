@@ -53,8 +53,10 @@ _JOURNAL: Mapping[str, tuple[str, str]] = {
     "data.label": ("policy", "columns were labelled"),
     "data.unlabel": ("policy", "labels of columns were taken away"),
     "monitor.baseline": ("monitor", "a monitor got a new baseline"),
-    "monitor.apply": ("monitor", "a monitor's definition changed"),
-    "alarm.apply": ("monitor", "an alarm's definition changed"),
+    "monitor.pause": ("monitor", "a monitor was paused"),
+    "monitor.resume": ("monitor", "a monitor goes on"),
+    "alarm.change": ("monitor", "an alarm's definition changed"),
+    "alarm.create": ("monitor", "an alarm was created"),
 }
 
 
