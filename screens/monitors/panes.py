@@ -61,9 +61,9 @@ def number_lines(numbers: tuple[Measurement, ...], width: int) -> list[Line]:
         return []
     order = {"violated": 0, "insufficient": 1, "ok": 2, "info": 3}
     rows = sorted(numbers, key=lambda one: order.get(str(one.state), 9))
-    name = min(max((len(one.metric) for one in rows), default=6), 30)
-    of = min(max((len(of_words(one)) for one in rows), default=2), 26)
-    head = f"  {fit('METRIC', name)}  {fit('OF', of)}  {fit('VALUE', 22)} {fit('LIMIT', 9)} STATE"
+    name = min(max(6, *(len(one.metric) for one in rows)), 30)
+    of = min(max(2, *(len(of_words(one)) for one in rows)), 26)
+    head = f"  {fit('METRIC', name)}  {fit('OF', of)}  {fit('VALUE', 25)} {fit('LIMIT', 9)} STATE"
     lines: list[Line] = [[(head, "head")]]
     for one in rows:
         state = sign_of(one.state)
@@ -72,7 +72,7 @@ def number_lines(numbers: tuple[Measurement, ...], width: int) -> list[Line]:
             [
                 (f"  {fit(one.metric, name)}  ", "text"),
                 (f"{fit(of_words(one), of)}  ", "dim"),
-                (fit(value_words(one), 22), "bold"),
+                (fit(value_words(one), 25), "bold"),
                 (f" {fit(limit_words(one), 9)} ", "dim"),
                 (state.text, state.style),
                 (told, "faint"),
