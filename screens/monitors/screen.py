@@ -141,7 +141,8 @@ class MonitorsScreen(WorkingScreen):
             widget.set_class(widget.id == shown, "shown")
         match pane:
             case "heat":
-                self.heat.put(data.heat, self.deck.now())
+                if data.heat is not None or data.wish.pane == pane:  # else it is being read
+                    self.heat.put(data.heat, self.deck.now())
             case "curves":
                 self._draw_curves()
             case _:
