@@ -91,8 +91,8 @@ class TriggersService:
         return tuple(problem for name in sorted(found) for problem in found[name])
 
     def outlook(self, name: str) -> Outlook:
-        """What would happen if it fired now, and which of its conditions are met. Raises
-        `NotFound`."""
+        """What would happen if it fired now, for the first of its conditions that is met or else
+        by hand, and which are met. Raises `NotFound`."""
         from core.triggers import conditions
         from core.triggers.arbitration import arbitrate
         from core.triggers.filling import Filling
@@ -108,12 +108,14 @@ class TriggersService:
         known = self._survey(files)
         model, cycle = self._about(definition, files, known)
         seen = self._seen(name)
-        met = [
-            (each.words(), _now(each, found), found.words)
+        looks = [
+            (each, conditions.look(reader, definition, each, seen, now))
             for each in definition.conditions
-            for found in (conditions.look(reader, definition, each, seen, now),)
         ]
-        cause = Cause(CauseKind.HAND, f"trigger/{name}", key=f"outlook/{now}")
+        met = [(each.words(), _now(each, found), found.words) for each, found in looks]
+        by_hand = Cause(CauseKind.HAND, f"trigger/{name}", key=f"outlook/{now}")
+        causes = [found.cause for each, found in looks if found.cause and _now(each, found)]
+        cause = causes[0] if causes else by_hand
         facts = facts_for(reader.rows, definition, model, cause, now, cycle=cycle)
         decision, reason = arbitrate(definition, cause, facts, now)
         wrong = self._deciding(files)(name)

@@ -14,6 +14,7 @@ import pytest
 from core.domain.trigger import Cause, CauseKind, FiringDecision
 from core.errors import NotFound
 from core.ops import Ops
+from core.series import Point, record
 from core.triggers import fire, starting
 from core.triggers.errors import TriggerRefused
 from tests.core.triggers.conftest import Write
@@ -209,6 +210,19 @@ def test_what_would_happen_now(ops: Ops, write: Write) -> None:
     ((words, met, _),) = outlook.conditions
     assert (words, met) == ("every 1h", False)
     assert not ops.triggers.firings()
+
+
+def test_what_would_happen_for_an_alarm_that_is_on(ops: Ops, write: Write) -> None:
+    write(retrain={"on": [{"metric": "run/1:mae", "above": 1}]})
+    with ops.session.change("test") as tx:
+        record(tx, "run/1", [Point("mae", 1.0, 2.0)])
+    assert ops.triggers.outlook("retrain").decision is FiringDecision.ACCEPTED
+    assert ops.triggers.look() == 1
+    ops.triggers.start(ops.triggers.firings()[0].id)
+    end_run(ops, 1)
+    outlook = ops.triggers.outlook("retrain")
+    assert outlook.decision is FiringDecision.RELAPSED
+    assert outlook.conditions[0][1]
 
 
 def test_a_run_that_cannot_be_made_is_refused_with_an_alert(ops: Ops, write: Write) -> None:
