@@ -9,14 +9,14 @@ change is simulated `--years` times, once more with a daily and weekly season in
 (the monitor has `seasonal: hour_of_week`). An alert is a run of windows in a row with at least
 one drifting feature: what a person would be told of once.
 
-Shifts are planted from day 30 on, each in one feature: *sudden* (half a standard deviation),
+Shifts are planted from day 10 on, each in one feature: *sudden* (half a standard deviation),
 *gradual* (0 to one standard deviation in 60 days), *seasonal* (a tenth of the season's swing more
 than there ever was, on a seasonal feature, compared within the hour of the week), *one segment
 only* (one of four segments, 0.75 standard deviations there), *categories* (0.1 of the rows
 change their category), *columns together* (two features that begin to go together; only the
 classifier can see it). Told is the delay: the days until the alert, of `--years` trials. Exits 1
 where the quiet year has one false alert a month or more, or a shift was not found in 30 days
-(the gradual one in 60).
+(the gradual one in 60, columns together in 10).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from core.releases.values import Problems  # noqa: E402
 
 DAY = 86_400.0
 BASELINE = 20_000
-PLANTED = 30
+PLANTED = 10
 MONTH = 365 / 12
 Change = Callable[["World", dict[str, Any], int], None]
 
@@ -167,8 +167,13 @@ def year(
         spent += time.perf_counter() - begun
         memory = found.memory
         ours.append(bool(found.violations))
-        if beside:
+        if beside and not world.seasonal:  # the p-values are SciPy's: no need to ask it again
+            p_values = [e.p_value for e in found.measurements if not e.segment]
+            theirs.append(any(p is not None and p < 0.05 for p in p_values))
+        elif beside:
             theirs.append(naive(reference, window))
+        if change is not None and day >= PLANTED and ours[-1]:
+            break
     calibration = baseline.summary["calibration"]
     return {"ours": ours, "naive": theirs, "seconds": spent / days, "calibration": calibration}
 
@@ -210,7 +215,7 @@ SHIFTS: dict[str, tuple[Change, dict[str, Any], bool, int]] = {
     "seasonal, a stronger swing": (seasonal, {"seasonal": "hour_of_week"}, True, 30),
     "one segment of four, 0.75 sd": (segment, {"segments": ("site",)}, False, 30),
     "categories, 10 % moved": (categories, {}, False, 30),
-    "columns together": (together, {"multivariate": True}, False, 30),
+    "columns together": (together, {"multivariate": True}, False, 10),
 }
 
 
@@ -284,7 +289,7 @@ def planted(args: argparse.Namespace, name: str) -> dict[str, Any]:
     for seed in range(args.years):
         world = World(args.features, 100 + seed, season)
         monitor = definition(**settings)
-        days = year(world, monitor, args.rows, PLANTED + allowed + 5, change, beside=False)["ours"]
+        days = year(world, monitor, args.rows, PLANTED + allowed, change, beside=False)["ours"]
         before += alerts(days[:PLANTED])
         later = [day for day, told in enumerate(days[PLANTED:], 1) if told]
         delays += later[:1]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MONTH = 30 * 86_400.0
 _JOIN = " & "
+KNOWN = "known_columns"
 
 
 def columns_of(
@@ -129,14 +130,23 @@ def needed(baseline: Baseline) -> list[str]:
     return [each.name for each in baseline.columns] + [each.column for each in baseline.groupings]
 
 
-def counted_window(baseline: Baseline, window: Window) -> WindowCounts:
-    """A window counted against a baseline, with the columns that the baseline has not."""
+def stored(baseline: Baseline, reference: Window) -> StoredBaseline:
+    """The baseline as it is kept, with the names of all columns that its rows had: what is not
+    compared is not new for that."""
+    summary, arrays = baseline.stored()
+    return StoredBaseline({**summary, KNOWN: list(reference.schema.names)}, arrays)
+
+
+def counted_window(
+    baseline: Baseline, window: Window, kept: StoredBaseline | None = None
+) -> WindowCounts:
+    """A window counted against a baseline, with the columns that the baseline's rows had not."""
     from dataclasses import replace
 
     from core.drift.window import count_window
 
     found = count_window(baseline, batches_of(window, needed(baseline)))
-    known = set(needed(baseline))
+    known = {*needed(baseline), *(kept.summary.get(KNOWN, ()) if kept else ())}
     extra = {
         field.name: str(field.type)
         for field in window.schema

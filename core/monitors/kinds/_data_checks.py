@@ -200,7 +200,7 @@ def _range(
     )
     detail = {"minimum": counts.minimum, "maximum": counts.maximum, "bounds": [low, high]}
     yield (
-        _share("outside_share", then.name, outside, 0.0, wrong, enough, definition, detail),
+        _share("outside_share", then.name, outside, None, wrong, enough, definition, detail),
         violation,
     )
 
@@ -254,14 +254,14 @@ def _share(
     metric: str,
     name: str,
     value: float | None,
-    threshold: float,
+    threshold: float | None,
     wrong: bool,
     enough: bool,
     definition: str,
     detail: dict[str, Any],
 ) -> Measurement:
     return Measurement(
-        metric, value, name, threshold=threshold, comparison=_ABOVE,
+        metric, value, name, threshold=threshold, comparison="" if threshold is None else _ABOVE,
         state=_state(wrong) if enough else State.INSUFFICIENT, definition=definition,
         detail=detail,
     )  # fmt: skip

@@ -60,8 +60,7 @@ class DataQuality(Kind):
         plan = Plan(columns=names, exact_limit=_KNOTS, sketch=_KNOTS, learned=0)
         made, _ = built(lambda: counting.batches_of(reference, names), plan)
         counting.must_have_rows(definition, made.rows)
-        summary, arrays = made.stored()
-        return StoredBaseline(summary, arrays)
+        return counting.stored(made, reference)
 
     def evaluate(
         self,
@@ -75,7 +74,7 @@ class DataQuality(Kind):
         if made is None:
             return Findings(State.INSUFFICIENT, headline="no baseline to compare with")
         settings: DataQualitySettings = definition.settings
-        counts = counting.counted_window(made, window)
+        counts = counting.counted_window(made, window, baseline)
         enough = counts.rows >= definition.window.minimum_rows
         found = list(_all(definition, made, counts, window, memory, context, enough))
         measurements = [measurement for measurement, _ in found]
@@ -206,7 +205,9 @@ def _times(
         return
     age = None if newest is None else max(0.0, now - newest)
     wrong = age is not None and age > settings.freshness
-    told = f"the newest row is {age or 0:,.0f} s old, at most {settings.freshness:g} s are allowed"
+    told = (
+        f"the newest row is {_long(age or 0)} old, at most {_long(settings.freshness)} are allowed"
+    )
     state = State.VIOLATED if wrong else State.INSUFFICIENT if age is None else State.OK
     yield (
         Measurement(
@@ -215,6 +216,14 @@ def _times(
         ),
         Violation("", "freshness_check", told, "age", age, settings.freshness) if wrong else None,
     )  # fmt: skip
+
+
+def _long(seconds: float) -> str:
+    """A duration in the greatest unit of which there are two."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f}".removesuffix(".0") + f" {unit}"
+    return f"{seconds:,.0f} s"
 
 
 def _remembered(

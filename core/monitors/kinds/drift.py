@@ -78,8 +78,7 @@ class Drift(Kind):
                 windows_a_month=counting.windows_a_month(definition, reference),
             )
             made = replace(made, calibration=told)
-        summary, arrays = made.stored()
-        return StoredBaseline(summary, arrays)
+        return counting.stored(made, reference)
 
     def evaluate(
         self,
@@ -97,7 +96,7 @@ class Drift(Kind):
             return Findings(State.INSUFFICIENT, headline="no baseline to compare with")
         settings: DriftSettings = definition.settings
         rule = settings.rule(definition.window.minimum_rows, _limits(settings, made))
-        counts = counting.counted_window(made, window)
+        counts = counting.counted_window(made, window, baseline)
         found = compare(made, counts) + compare_segments(made, counts, rule.segment_rows)
         history = memory.get("votes", {})
         judged, votes = judge(found, rule, history)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -136,6 +136,13 @@ def test_columns_that_are_gone_or_new() -> None:
     assert names == ["missing_column_check", "extra_column_check"]
 
 
+def test_columns_that_the_baseline_has_but_does_not_compare_are_not_new() -> None:
+    what = replace(definition(), columns=("count",), exclude=("size",))
+    made = KIND.baseline(what, Rows(REFERENCE), CONTEXT)
+    found = KIND.evaluate(what, made, Rows(table(seed=1)), {}, CONTEXT)
+    assert found.state is State.OK, found.headline
+
+
 def test_a_broken_schema_is_told_even_of_few_rows() -> None:
     found = run(table(3, seed=1).drop_columns(["kind"]))
     assert found.state is State.VIOLATED
@@ -209,6 +216,7 @@ def test_ids_that_were_there_before() -> None:
 def test_age_and_rows_of_the_future() -> None:
     old = swapped("__at", pa.array([NOW - 7200.0] * 1000))
     assert told(run(old, freshness="1h")) == [("", "freshness_check", "warning")]
+    assert "the newest row is 2 h old, at most 60 m" in run(old, freshness="1h").headline
     assert not run(old, freshness="3h").violations
     ahead = swapped("__at", pa.array([NOW + 3600.0] + [NOW] * 999))
     assert told(run(ahead)) == [("", "time_check", "warning")]
