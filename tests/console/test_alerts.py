@@ -63,7 +63,7 @@ def alerts(seeded: Path, got: tuple[int, list[Any]]) -> dict[str, str]:
         made = {}
         for key, kind, severity, target in (
             ("mae", "model_quality", "critical", "endpoint/demand"),
-            ("shift", "drift", "info", "endpoint/demand"),
+            ("shift", "drift", "info", "endpoint/shop"),
             ("late", "freshness", "warning", "dataset/rentals"),
         ):
             made[key] = raise_incident(
