@@ -232,6 +232,38 @@ def _in_season(
     )
 
 
+def compare_parts(baseline: Baseline, window: WindowCounts, least: int) -> list[Compared]:
+    """Each column within each part of the season, where the baseline has seasons: a stronger
+    swing goes up in one part and down in another, and may leave the whole as it was."""
+    place = baseline.season
+    if place is None:
+        return []
+    result = []
+    for label, codes in baseline.groupings[place].parts():
+        if window.group_rows[place][codes].sum() < least:
+            continue
+        for column in baseline.columns:
+            if column.note or column.name not in baseline.by_group[place]:
+                continue
+            then = baseline.by_group[place][column.name][codes]
+            now = window.by_group[place][column.name][codes]
+            found = _within(column, then, now, label)
+            if found is not None and found.rows >= least and found.against >= least:
+                result.append(found)
+    return result
+
+
+def _within(column: ColumnBaseline, then: Ints, now: Ints, label: str) -> Compared | None:
+    """One comparison of some seasons, the baseline weighted as the window has them."""
+    if column.categories is not None:
+        then, now = _codes_to_table(then), _codes_to_table(now)
+    known = then.sum(axis=1) > 0
+    blend, effective = blended(then, now.sum(axis=1).astype(np.float64))
+    if not effective:
+        return None
+    return _judgeable(column, blend, now[known].sum(axis=0).astype(np.float64), label)
+
+
 def _codes_to_table(counts: Ints) -> Ints:
     """From codes (missing, other, then the kept values) to the kept values and the others."""
     return np.concatenate([counts[:, 2:], counts[:, 1:2]], axis=1)
@@ -262,32 +294,34 @@ def _in_segment(
         return None
     then = baseline.by_group[place][column.name][code : code + 1]
     now = window.by_group[place][column.name][code : code + 1]
-    label = baseline.groupings[place].label(code)
     if column.categories is not None:
-        one, two = (_codes_to_table(each)[0].astype(np.float64) for each in (then, now))
-        n, m = float(one.sum()), float(two.sum())
+        then, now = _codes_to_table(then), _codes_to_table(now)
+    label = baseline.groupings[place].label(code)
+    return _judgeable(column, then[0].astype(np.float64), now[0].astype(np.float64), label)
+
+
+def _judgeable(column: ColumnBaseline, then: Floats, now: Floats, label: str) -> Compared | None:
+    """What a part of the rows is judged by: counts of cells, or of categories with all others
+    at the end."""
+    if column.categories is not None:
+        n, m = float(then.sum()), float(now.sum())
         if not n or not m:
             return None
-        statistic, freedom = distances.chi_square(one, two)
-        effect = distances.total_variation(one / n, two / m)
-        values = {
-            "tvd": effect,
-            "chi_square": statistic,
-            "psi": distances.psi(one / n, two / m),
-        }
-        p_value, metric = chi_square_p_value(statistic, freedom), "tvd"
-        return Compared(column.name, label, values, p_value, effect, metric, m, n)
+        p, q = then / n, now / m
+        statistic, freedom = distances.chi_square(then, now)
+        effect = distances.total_variation(p, q)
+        values = {"tvd": effect, "chi_square": statistic, "psi": distances.psi(p, q)}
+        p_value = chi_square_p_value(statistic, freedom)
+        return Compared(column.name, label, values, p_value, effect, "tvd", m, n)
     if column.coarse is None:
         return None
-    before, after = share_counts(then[0], column.coarse), share_counts(now[0], column.coarse)
+    before, after = share_counts(then, column.coarse), share_counts(now, column.coarse)
     distance = distances.ks(before, after)
     if distance is None:
         return None
     bins = bins_of(before)
-    values = {
-        "ks": distance.value,
-        "psi": distances.psi(bins.shares(before), bins.shares(after)),
-    }
+    psi = distances.psi(bins.shares(before), bins.shares(after))
+    values = {"ks": distance.value, "psi": psi}
     n, m = before.present, after.present
     p_value = ks_p_value(distance.value, n, m)
     return Compared(

@@ -70,6 +70,17 @@ class Grouping:
             return f"month {code // 24 + 1}, {code % 24:02d}h"
         return f"{code:02d}h" if self.season is Season.HOUR else f"month {code + 1}"
 
+    def parts(self) -> list[tuple[str, Ints]]:
+        """A season's codes in a few parts, each large enough to be judged by itself: quarters of
+        the day, weekdays and weekend, or quarters of the year."""
+        codes = np.arange(self.size)
+        if self.season is Season.WEEKDAY:
+            return [("weekdays", codes[:5]), ("weekend", codes[5:])]
+        if self.season is Season.MONTH:
+            return [(f"quarter {i + 1}", codes[3 * i : 3 * i + 3]) for i in range(4)]
+        hours = codes % 24 // 6
+        return [(f"{6 * i:02d}-{6 * i + 6:02d}h", codes[hours == i]) for i in range(4)]
+
     def codes(self, array: pa.Array) -> Ints:
         """The group of each row."""
         if self.season is not None:

@@ -88,7 +88,7 @@ class Drift(Kind):
         memory: Mapping[str, Any],
         context: KindContext,
     ) -> Findings:
-        from core.drift.compare import compare, compare_segments
+        from core.drift.compare import compare, compare_parts, compare_segments
         from core.drift.decide import judge
 
         made = counting.restored_baseline(baseline)
@@ -98,6 +98,7 @@ class Drift(Kind):
         rule = settings.rule(definition.window.minimum_rows, _limits(settings, made))
         counts = counting.counted_window(made, window, baseline)
         found = compare(made, counts) + compare_segments(made, counts, rule.segment_rows)
+        found += compare_parts(made, counts, rule.segment_rows)
         history = memory.get("votes", {})
         judged, votes = judge(found, rule, history)
         whole = [each for each in judged if not each.compared.segment]

@@ -171,6 +171,21 @@ def test_a_seasonal_swing_is_no_drift_where_the_baseline_has_seasons() -> None:
     assert "same hour" in next(e for e in found[1].measurements if e.metric == "ks").definition
 
 
+def test_a_stronger_swing_is_drift_in_parts_of_the_day() -> None:
+    def days(first: int, count: int, seed: int, swing: float) -> pa.Table:
+        hours = np.arange(first * 24, (first + count) * 24, 0.02)
+        noise = np.random.default_rng(seed).normal(0, 1, len(hours))
+        return pa.table({"a": swing * np.sin(hours / 24 * 2 * np.pi) + noise, "__at": hours * 3600})
+
+    what, reference = definition(seasonal="hour"), days(0, 20, 0, 1.0)
+    same = run(what, [days(30, 1, 1, 1.0), days(31, 1, 2, 1.0)], reference)
+    assert {each.state for each in same} == {State.OK}
+    found = run(what, [days(30, 1, 1, 1.6), days(31, 1, 2, 1.6)], reference)[1]
+    assert found.state is State.VIOLATED
+    told = {each.segment for each in found.violations}
+    assert told and told <= {"", "00-06h", "06-12h", "12-18h", "18-24h"}
+
+
 def test_seasons_want_times() -> None:
     with pytest.raises(BaselineUnfit, match="seasonal wants the time"):
         run(definition(seasonal="hour"), [], table(1000))
