@@ -15,7 +15,7 @@ from core.capture.reader import days_for, open_part, parts_for
 from core.domain.capture import CapturedRequest, CaptureFilter
 from core.domain.monitor import CAPTURED_TIME, MonitorDefinition
 from core.monitors.axis import MANY, Axis, Selection, open_rows
-from core.monitors.errors import NotWatchable
+from core.monitors.errors import NothingThere
 from core.monitors.plan import Due, WindowPlan, bounded, iso
 from core.monitors.rows import EmptyWindow, SpooledWindow
 from core.monitors.served import Served, served_at
@@ -54,7 +54,7 @@ class CapturedSource:
     def refresh(self, now: float) -> None:
         """Number what is new, merge what labels have come."""
         if not self._reader.rows("SELECT name FROM endpoints WHERE name = :n", n=self.name):
-            raise NotWatchable(
+            raise NothingThere(
                 f"endpoint {self.name}: there is none", "deploy a model there, or mend watch:"
             )
         self.axis.catch_up(now)

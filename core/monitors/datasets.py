@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from core.domain.dataset import Snapshot
 from core.domain.monitor import CAPTURED_TIME, MonitorDefinition
-from core.monitors.errors import NotWatchable
+from core.errors import NotFound
+from core.monitors.errors import NothingThere, NotWatchable
 from core.monitors.kind import AT, LABEL, PREDICTION, SCORE
 from core.monitors.plan import Due, WindowPlan, bounded, iso
 from core.monitors.rows import SpooledWindow, spool_batches
@@ -77,7 +78,10 @@ class DatasetSource:
 
     def _snapshots(self) -> list[Snapshot]:
         """The versions that can still be read and that changed rows, oldest first."""
-        _datasets.find_dataset(self.session.reader, self.name)
+        try:
+            _datasets.find_dataset(self.session.reader, self.name)
+        except NotFound as error:
+            raise NothingThere(error.message, error.hint) from error
         found = _datasets.list_snapshots(self.session.reader, self.name, limit=1000)
         kept = [s for s in found if s.operation not in ("compact", "create") and not s.expired_at]
         return sorted(kept, key=lambda each: each.number)

@@ -57,3 +57,7 @@ class NotWatchable(NotFound):
     """What a monitor watches is not there, or has no column that its definition names."""
 
     code = "E606"
+
+
+class NothingThere(NotWatchable):
+    """What a monitor watches is not there (yet). No failure before it has been there once."""

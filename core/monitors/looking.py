@@ -19,7 +19,7 @@ from core.ids import new_id
 from core.monitors import claims
 from core.monitors.captured import SETTLE_SECONDS, CapturedSource, TimeSource
 from core.monitors.datasets import DatasetSource
-from core.monitors.errors import MonitorBusy
+from core.monitors.errors import MonitorBusy, NothingThere
 from core.monitors.filing import FOLDER
 from core.monitors.jobs import Job, Outcome
 from core.monitors.kinds import kind_of
@@ -41,6 +41,10 @@ from core.session import Session
 from core.state.monitor_tables import monitor_runs, monitors
 
 log = logging.getLogger(__name__)
+
+
+WAIT_SECONDS = 15.0
+"""How soon one is looked at again whose endpoint or dataset is not there yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,11 @@ def _find_due(job: Job, cursor: Mapping[str, Any], now: float) -> Due | str:
     """What is due, or why that cannot be told, which is on record then."""
     try:
         return job.source.due(cursor, now)
+    except NothingThere as error:
+        why = error.one_line()
+        if not _row(job.session, job.definition.name)["last_run"]:
+            _wait_for_it(job, why, now)
+            return why
     except OpsdeckError as error:
         why = error.one_line()
     except Exception as error:  # whatever it is, it is this monitor's alone
@@ -251,6 +260,14 @@ def _skip(job: Job, due: Due, now: float) -> None:
         row = tx.row(sa.select(monitors.c.skipped).where(monitors.c.name == name)) or {"skipped": 0}
         set_row(tx, name, skipped=int(row["skipped"]) + due.skipped)
         tx.journal("monitor.skip", f"monitor/{name}", windows=due.skipped, start=start, end=end)
+
+
+def _wait_for_it(job: Job, why: str, now: float) -> None:
+    """What is to be watched has never been there: the monitor waits, and that is no failure."""
+    name = job.definition.name
+    with job.session.change(f"monitors run {name}") as tx:
+        claims.check(tx, name, job.claim)
+        set_row(tx, name, state="pending", reason=why, next_at=now + WAIT_SECONDS)
 
 
 def _cannot_look(job: Job, reason: str, now: float) -> None:

@@ -370,11 +370,18 @@ def test_too_few_rows_are_insufficient(watched: Watched) -> None:
     assert found.headline == "20 rows, 500 are needed"
 
 
-def test_an_endpoint_that_is_not_there_is_said(watched: Watched) -> None:
-    watched.define(watch="endpoint/other")
+@pytest.mark.parametrize("watch", ["endpoint/other", "dataset/other"])
+def test_what_is_not_there_yet_is_waited_for_and_wakes_nobody(watched: Watched, watch: str) -> None:
+    if watch.startswith("dataset"):
+        watched.define(watch=watch, baseline="dataset:other@1", window={"snapshot": "whole"})
+    else:
+        watched.define(watch=watch)
     looked = watched.ops.monitors.run("watch")
-    assert "endpoint other: there is none" in looked.why
-    assert watched.ops.monitors.get("watch").state is MonitorState.FAILED
+    assert "other" in looked.why
+    found = watched.ops.monitors.get("watch")
+    assert (found.state, found.failures) == (MonitorState.PENDING, 0)
+    assert "other" in found.reason
+    assert watched.ops.alerts.list(state=None) == ()
 
 
 def test_where_rows_cannot_be_told_the_error_says_what_to_name(watched: Watched) -> None:
