@@ -11,7 +11,7 @@ export DO_NOT_TRACK := true
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/.ready ## Make the example workspace, run it twice, open the console on it
+demo: .venv/.ready ## Make the example workspace, release a model, play 2012, open the console
 	@$(BIN)/opsdeck demo $(ARGS)
 
 test: .venv/.ready ## Run the tests (ARGS="tests/console -k json" for some of them)

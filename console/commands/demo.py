@@ -13,15 +13,24 @@ from console.session import Session, pass_session
 @click.command("demo", cls=Verb)
 @click.argument("path", type=click.Path(path_type=Path), default="bike-demand")
 @click.option("--headless", is_flag=True, help="Play the whole loop without a screen.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(1, 1000),
+    default=60.0,
+    show_default=True,
+    help="Hours of 2012 played in a second.",
+)
 @pass_session
-def command(session: Session, path: Path, headless: bool) -> None:
+def command(session: Session, path: Path, headless: bool, speed: float) -> None:
     """Make the example workspace in PATH (default: bike-demand) and play the loop on it.
 
-    Trains and releases a first model, trains a second, sends traffic, and opens the
-    console with the second approval waiting for you. With --headless (or without a
-    terminal) it decides and rolls back by itself, and exits 0 only if every outcome was
-    as it should be.
+    Trains and releases a first model, trains a second, plays the months of 2012 as
+    traffic, and opens the console with the second approval waiting for you. As months
+    pass, the model decays: watch the monitors (key -) and the alert (0), and approve what
+    the trigger has trained. With --headless (or without a terminal) it decides by itself,
+    gives a bad candidate traffic that goes back by itself, and exits 0 only if every
+    outcome was as it should be.
     """
     from console.demo import run_demo
 
-    raise click.exceptions.Exit(run_demo(session, path, headless=headless))
+    raise click.exceptions.Exit(run_demo(session, path, headless=headless, speed=speed))

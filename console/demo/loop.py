@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.demo.ledger import CheckFailed, Ledger, check
-from console.demo.traffic import Traffic
+from console.demo.replay import Replay
 from core.quiet import QUIET_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -126,10 +126,10 @@ def roll_back(ops: Ops, ledger: Ledger) -> None:
         )
 
 
-def traffic_counts(ledger: Ledger, traffic: Traffic) -> None:
-    """What the client saw over all of it: a canary, a promotion and a rollback."""
+def traffic_counts(ledger: Ledger, replay: Replay) -> None:
+    """What the client has seen so far: a canary, a promotion and a rollback."""
     with ledger.step("count what the client saw") as line:
-        counts = traffic.stop()
+        counts = replay.counts
         check(counts.sent > 50, f"only {counts.sent} requests were sent")
         check(counts.failed == 0, f"{counts.failed} requests failed: {counts.errors}")
         check(len(counts.variants) > 1, f"only {counts.variants} answered")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.demo import loop
+from console.demo import decay, loop
 from console.demo.ledger import Ledger
-from console.demo.traffic import Traffic
+from console.demo.replay import Replay
 from console.output import emit
 from console.session import Session
 from core.errors import BadInput, OpsdeckError, ReadOnly
@@ -21,11 +20,16 @@ if TYPE_CHECKING:
     from core.ops import Ops
 
 EXAMPLE = "bike-demand"
-FIRST, SECOND, LATER = "2012-01", "2012-02", "2012-03"
+FIRST, SECOND = "2012-01", "2012-02"
+WORSE, BETTER, LAST = "2012-04", "2012-06", "2012-12"
+"""Months: when the quality is lost, when it is back with a new champion, when the data end."""
+SLOW = 10.0
+"""Hours of 2012 in a second, while nobody waits for them."""
 
 
-def run_demo(session: Session, path: Path, *, headless: bool) -> int:
-    """Play the demo in the workspace at `path`, made if it is not there.
+def run_demo(session: Session, path: Path, *, headless: bool, speed: float) -> int:
+    """Play the demo in the workspace at `path`, made if it is not there. `speed` is in hours of
+    2012 a second.
 
     Without a terminal it goes on headless, and says so. Returns the exit status: 0 when
     every outcome was checked and right.
@@ -40,9 +44,9 @@ def run_demo(session: Session, path: Path, *, headless: bool) -> int:
     try:
         ops = _prepare(session, ledger, root)
         if headless:
-            _whole_loop(ops, ledger)
+            _whole_loop(ops, ledger, speed)
         else:
-            traffic = _up_to_the_decision(ops, ledger)
+            replay = _up_to_the_decision(ops, ledger)
     except OpsdeckError:
         if headless:
             _report(session, ledger, root)
@@ -50,7 +54,7 @@ def run_demo(session: Session, path: Path, *, headless: bool) -> int:
     if headless:
         _report(session, ledger, root)
         return 0 if ledger.ok else 1
-    return _hand_over(session, ops, traffic, root)
+    return _hand_over(session, ops, replay, root, speed)
 
 
 def _prepare(session: Session, ledger: Ledger, root: Path) -> Ops:
@@ -89,50 +93,68 @@ def _commit(root: Path) -> bool:
     return True
 
 
-def _up_to_the_decision(ops: Ops, ledger: Ledger) -> Traffic:
+def _up_to_the_decision(ops: Ops, ledger: Ledger) -> Replay:
     """A champion in production under traffic, and a candidate that waits for a person."""
-    loop.gather(ops, ledger)
-    loop.approve(ops, ledger, loop.train(ops, ledger, FIRST), "the first model")
-    traffic = Traffic(ops.workspace.root, ops.endpoints.get(loop.ENDPOINT).url, LATER)
+    replay = _first(ops, ledger)
     try:
         loop.train(ops, ledger, SECOND)
     except BaseException:
-        traffic.stop()
+        replay.stop()
         raise
-    return traffic
+    return replay
 
 
-def _whole_loop(ops: Ops, ledger: Ledger) -> None:
-    """Everything, decisions and a rollback included."""
+def _first(ops: Ops, ledger: Ledger) -> Replay:
+    """The first model in production, and the months after it coming in."""
     loop.gather(ops, ledger)
     loop.approve(ops, ledger, loop.train(ops, ledger, FIRST), "the first model")
-    traffic = Traffic(ops.workspace.root, ops.endpoints.get(loop.ENDPOINT).url, LATER)
-    stopped = threading.Event()
+    url = ops.endpoints.get(loop.ENDPOINT).url
+    root = ops.workspace.root
+    return Replay(root, loop.ENDPOINT, url, ops.actor, since=SECOND, speed=SLOW)
+
+
+def _whole_loop(ops: Ops, ledger: Ledger, speed: float) -> None:
+    """Everything, decisions and rollbacks included."""
+    replay = _first(ops, ledger)
     try:
         second = loop.train(ops, ledger, SECOND)
         loop.approve(ops, ledger, second, "better than the champion")
-        loop.parity(ops, ledger, LATER)
+        loop.parity(ops, ledger, SECOND)
         loop.roll_back(ops, ledger)
-        stopped.set()
-        loop.traffic_counts(ledger, traffic)
+        loop.traffic_counts(ledger, replay)
+        loop.reject(ops, ledger, second)
+        _decay(ops, ledger, replay, speed)
     finally:
-        if not stopped.is_set():
-            traffic.stop()
-    loop.reject(ops, ledger, second)
+        replay.stop()
     loop.prove(ops, ledger)
     with ledger.step("stop the worker and the endpoint") as line:
         line.outcome = _stop(ops)
 
 
-def _hand_over(session: Session, ops: Ops, traffic: Traffic, root: Path) -> int:
+def _decay(ops: Ops, ledger: Ledger, replay: Replay, speed: float) -> None:
+    """Months pass: the model decays, is trained anew, and a bad candidate goes back."""
+    old = ops.models.get(loop.MODEL, "champion").version
+    decay.play(ledger, replay, WORSE, speed)
+    decay.lost(ops, ledger)
+    again = decay.retrained(ops, ledger)
+    replay.until(LAST, min(speed, 3 * SLOW))  # a release takes its time: June is enough for it
+    decay.released(ops, ledger, again)
+    decay.play(ledger, replay, BETTER, speed)
+    decay.recovered(ops, ledger)
+    replay.until(LAST, min(speed, 3 * SLOW))
+    decay.bad_candidate(ops, ledger, old)
+
+
+def _hand_over(session: Session, ops: Ops, replay: Replay, root: Path, speed: float) -> int:
     """Open the console on the approvals; when the person leaves, say how to go on."""
     from console.screen import show_console
 
+    replay.until(LAST, min(speed, 2 * SLOW))
     try:
         show_console(ops, "approvals")
     finally:
-        counts = traffic.stop()
-        session.say(f"{counts.sent} requests were sent meanwhile, {counts.failed} failed")
+        counts = replay.stop()
+        session.say(f"{counts.sent} hours were asked meanwhile, {counts.failed} failed")
         session.say(f"the worker and the endpoint go on; open again: opsdeck -w {root}")
         session.say(f"stop them:                             opsdeck -w {root} stop")
     return 0

@@ -102,7 +102,9 @@ class MonitorsScreen(WorkingScreen):
             self._wish = Wish(name, pane if pane in PANES else self._wish.pane)
             self.filter_text = ""
         if self._wish not in self._asks:
-            self._asks = {self._wish: Ask(self, partial(read_monitors, self._wish))}
+            self._asks = {
+                self._wish: Ask(self, partial(read_monitors, self._wish), live=True, every=2.0)
+            }
         return self._asks[self._wish]
 
     def show(self, data: MonitorsView) -> None:

@@ -79,7 +79,8 @@ def trained(code: Any, hours: Any) -> Any:
 def test_the_pipelines_are_right() -> None:
     files = find_pipelines(EXAMPLE)
     assert [(each.name, each.problems) for each in files] == [
-        ("bike-data", ()), ("bike-demand", ()), ("bike-tuning", ()), ("checks", ()),
+        ("bike-data", ()), ("bike-demand", ()), ("bike-retrain", ()), ("bike-tuning", ()),
+        ("checks", ()),
     ]  # fmt: skip
 
 

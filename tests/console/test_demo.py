@@ -22,6 +22,13 @@ STEPS = (
     "roll back under traffic",
     "count what the client saw",
     "ask again, and reject",
+    "play the months up to 2012-04",
+    "see the quality go, in one alert",
+    "retrain by the trigger",
+    "approve v3: shadow, canary, production",
+    "play the months up to 2012-06",
+    "see the quality back",
+    "release v1, a bad candidate",
     "verify the journal",
     "compare the aliases with MLflow's",
     "stop the worker and the endpoint",
@@ -34,14 +41,14 @@ def opsdeck(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=420,
+        timeout=900,
         stdin=subprocess.DEVNULL,
         env={**os.environ, "OPSDECK_ACTOR": "tester", "GIT_CEILING_DIRECTORIES": str(cwd)},
     )
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(480)
+@pytest.mark.timeout(1000)
 def test_the_whole_loop_without_a_screen(tmp_path: Path) -> None:
     """Without a terminal `demo` says that it goes on headless, and leaves nothing running."""
     try:

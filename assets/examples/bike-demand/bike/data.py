@@ -21,6 +21,22 @@ def acquire(hours: pd.DataFrame, month: str) -> pd.DataFrame:
     return rows.astype(dict.fromkeys((*WHOLE, TARGET), "int64"))
 
 
+def collect(hours: pd.DataFrame, captured: pd.DataFrame) -> pd.DataFrame:
+    """History up to the first request that was captured, and from then on what was captured.
+
+    A captured row is what the endpoint was asked, with the count that was told it later.
+    """
+    served = captured.assign(ts=pd.to_datetime(captured["ts"])).sort_values("ts")
+    served = served.dropna(subset=[TARGET]).drop_duplicates("ts", keep="last")
+    if served.empty:
+        raise ValueError("no captured request has its count yet")
+    columns = ["ts", *FEATURES, TARGET]
+    history = hours[(hours["ts"] < served["ts"].min()) & hours[TARGET].notna()]
+    rows = pd.concat([history[columns], served[columns]], ignore_index=True)
+    print(f"{len(history):,} hours of history, {len(served):,} captured with their count")
+    return rows.astype(dict.fromkeys((*WHOLE, TARGET), "int64"))
+
+
 def validate(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict]:
     """The hours in order, and what was found in them.
 
@@ -66,13 +82,25 @@ def split(hourly: pd.DataFrame, month: str) -> tuple[pd.DataFrame, pd.DataFrame,
     Splitting by time keeps the question honest: a version made for one month has seen nothing
     of it, and neither has its predecessor, so both can be judged on the same rows.
     """
-    start = pd.Period(month, "M").start_time
-    before = hourly[hourly["ts"] < start]
-    holdout = hourly[(hourly["ts"] >= start) & (hourly["ts"] <= pd.Period(month, "M").end_time)]
+    period = pd.Period(month, "M")
+    return _parts(hourly[hourly["ts"] <= period.end_time], period.start_time)
+
+
+def split_newest(
+    hourly: pd.DataFrame, days: int = 14
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The same, with the newest days as hold-out."""
+    return _parts(hourly, hourly["ts"].max() - pd.Timedelta(days=days))
+
+
+def _parts(
+    hourly: pd.DataFrame, start: pd.Timestamp
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    before, holdout = hourly[hourly["ts"] < start], hourly[hourly["ts"] >= start]
     day = (before["ts"].dt.normalize() - before["ts"].min().normalize()).dt.days
     chosen = day % VALIDATION_EVERY == VALIDATION_EVERY - 1
     train, valid = before[~chosen], before[chosen]
     if min(len(train), len(valid), len(holdout)) == 0:
-        raise ValueError(f"{month} leaves nothing to train on: choose a later month")
+        raise ValueError(f"nothing is left to train on before {start}: choose a later time")
     print(f"{len(train):,} to train, {len(valid):,} to validate, {len(holdout):,} held out")
     return tuple(part.reset_index(drop=True) for part in (train, valid, holdout))
