@@ -341,6 +341,10 @@ _RELEASE = (
         "release.disagreements", "d", "Disagreements", "release",
         "where a shadow differs, by segment", group="panes",
     ),
+    Action(
+        "release.traffic", "t", "Traffic", "release",
+        "requests, latency, errors and load as they come, by arm", group="panes",
+    ),
     *_release("release"),
 )  # fmt: skip
 

@@ -16,6 +16,7 @@ from screens.background import Ask
 from screens.rollouts.disagreements import disagreement_lines, told
 from screens.rollouts.keys import ROOMY, EndpointKeys
 from screens.rollouts.overview import head_lines, overview_lines, past_lines
+from screens.rollouts.traffic import Traffic, TrafficPane, read_traffic
 from screens.widgets.lines import Line
 from screens.widgets.logview import LogView
 from screens.widgets.sheet import Sheet
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from core.domain.release import Endpoint
     from core.ops import Ops
 
-PANES = ("overview", "events", "disagreements", "logs")
+PANES = ("overview", "events", "disagreements", "traffic", "logs")
 LOG_TAIL = 500
 """Lines of the servers' log that are read at first; what comes is added."""
 
@@ -42,6 +43,7 @@ class ReleaseView:
     endpoint: Endpoint
     disagreements: DisagreementSummary | None = None
     lines: tuple[LogLine, ...] = ()
+    traffic: Traffic | None = None
     trouble: str = ""
 
 
@@ -65,6 +67,8 @@ class ReleaseReader:
     def _more(self, endpoint: Endpoint, ops: Ops) -> ReleaseView:
         if self._pane == "disagreements":
             return ReleaseView(endpoint, ops.endpoints.disagreements(self._ref))
+        if self._pane == "traffic":
+            return ReleaseView(endpoint, traffic=read_traffic(self._ref, ops))
         if self._pane != "logs":
             return ReleaseView(endpoint)
         page = ops.captures.logs(self._ref, tail=LOG_TAIL, cursor=self._cursor)
@@ -91,6 +95,7 @@ class ReleaseScreen(EndpointKeys):
     def body(self) -> ComposeResult:
         for pane in PANES[:3]:
             yield Sheet([[(" reading…", "dim")]], id=pane)
+        yield TrafficPane(id="traffic")
         log = LogView(bare=True, id="logs")
         log.empty = "its servers have printed nothing yet"
         yield log
@@ -120,7 +125,7 @@ class ReleaseScreen(EndpointKeys):
 
     def ask(self) -> Ask:
         if self._pane not in self._asks:
-            every = 3.0 if self._pane == "disagreements" else 1.0
+            every = 3.0 if self._pane in ("disagreements", "traffic") else 1.0
             reader = ReleaseReader(self._ref, self._pane)
             self._asks[self._pane] = Ask(self, reader, live=True, every=every)
         return self._asks[self._pane]
@@ -129,6 +134,8 @@ class ReleaseScreen(EndpointKeys):
         self.logs.add(data.lines)
         if data.trouble and self._pane == "logs":
             self.logs.empty = data.trouble
+        if data.traffic is not None:
+            self.query_one(TrafficPane).put(data.traffic)
         kept = self._view.disagreements if self._view is not None else None
         self._view = replace(data, disagreements=data.disagreements or kept, lines=())
         self._draw()
@@ -163,6 +170,8 @@ class ReleaseScreen(EndpointKeys):
         found = self._view.disagreements if self._view is not None else None
         if self._pane == "disagreements" and found is not None:
             said.append((told(found), "dim"))
+        if self._pane == "traffic":
+            said.append(("slots of 10 s, seconds before now", "dim"))
         if self._pane == "logs":
             log = self.logs
             follows = "following" if log.follow else "f follows"
@@ -201,6 +210,10 @@ class ReleaseScreen(EndpointKeys):
     def do_disagreements(self) -> None:
         """Requests that a shadow answered differently."""
         self._show_pane("disagreements")
+
+    def do_traffic(self) -> None:
+        """Requests, latency, errors and load, as they come."""
+        self._show_pane("traffic")
 
     def do_logs(self) -> None:
         """What its server processes printed."""

@@ -81,6 +81,11 @@ class Chart(Widget):
             self.series = tuple(series)
             self._soon()
 
+    @property
+    def shows_all(self) -> bool:
+        """Whether what it was given last has been drawn."""
+        return bool(self._drawn) and self._drawn[0] == self.series
+
     def _soon(self) -> None:
         if self._due is not None:
             return
