@@ -165,7 +165,7 @@ class RowTable(ScrollView, can_focus=True):
                     return
             if grown and self._row(self.cursor + grown) is None:
                 self.cursor += grown  # outside the window: the best guess until it comes
-        self.cursor = min(self.cursor, max(self.total - 1, 0))
+        self.cursor = max(0, min(self.cursor, self.total - 1))
         row = self.selected
         if row is not None:
             self.selected_key = self._key(row)

@@ -95,6 +95,16 @@ async def test_table_whose_selected_row_is_gone_selects_what_is_there() -> None:
         await pilot.press("down", "G", "enter")
 
 
+async def test_table_that_was_empty_for_a_while_selects_what_comes() -> None:
+    app = TableApp(1)
+    async with app.run_test() as pilot:
+        for total in (1, 0, 1):
+            app.total = total
+            app.give()
+            await pilot.pause()
+        assert (app.table.cursor, app.table.selected) == (0, 1)
+
+
 async def test_table_drops_columns_where_it_is_narrow() -> None:
     app = TableApp(3)
     async with app.run_test(size=(14, 8)) as pilot:
