@@ -20,6 +20,7 @@ from core.bias.intervals import SEED, resample
 from core.bias.metrics import Metric
 from core.bias.report import GroupBias
 from core.bias.tables import Counts, Table, Tables
+from core.drift.pvalues import adjusted
 
 DRAWS = 10_000
 MARGIN = 0.02
@@ -63,10 +64,10 @@ def compare(
         if not bias.few and bias.group.name in then
         for drift in _drifts(bias, then[bias.group.name], metrics, margin)
     ]
-    breached = benjamini_hochberg([drift.p_value for drift in found], discoveries)
+    judged = adjusted([drift.p_value for drift in found])
     return [
-        replace(drift, breached=bool(hit and drift.farther > margin))
-        for drift, hit in zip(found, breached, strict=True)
+        replace(drift, breached=bool(q <= discoveries and drift.farther > margin))
+        for drift, q in zip(found, judged, strict=True)
     ]
 
 
@@ -139,16 +140,3 @@ def predicted(metric: Metric, now: Counts, then: Counts) -> Counts:
     sizes = now.reshape(2, -1).sum(axis=1).astype(np.int64)
     drawn = rng.multinomial(sizes, flat / flat.sum(axis=-1, keepdims=True))
     return drawn.reshape(shares.shape).astype(np.float64)
-
-
-def benjamini_hochberg(p_values: Sequence[float], rate: float) -> list[bool]:
-    """Which of several hypotheses are refused with at most this rate of false discoveries."""
-    if not p_values:
-        return []
-    values = np.asarray(p_values)
-    order = np.argsort(values)
-    passed = np.flatnonzero(values[order] <= rate * np.arange(1, len(values) + 1) / len(values))
-    found = np.zeros(len(values), np.bool_)
-    if len(passed):
-        found[order[: passed[-1] + 1]] = True
-    return [bool(hit) for hit in found]

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.drift.values import Floats
+if TYPE_CHECKING:
+    from core.drift.values import Floats
 
 _TAIL = 1.5
 """From n·D² of so much on the chance of either sign together is nil against one of them."""
