@@ -49,7 +49,7 @@ def run(
         service.sync()
         names = tuple(each.name for each in service.list() if each.paused_at is None)
     begin, end = moment("--from", since), moment("--to", until)
-    done = [service.run(name, since=begin, until=end) for name in names]
+    done = [service.run(name, since=begin, until=end, stand=not all_) for name in names]
     document = {"runs": [_document(each) for each in done]}
     emit(session, document, lambda: "\n".join(text.looked_text(session, d) for d in done))
     if any(each.status == "failed" for looked in done for each in looked.outcomes):

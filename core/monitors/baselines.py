@@ -201,13 +201,17 @@ def _governed(
 ) -> Window:
     """Rows of a dataset, by the governed read path."""
     from core.governance.access import open_access
+    from core.monitors.rights import reading
     from core.monitors.spool import epochs
 
     access = open_access(asked.session)
     spool = Spool(folder)
     try:
         purpose = f"monitor {asked.definition.name}: baseline"
-        batches = access.scan(rows.dataset, at=rows.snapshot, actor=asked.actor, purpose=purpose)
+        with reading(asked.definition.name, rows.dataset, asked.actor):
+            batches = access.scan(
+                rows.dataset, at=rows.snapshot, actor=asked.actor, purpose=purpose
+            )
         if at:
             batches = (
                 each.append_column(AT, epochs(each.column(each.schema.get_field_index(at))))

@@ -18,6 +18,7 @@ from core.monitors.jobs import context_of
 from core.monitors.kinds import kind_of
 from core.monitors.limit import time_limit
 from core.monitors.plan import WindowPlan
+from core.monitors.rights import reader_of
 from core.monitors.served import served_at
 from core.monitors.syncing import definition_of
 from core.reads import baselines as _baselines
@@ -44,7 +45,9 @@ def make_now(session: Session, name: str, source: str | None) -> Baseline:
             work.mkdir(parents=True, exist_ok=True)
             context = context_of(session, definition, plan, now, work)
             learnt = baseline_fingerprint(json.loads(row["definition"]), kind.format)
-            actor = definition.owner or row["created_by"]
+            # What the caller names is read with the caller's rights, not the monitor's.
+            own = source is None or source == definition.baseline
+            actor = reader_of(row) if own else session.actor
             asked = Asked(session, definition, kind, context, learnt, actor)
             with time_limit(name, definition.timeout):
                 made, _ = make(asked, source or definition.baseline)

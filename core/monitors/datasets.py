@@ -1,6 +1,6 @@
 """Windows over a dataset: the whole of each new version, what was added to it, or by event time.
 
-Rows come by the governed read path, on behalf of whom the monitor belongs to, and always of one
+Rows come by the governed read path, on behalf of who stands for the monitor, and always of one
 version that is on record with the run.
 """
 
@@ -18,6 +18,7 @@ from core.errors import NotFound
 from core.monitors.errors import NothingThere, NotWatchable
 from core.monitors.kind import AT, LABEL, PREDICTION, SCORE
 from core.monitors.plan import Due, WindowPlan, bounded, iso
+from core.monitors.rights import reading
 from core.monitors.rows import SpooledWindow, spool_batches
 from core.monitors.spool import Spool, epochs
 from core.monitors.windowing import closed_after, first_at_or_after, last_closed, time_span
@@ -159,7 +160,8 @@ class DatasetSource:
         purpose = f"monitor {self.definition.name}"
         try:
             at = str(place["snapshot"])
-            seen = access.schema(self.name, at=at, actor=self.actor, purpose=purpose).names
+            with reading(self.definition.name, self.name, self.actor):
+                seen = access.schema(self.name, at=at, actor=self.actor, purpose=purpose).names
             for column in columns or ():
                 if column not in seen:
                     raise NotWatchable(

@@ -32,6 +32,7 @@ from core.monitors.latecomers import (
 )
 from core.monitors.plan import Due, Source, iso
 from core.monitors.recording import one_line
+from core.monitors.rights import reader_of
 from core.monitors.running import run_window
 from core.monitors.standing import BACKOFF_SECONDS, MOST_BACKOFF_SECONDS
 from core.monitors.syncing import definition_of, set_row
@@ -141,7 +142,7 @@ def replay(
 def _job(
     session: Session, definition: MonitorDefinition, row: Mapping[str, Any], claim: str, cause: str
 ) -> Job:
-    actor = definition.owner or row["created_by"]
+    actor = reader_of(row)
     raw = json.loads(row["definition"])
     source = source_of(session, definition, actor)
     return Job(session, definition, raw, source, claim, actor, cause)

@@ -16,6 +16,7 @@ from core.domain.monitor import MonitorDefinition, MonitorState
 from core.monitors.definition import read_monitor
 from core.monitors.errors import MonitorsInvalid, NoMonitor
 from core.monitors.files import WatchFiles, read_watch_files
+from core.monitors.rights import NOBODY
 from core.monitors.telling import tell_gone
 from core.releases.values import Problems
 from core.session import Session
@@ -138,7 +139,7 @@ def _write(
             table.insert().values(
                 name=name,
                 created_at=tx.now,
-                created_by=tx.actor,
+                created_by=NOBODY,
                 state=MonitorState.PENDING.value,
                 **values,
             )
@@ -148,6 +149,8 @@ def _write(
             values |= {"cursor": "{}", "memory": "{}", "seen": "", "next_at": None}
         if values.get("definition", row["definition"]) != row["definition"]:
             values |= {"failures": 0, "backoff_until": None}
+        if values.get("fingerprint", row["fingerprint"]) != row["fingerprint"]:
+            values |= {"created_by": NOBODY}
         tx.execute(table.update().where(table.c.name == name).values(**values))
     tx.journal(
         action,

@@ -150,7 +150,13 @@ class MonitorsService:
         self._session.refuse_when_read_only(f"monitors create {name}")
         create(self._session.workspace.root, name, data)
         self.sync()
+        self._stand_for(name)
         return self.get(name)
+
+    def _stand_for(self, name: str) -> None:
+        from core.monitors.rights import stand_for
+
+        stand_for(self._session, name)
 
     def delete(self, name: str) -> None:
         """Take a monitor out of its file, and forget its runs, baselines and files. Raises
@@ -207,15 +213,26 @@ class MonitorsService:
         self._session.refuse_when_read_only(f"monitors run {name}")
         return look(self._session, name)
 
-    def run(self, name: str, *, since: float | None = None, until: float | None = None) -> Looked:
+    def run(
+        self,
+        name: str,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        stand: bool = True,
+    ) -> Looked:
         """Run a monitor now over what is due; or, given a time, over every window within it,
-        whether on record or not. Raises `NotFound`, `MonitorsInvalid`, `MonitorBusy`."""
+        whether on record or not. The actor stands for its definition, where nobody does, unless
+        it is one of many that are run (`stand`). Raises `NotFound`, `MonitorsInvalid`,
+        `MonitorBusy`."""
         import time
 
         from core.monitors.looking import look, replay
 
         self._session.refuse_when_read_only(f"monitors run {name}")
         self.sync()
+        if stand:
+            self._stand_for(name)
         if since is None and until is None:
             return look(self._session, name, cause="hand")
         return replay(self._session, name, since or 0.0, until or time.time())
@@ -243,6 +260,7 @@ class MonitorsService:
 
         self._session.refuse_when_read_only(f"monitors baseline {name}")
         self.sync()
+        self._stand_for(name)
         return make_now(self._session, name, source)
 
     def promote(self, name: str, begin: str) -> Baseline:
@@ -286,6 +304,9 @@ class MonitorsService:
             raise WrongState(f"{found.path} exists", "look at it, then add --force")
         write_whole(path, found.text.encode())
         self.sync()
+        for each in self.list():
+            if each.file == found.path:
+                self._stand_for(each.name)
         return replace(found, written=True)
 
     def export(

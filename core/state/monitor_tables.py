@@ -49,9 +49,10 @@ monitors = sa.Table(
     sa.Column("claim", _T),
     sa.Column("claimed_until", _F),
 )
-"""`definition` is the last good one as it was written (JSON); `shown` what lists show of it.
-`seen` marks the data of the last look; `cursor` is where the next window begins, `memory` what
-the kind kept for it. Whoever works on a monitor holds its `claim`, until `claimed_until`."""
+"""`created_by` stands for what it reads (see `core.monitors.rights`). `definition` is the last
+good one as it was written (JSON); `shown` what lists show of it. `seen` marks the data of the
+last look; `cursor` is where the next window begins, `memory` what the kind kept for it. Whoever
+works on a monitor holds its `claim`, until `claimed_until`."""
 
 monitor_baselines = sa.Table(
     "monitor_baselines",

@@ -25,7 +25,7 @@ def joined(
     """The wanted columns of the dataset's newest version, a value (or null) for each row of the
     window, as Arrow arrays. Of several rows with one key the last one counts.
 
-    It is read with the rights of whom the monitor belongs to. Raises `BiasInvalid` (rows without
+    It is read with the rights of who stands for the monitor. Raises `BiasInvalid` (rows without
     the key, columns that the dataset lacks), `NotFound`, `Refused`.
     """
     import pyarrow as pa
@@ -47,6 +47,7 @@ def joined(
 
 def _read(join: Join, wanted: Sequence[str], context: KindContext) -> pa.Table:
     from core.governance.access import open_access
+    from core.monitors.rights import reader_of, reading
 
     session = context.session
     if session is None:
@@ -54,11 +55,12 @@ def _read(join: Join, wanted: Sequence[str], context: KindContext) -> pa.Table:
     found = session.reader.rows(
         "SELECT created_by FROM monitors WHERE name = :name", name=context.monitor
     )
-    actor = str(found[0]["created_by"]) if found else session.actor
+    actor = reader_of(found[0]) if found else session.actor
     purpose = f"monitor {context.monitor}: facets"
     access = open_access(session)
     try:
-        there = access.schema(join.dataset, actor=actor, purpose=purpose).names
+        with reading(context.monitor, join.dataset, actor):
+            there = access.schema(join.dataset, actor=actor, purpose=purpose).names
         missing = [name for name in (join.key, *wanted) if name not in there]
         if missing:
             raise BiasInvalid(

@@ -9,8 +9,10 @@ import pyarrow as pa
 import pytest
 
 from core.domain.monitor import MonitorState
+from core.governance.errors import Refused
 from core.lake import open_lake
 from core.monitors import looking
+from tests.support.opened import OpenAs
 from tests.support.watched import Watched
 
 MARCH = 1_330_560_000.0
@@ -84,14 +86,52 @@ def test_by_event_time(watched: Watched, lake: Any) -> None:
     assert (run.start, run.end, run.snapshot) == (MARCH + 4 * 3600, MARCH + 6 * 3600, 4)
 
 
-def test_what_its_owner_may_not_read_it_does_not_read(watched: Watched, lake: Any) -> None:
+def test_a_name_in_the_file_lends_no_rights(watched: Watched, lake: Any) -> None:
     watched.ops.governance.grant("rides", "author")
-    define(watched, window={"snapshot": "whole"}, owner="eve")
-    looked = looking.look(watched.ops.session, "watch", now=4e9)
-    assert looked.outcomes[0].reason.startswith("E520") or "eve" in looked.outcomes[0].reason
-    assert watched.ops.monitors.get("watch").state is MonitorState.FAILED
     define(watched, window={"snapshot": "whole"}, owner="author")
-    assert headlines(watched) == ["mean 2.0"]
+    looked = looking.look(watched.ops.session, "watch", now=4e9)
+    assert "nobody stands for monitor watch" in looked.outcomes[0].reason
+    assert watched.ops.monitors.get("watch").state is MonitorState.FAILED
+
+
+def test_somebody_who_runs_it_by_name_stands_for_it_until_it_is_changed(
+    watched: Watched, lake: Any
+) -> None:
+    reason = "nobody stands for monitor watch"
+    watched.ops.governance.grant("rides", "author")
+    define(watched, window={"snapshot": "whole"})
+    watched.ops.monitors.run("watch", stand=False)
+    assert reason in watched.ops.monitors.get("watch").reason
+    assert [each.headline for each in watched.ops.monitors.run("watch").outcomes] == ["mean 2.0"]
+    lake.append("rides", rows(5.0), by="author")
+    define(watched, window={"snapshot": "whole"}, owner="eve", alert="off")  # nothing it reads
+    assert headlines(watched) == ["mean 3.0"]
+    lake.append("rides", rows(5.0), by="author")
+    define(watched, window={"snapshot": "whole"}, columns=["x"])
+    looked = looking.look(watched.ops.session, "watch", now=4e9)
+    assert reason in looked.outcomes[0].reason
+
+
+def test_who_may_not_read_gets_nothing_by_standing_for_it(
+    watched: Watched, lake: Any, open_as: OpenAs
+) -> None:
+    watched.ops.governance.grant("rides", "author")
+    define(watched, window={"snapshot": "whole"})
+    eve = open_as("eve")
+    assert "eve" in eve.monitors.run("watch").outcomes[0].reason
+
+
+def test_a_source_that_is_named_by_hand_is_read_as_who_names_it(
+    watched: Watched, lake: Any, open_as: OpenAs
+) -> None:
+    lake.create("open", rows(1.0).schema, owner="author")
+    lake.append("open", rows(1.0, 3.0), by="author")
+    define(watched, window={"snapshot": "whole"}, watch="dataset/open", baseline="dataset:open")
+    assert watched.ops.monitors.run("watch").outcomes[0].headline == "mean 2.0"
+    watched.ops.governance.grant("rides", "author")
+    with pytest.raises(Refused, match="eve"):
+        open_as("eve").monitors.baseline("watch", "dataset:rides")
+    assert watched.ops.monitors.baseline("watch", "dataset:rides").source.startswith("dataset:")
 
 
 def test_labels_and_predictions_are_columns_that_are_named(watched: Watched, lake: Any) -> None:
