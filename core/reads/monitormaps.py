@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -66,9 +67,17 @@ def _measured(reader: Reader, runs: Sequence[str], segment: str) -> list[Mapping
 
 
 def _badness(cell: Cell) -> tuple[int, float]:
+    return _WORST[cell.state], _beyond(cell)
+
+
+def _beyond(cell: Cell) -> float:
+    """How far the value is towards the threshold and beyond, 1 where it is there: whichever
+    way is the bad one."""
     if cell.value is None or not cell.threshold:
-        return _WORST[cell.state], 0.0
-    return _WORST[cell.state], abs(cell.value / cell.threshold)
+        return 0.0
+    if not cell.comparison.startswith("LessThan"):
+        return abs(cell.value / cell.threshold)
+    return abs(cell.threshold / cell.value) if cell.value else math.inf
 
 
 def _worst_first(cells: Mapping[tuple[str, str], Cell]) -> tuple[str, ...]:
