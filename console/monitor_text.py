@@ -11,6 +11,7 @@ from console.tables import Column, block, flat, heading, table
 from console.words import Cell, duration, many, number, when
 
 if TYPE_CHECKING:
+    from core.domain.looked import Looked
     from core.domain.monitor import (
         Baseline,
         Distribution,
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
         MonitorRun,
         MonitorRunDetail,
     )
-    from core.monitors.looking import Looked
 
 COLOURS = {
     "ok": "green", "violated": "red", "insufficient": "yellow", "info": "", "pending": "cyan",

@@ -16,7 +16,7 @@ from console.words import many
 from core.errors import BadInput
 
 if TYPE_CHECKING:
-    from core.monitors.looking import Looked
+    from core.domain.looked import Looked
 
 
 def attach(command: click.Group) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.domain.monitor import MonitorDefinition, RunStatus, State
+from core.domain.monitor import MonitorDefinition
 from core.monitors.baselines import Asked
 from core.monitors.definition import baseline_fingerprint
 from core.monitors.kind import KindContext
@@ -31,18 +31,6 @@ class Job:
     claim: str
     actor: str
     cause: str = "schedule"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a window came out: its run, and whether it came to an end."""
-
-    run: str
-    status: RunStatus
-    state: State | None
-    headline: str
-    reason: str = ""
-    memory: Mapping[str, Any] | None = None
 
 
 def context_of(

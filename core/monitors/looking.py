@@ -7,12 +7,13 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from core.cron import parse_cron
+from core.domain.looked import Looked, Outcome
 from core.domain.monitor import CAPTURED_TIME, MonitorDefinition, RunStatus
 from core.errors import OpsdeckError
 from core.ids import new_id
@@ -21,7 +22,7 @@ from core.monitors.captured import SETTLE_SECONDS, CapturedSource, TimeSource
 from core.monitors.datasets import DatasetSource
 from core.monitors.errors import MonitorBusy, NothingThere
 from core.monitors.filing import FOLDER
-from core.monitors.jobs import Job, Outcome
+from core.monitors.jobs import Job
 from core.monitors.kinds import kind_of
 from core.monitors.latecomers import (
     AGAIN_SECONDS,
@@ -46,16 +47,6 @@ log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 15.0
 """How soon one is looked at again whose endpoint or dataset is not there yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What a look came to. `why` says why nothing was run, where nothing was."""
-
-    monitor: str
-    outcomes: tuple[Outcome, ...] = ()
-    skipped: int = 0
-    why: str = ""
 
 
 def source_of(session: Session, definition: MonitorDefinition, actor: str) -> Source:

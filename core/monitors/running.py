@@ -17,13 +17,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from core.domain.looked import Outcome
 from core.domain.monitor import Baseline, Findings, RunStatus, State
 from core.errors import OpsdeckError
 from core.ids import new_id
 from core.monitors import claims
 from core.monitors.baselines import active_baseline
 from core.monitors.filing import file_findings, run_folder, work_folder
-from core.monitors.jobs import Job, Outcome, asked_for, context_of
+from core.monitors.jobs import Job, asked_for, context_of
 from core.monitors.kinds import kind_of
 from core.monitors.limit import time_limit
 from core.monitors.plan import WindowPlan

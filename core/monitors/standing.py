@@ -7,9 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from core.domain.looked import Outcome
 from core.domain.monitor import Findings, MonitorDefinition, RunStatus, State
 from core.monitors import claims
-from core.monitors.jobs import Job, Outcome
+from core.monitors.jobs import Job
 from core.monitors.kinds import kind_of
 from core.monitors.plan import WindowPlan
 from core.monitors.syncing import set_row

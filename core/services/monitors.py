@@ -23,8 +23,8 @@ from core.reads import monitors as _monitors
 from core.session import Session
 
 if TYPE_CHECKING:
+    from core.domain.looked import Looked
     from core.monitors.exporting import ExportFormat
-    from core.monitors.looking import Looked
 
 
 class MonitorsService:

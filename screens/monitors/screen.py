@@ -29,8 +29,8 @@ from screens.words import plural
 from screens.working import WorkingScreen
 
 if TYPE_CHECKING:
+    from core.domain.looked import Looked
     from core.domain.monitor import Monitor, MonitorRun
-    from core.monitors.looking import Looked
 
 _SHOWN = {"heat": "heat", "curves": "curves"}
 """Panes that are not a sheet of text, and the id of what shows them."""

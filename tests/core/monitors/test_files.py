@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.monitor import MonitorState
+from core.domain.looked import Looked, Outcome
+from core.domain.monitor import MonitorState, RunStatus, State
 from core.monitors.errors import MonitorsInvalid
 from core.monitors.files import read_watch_files
 from tests.support.watched import Watched
@@ -192,3 +194,16 @@ def test_reading_the_files_loads_no_library_of_numbers(tmp_path: Path) -> None:
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=60
     )
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_what_a_process_aside_answers_and_charts_are_read_without_sqlalchemy() -> None:
+    looked = Looked("m", (Outcome("run", RunStatus.DONE, State.OK, "well"),))
+    program = (
+        "import pickle, sys, core.series; from core.series import latest, read;"
+        f"print(pickle.loads({pickle.dumps(looked)!r}).outcomes[0].headline,"
+        " 'sqlalchemy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "well False", done.stdout + done.stderr
