@@ -9,7 +9,6 @@ definition costs no other one.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,12 +91,10 @@ def stamp(root: Path) -> tuple[tuple[str, int, int], ...]:
     return tuple(found)
 
 
-def section_reader(section: str) -> Reader | None:
-    """Who reads a section; None where that part is not installed."""
+def section_reader(section: str) -> Reader:
+    """Who reads a section that is not of monitors."""
     package, name = OTHERS[section]
-    if importlib.util.find_spec(package) is None:
-        return None
-    found: Reader | None = getattr(importlib.import_module(package), name, None)
+    found: Reader = getattr(importlib.import_module(package), name)
     return found
 
 
@@ -160,12 +157,10 @@ class _Reading:
             for name, entry in fresh.items():
                 self._monitor(report, root, name, plain(entry.node), entry.line)
             return
-        reader = section_reader(section)
-        if reader is None:
-            report.add(node.line, section, "this Opsdeck does not read the section")
-            return
         problems = Problems()
-        found = reader(problems, section, {n: plain(e.node) for n, e in fresh.items()})
+        found = section_reader(section)(
+            problems, section, {n: plain(e.node) for n, e in fresh.items()}
+        )
         self._found[section] |= {record.name: record for record in found}
         _note(report, root, problems)
 

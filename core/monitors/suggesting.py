@@ -12,8 +12,7 @@ from collections.abc import Iterable
 import yaml
 
 from core.domain.monitor import Suggested
-from core.monitors.files import FOLDER, section_reader
-from core.monitors.kinds import kind_names
+from core.monitors.files import FOLDER
 from core.monitors.surveying import ColumnSeen, Survey, survey
 from core.session import Session
 
@@ -45,7 +44,6 @@ class _Writing:
         self.survey = found
         self.name = _name(found.endpoint)
         self.notes: list[str] = []
-        self._known = set(kind_names())
         self._quality = False
 
     def text(self) -> str:
@@ -75,8 +73,6 @@ class _Writing:
     def _monitor(
         self, suffix: str, kind: str, why: Iterable[str], lines: Iterable[str]
     ) -> list[str]:
-        if kind not in self._known:
-            return []
         return [
             *(f"  # {line}" for line in why),
             f"  {self.name}-{suffix}:",
@@ -162,7 +158,7 @@ class _Writing:
 
     def _bias(self) -> list[str]:
         protected = self.survey.protected
-        if not protected or "bias" not in self._known:
+        if not protected:
             return []
         names = ", ".join(each.name for each in protected)
         self._note("bias", f"{names} may be protected: the proposal stands there as a comment")
@@ -186,8 +182,6 @@ class _Writing:
     # -- the other sections
 
     def _slos(self) -> list[str]:
-        if _reader("slos") is None:
-            return []
         name = self.survey.endpoint
         slow = self._latency()
         measured = f"{self.survey.slow_ms:.0f} ms now" if self.survey.slow_ms else "a usual bound"
@@ -206,7 +200,7 @@ class _Writing:
         return next((each for each in _ROUND_MS if each >= wanted), _ROUND_MS[-1])
 
     def _alarms(self) -> list[str]:
-        if _reader("alarms") is None or not self._quality:
+        if not self._quality:
             return []
         name = self.name
         return [
@@ -227,7 +221,7 @@ class _Writing:
         ]
 
     def _triggers(self) -> list[str]:
-        if _reader("triggers") is None or not self.survey.pipeline:
+        if not self.survey.pipeline:
             return []
         found, name = self.survey, self.name
         on = (
@@ -250,10 +244,6 @@ class _Writing:
 
     def _note(self, what: str, why: str) -> None:
         self.notes.append(f"{what}: {why}")
-
-
-def _reader(section: str) -> object:
-    return section_reader(section)
 
 
 def _as_comment(lines: list[str], *why: str) -> list[str]:

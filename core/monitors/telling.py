@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from core.domain.alert import Severity
 from core.domain.monitor import Findings, Measurement, MonitorDefinition, State
 from core.state.store import Transaction
 
@@ -149,29 +147,22 @@ def _raise(
     evidence: dict[str, Any],
     owner: str,
 ) -> None:
-    if importlib.util.find_spec("core.alerting.incidents") is not None:
-        from core.alerting import raise_incident
+    from core.alerting import raise_incident
 
-        labels = {"owner": owner} if owner else {}
-        raise_incident(
-            tx,
-            cause_key=cause,
-            kind=kind,
-            target=target,
-            title=title,
-            message=message,
-            severity=severity,
-            evidence=evidence,
-            labels=labels,
-        )
-        return
-    from core.releases.alerts import raise_alert
-
-    raise_alert(tx, kind, target, title, message, severity=Severity(severity))
+    raise_incident(
+        tx,
+        cause_key=cause,
+        kind=kind,
+        target=target,
+        title=title,
+        message=message,
+        severity=severity,
+        evidence=evidence,
+        labels={"owner": owner} if owner else {},
+    )
 
 
 def _over(tx: Transaction, cause: str, message: str) -> None:
-    if importlib.util.find_spec("core.alerting.incidents") is not None:
-        from core.alerting import resolve_incident
+    from core.alerting import resolve_incident
 
-        resolve_incident(tx, cause, message)
+    resolve_incident(tx, cause, message)

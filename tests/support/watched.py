@@ -158,10 +158,8 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     module.KIND = Counting()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(kinds, "NAMES", (*kinds.NAMES, "counting"))
-    kinds.kind_names.cache_clear()
     kinds.kind_of.cache_clear()
     yield
-    kinds.kind_names.cache_clear()
     kinds.kind_of.cache_clear()
 
 
