@@ -180,8 +180,9 @@ class MonitorDefinition:
     revision (`r7`). `time` is `captured` or a column. `prediction`, `score` and `label` name
     columns of a dataset that hold them (of an endpoint `label` names the target among the
     training rows). `settings` is what its kind read. `alert` overrides the severity with which
-    a violation is told of (`off`: never by itself; empty: as the kind says). `fingerprint`
-    changes with whatever changes a baseline or a measurement.
+    a violation is told of (`off`: never by itself; empty: as the kind says); `runbook` is a file
+    of the workspace, shown beside it. `fingerprint` changes with whatever changes a baseline or
+    a measurement.
     """
 
     name: str
@@ -202,6 +203,7 @@ class MonitorDefinition:
     owner: str = ""
     description: str = ""
     alert: str = ""
+    runbook: str = ""
     timeout: float = 600.0
     catch_up: int = 10
     recompute: int = 5

@@ -29,7 +29,7 @@ _LEARNT = ("kind", "columns", "exclude", "segments", "label", "prediction", "sco
 SHARED = (
     "kind", "watch", "variant", "every", "window", "time", "baseline", "columns", "exclude",
     "segments", "prediction", "score", "label", "owner", "description", "alert", "timeout",
-    "catch_up", "recompute",
+    "catch_up", "recompute", "runbook",
 )  # fmt: skip
 """The keys that the framework reads; all others are the kind's."""
 
@@ -71,6 +71,7 @@ def read_monitor(
         owner=shared.text("owner"),
         description=shared.text("description"),
         alert=shared.one_of("alert", _SEVERITIES),
+        runbook=shared.text("runbook"),
         timeout=shared.seconds("timeout", 600.0, least=1.0),
         catch_up=shared.whole("catch_up", 10, 1, 1000),
         recompute=shared.whole("recompute", 5, 0, 1000),
@@ -84,7 +85,9 @@ def read_monitor(
 
 def fingerprint(data: Mapping[str, Any]) -> str:
     """Changes with whatever may change a measurement or a baseline, and with nothing else."""
-    aside = {"owner", "description", "alert", "timeout", "catch_up", "recompute", "every"}
+    aside = {
+        "owner", "description", "alert", "runbook", "timeout", "catch_up", "recompute", "every",
+    }  # fmt: skip
     kept = {key: value for key, value in data.items() if key not in aside}
     return _digest(kept)
 

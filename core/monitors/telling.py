@@ -100,6 +100,7 @@ def tell_state(
             "features": sorted({v.feature for v in findings.violations if v.feature})[:20],
         },
         owner=definition.owner,
+        runbook=definition.runbook,
     )
 
 
@@ -146,6 +147,7 @@ def _raise(
     severity: str,
     evidence: dict[str, Any],
     owner: str,
+    runbook: str = "",
 ) -> None:
     from core.alerting import raise_incident
 
@@ -158,6 +160,7 @@ def _raise(
         message=message,
         severity=severity,
         evidence=evidence,
+        runbook=runbook,
         labels={"owner": owner} if owner else {},
     )
 

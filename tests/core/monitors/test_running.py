@@ -254,6 +254,16 @@ def test_a_violation_is_one_alert_and_ends_by_itself(watched: Watched) -> None:
     assert not watched.ops.alerts.list(), "none is open"
 
 
+def test_a_monitors_own_runbook_is_beside_its_alert(watched: Watched) -> None:
+    (watched.root / "mine.md").write_text("# Mine\n\nAsk the riders.\n")
+    watched.define(above=0, runbook="mine.md")
+    watched.ask(10)
+    watched.ops.monitors.run("watch")
+    (alert,) = watched.ops.alerts.list()
+    shown = watched.ops.alerts.detail(alert.id).runbook
+    assert (shown.source, shown.text) == ("mine.md", "Ask the riders.")
+
+
 def test_the_alert_can_be_left_out(watched: Watched) -> None:
     watched.define(above=0, alert="off")
     watched.ask(10)
