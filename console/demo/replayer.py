@@ -3,7 +3,7 @@
     python -m console.demo.replayer WORKSPACE ENDPOINT ACTOR --url URL ... (for bike.replay)
 
 A process of its own, because taking labels in needs libraries that a console must not load. It
-hands orders on to the client, takes the labels in once a second, and prints a line as JSON for
+hands orders on to the client, takes the labels in every two seconds, and prints a line as JSON for
 each line of the client's. It ends with the client, or when its standard input does.
 """
 
@@ -25,7 +25,7 @@ from core.errors import OpsdeckError
 if TYPE_CHECKING:
     from core.ops import Ops
 
-TAKEN_EVERY = 1.0
+TAKEN_EVERY = 2.0
 
 
 def main(arguments: list[str]) -> int:

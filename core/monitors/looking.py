@@ -35,7 +35,7 @@ from core.monitors.plan import Due, Source, iso
 from core.monitors.recording import one_line
 from core.monitors.rights import reader_of
 from core.monitors.running import run_window
-from core.monitors.standing import BACKOFF_SECONDS, MOST_BACKOFF_SECONDS
+from core.monitors.standing import BACKOFF_SECONDS, MOST_BACKOFF_SECONDS, looked_well
 from core.monitors.syncing import definition_of, set_row
 from core.monitors.telling import tell_failed
 from core.monitors.windowing import last_closed, time_span
@@ -194,6 +194,7 @@ def _looked(job: Job, due: Due, now: float, seen: str, *, whole: bool) -> None:
         set_row(
             tx,
             name,
+            **(looked_well(tx, name) if whole and not due.windows else {}),
             cursor=json.dumps(cursor),
             next_at=next_look(job.definition, now, pending=bool(pending)) if whole else now,
             seen=seen,

@@ -24,6 +24,22 @@ BACKOFF_SECONDS = 30.0
 MOST_BACKOFF_SECONDS = 3600.0
 
 
+def looked_well(tx: Transaction, name: str) -> dict[str, Any]:
+    """What changes once it can be told again what is due, without a new window: a monitor that
+    waited for its endpoint, or could not look, is as its newest window left it."""
+    row = tx.row(sa.select(monitors).where(monitors.c.name == name)) or {}
+    if not row.get("reason"):
+        return {}
+    values: dict[str, Any] = {"reason": "", "failures": 0, "backoff_until": None}
+    if row["state"] == "failed":
+        state = _state_of(tx, str(row["last_run"])) if row["last_run"] else "pending"
+        if state is None:
+            return {}  # its newest window has failed: that stands
+        tell_working(tx, name)
+        values["state"] = state
+    return values
+
+
 def stands(tx: Transaction, job: Job, plan: WindowPlan, run: str, found: Findings) -> None:
     """How the monitor stands after the window: not after a replay, nor where a newer window is
     on record already."""

@@ -10,6 +10,7 @@ import pytest
 
 from core.domain.monitor import MonitorState, RunStatus
 from core.monitors import looking
+from core.monitors.captured import CapturedSource
 from core.monitors.errors import MonitorBusy, NoBaseline
 from core.monitors.served import champion_revision
 from core.reads.monitors import list_runs
@@ -392,6 +393,34 @@ def test_what_is_not_there_yet_is_waited_for_and_wakes_nobody(watched: Watched, 
     assert (found.state, found.failures) == (MonitorState.PENDING, 0)
     assert "other" in found.reason
     assert watched.ops.alerts.list(state=None) == ()
+    watched.define()  # now of what is there, with no window full yet
+    watched.ask(3)
+    watched.ops.monitors.run("watch")
+    found = watched.ops.monitors.get("watch")
+    assert (found.state, found.reason) == (MonitorState.PENDING, "")
+
+
+def test_a_look_that_goes_well_again_ends_the_failure_before_a_window_is_full(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.define()
+    watched.ask(10)
+    watched.ask(3, first=10, at=NOON + 20)
+    watched.ops.monitors.run("watch")
+    with monkeypatch.context() as patched:
+        patched.setattr(CapturedSource, "due", _away)
+        watched.ops.monitors.run("watch")
+    found = watched.ops.monitors.get("watch")
+    assert (found.state, found.failures) == (MonitorState.FAILED, 1)
+    assert "the disk is away" in found.reason
+    watched.ops.monitors.run("watch")
+    found = watched.ops.monitors.get("watch")
+    assert (found.state, found.failures, found.reason) == (MonitorState.OK, 0, "")
+    assert [alert.state for alert in watched.ops.alerts.list(state=None)] == ["resolved"]
+
+
+def _away(*_: object) -> None:
+    raise OSError("the disk is away")
 
 
 def test_where_rows_cannot_be_told_the_error_says_what_to_name(watched: Watched) -> None:
