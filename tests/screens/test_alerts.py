@@ -15,6 +15,7 @@ from screens.dialogs.confirm import Confirm, Sign
 from screens.dialogs.pick import Pick
 from screens.dialogs.rollback import RollbackSheet
 from screens.dialogs.text import TextField
+from screens.labels.screen import LabelsScreen
 from screens.rollouts.screen import ReleaseScreen
 from tests.support.alertseed import seed_alerts
 from tests.support.driving import opened, settled, shown, until
@@ -181,6 +182,18 @@ async def test_an_alarm_over_a_monitor_opens_the_monitor(running: Any, alert_ops
     async with running("alerts", HIGH, on=alert_ops) as pilot:
         await press(pilot, "enter")
         assert pilot.app.current_mode == "monitors"
+
+
+async def test_rows_are_labelled_from_an_alert(running: Any, alert_ops: Any) -> None:
+    async with running("alerts", HIGH, on=alert_ops) as pilot:
+        await pilot.press("L")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LabelsScreen))
+
+
+async def test_data_are_put_right_from_an_alert(running: Any, alert_ops: Any) -> None:
+    async with running("alerts", HIGH, on=alert_ops) as pilot:
+        await press(pilot, "j", "H")
+        await until(pilot, lambda: pilot.app.current_mode == "data")
 
 
 async def test_a_typed_command_selects_an_alert(running: Any, alert_ops: Any) -> None:
