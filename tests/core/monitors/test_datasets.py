@@ -112,13 +112,14 @@ def test_somebody_who_runs_it_by_name_stands_for_it_until_it_is_changed(
     assert reason in looked.outcomes[0].reason
 
 
-def test_who_may_not_read_gets_nothing_by_standing_for_it(
+def test_who_may_not_read_gets_nothing_by_standing_for_it_and_is_in_nobodys_way(
     watched: Watched, lake: Any, open_as: OpenAs
 ) -> None:
     watched.ops.governance.grant("rides", "author")
     define(watched, window={"snapshot": "whole"})
     eve = open_as("eve")
     assert "eve" in eve.monitors.run("watch").outcomes[0].reason
+    assert watched.ops.monitors.run("watch").outcomes[0].headline == "mean 2.0", "as author"
 
 
 def test_a_source_that_is_named_by_hand_is_read_as_who_names_it(
