@@ -88,10 +88,11 @@ ACTIONS = (
     Action(
         "alerts.rollback", "R", "Roll back", SCOPE, "the endpoint, to its last good version",
         changes=True, dangerous=True, enabled=_selected, group="mend", rank=4,
+        command="opsdeck endpoints rollback {endpoint} --yes",
     ),
     Action(
         "alerts.retrain", "t", "Retrain", SCOPE, "the model, on newer data", changes=True,
-        enabled=_selected, group="mend", rank=10,
+        enabled=_selected, group="mend", rank=10, command="opsdeck triggers fire {trigger}",
     ),
     Action(
         "alerts.hold", "H", "Hold data", SCOPE, "see the held batch, or go back to good data",

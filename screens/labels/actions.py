@@ -18,7 +18,8 @@ def _idle(context: Context) -> str | None:
 ACTIONS = (
     Action(
         "labels.edit", "e,i", "Label", SCOPE, "type the label; ⏎ takes it, and the next row comes",
-        enabled=_row, rank=1, changes=True,
+        enabled=_row, rank=1, changes=True, group="change",
+        command="opsdeck labels label {name} {ref} {label}",
     ),
     Action(
         "labels.skip", "s", "Skip", SCOPE, "leave the row to others (tab, while typing)",

@@ -168,7 +168,7 @@ async def test_pulse_leads_to_what_is_wrong_with_data(running: Any, lake_ops: An
         table = pilot.app.screen.query_one("#concerns", RowTable)
         table.select("alert/7fk2m9qx4a1c")
         await press(pilot, "enter")
-        assert pilot.app.current_mode == "data"
+        assert pilot.app.current_mode == "alerts"
         assert "7fk2m9qx" in shown(pilot)
         await press(pilot, "1")
         table.select("features/member_profile@1")
