@@ -4,7 +4,7 @@ The framework reads files, cuts windows, finds or makes the baseline, calls the 
 what it says. A kind knows its own settings and its own numbers, and nothing of schedules, rows
 of state or alerts. Kinds are loaded in the worker's process aside (and read in it and in
 commands): modules of `core/monitors/kinds/` import nothing heavy at their top, so that reading
-`monitors/*.yaml` stays quick; numpy, pyarrow, river, shap and mlflow are imported inside
+`monitors/*.yaml` stays quick; numpy, pyarrow, shap and mlflow are imported inside
 `baseline` and `evaluate`.
 
 Columns of a window, besides the model's inputs by name (of a dataset: its own columns):
