@@ -100,14 +100,3 @@ def verdict_of(
     if expires_at is not None and now >= expires_at:
         return ApprovalStatus.EXPIRED
     return ApprovalStatus.OPEN
-
-
-@dataclass(frozen=True, slots=True)
-class GatePolicy:
-    """What a gate asks for, as written in the pipeline file. `expires` is in seconds."""
-
-    environment: str = "production"
-    approvals: int = 1
-    requester_may_decide: bool = True
-    expires: float | None = None
-    evidence: tuple[str, ...] = field(default_factory=tuple)
