@@ -15,7 +15,7 @@ __all__ = ["database_url", "open_as", "ops", "woken"]
 
 
 def test_a_datasets_rows_and_age(ops: Ops) -> None:
-    now = time.time()
+    now = time.time() // 60 * 60  # the second look is within the same minute
     with ops.session.change("test") as tx:
         tx.execute(
             datasets.insert().values(
