@@ -36,7 +36,8 @@ class World:
 @dataclass(frozen=True, slots=True)
 class Change:
     """A state that an alarm has come to. `test`: by hand, to try it; `act`: and rollbacks and
-    triggers are to be done all the same."""
+    triggers are to be done all the same. `since`: from when it has had the state, where it is
+    done only now what follows (its actions waited, or were off); None: it has just come to it."""
 
     alarm: AlarmDefinition
     state: AlarmState
@@ -44,6 +45,7 @@ class Change:
     datapoints: tuple[AlarmPoint, ...] = ()
     test: bool = False
     act: bool = True
+    since: float | None = None
 
     @property
     def actions(self) -> tuple[AlarmAction, ...]:
@@ -146,8 +148,10 @@ def _trigger(tx: Transaction, world: World, change: Change, name: str) -> None:
     from core.triggers import fire
     from core.triggers.conditions import alarm_cause
 
-    # The same cause that a trigger with this alarm among its conditions finds by itself.
-    firing = fire(tx, name, alarm_cause(change.alarm.name, world.now, f"ALARM: {change.reason}"))
+    # The same cause that a trigger with this alarm among its conditions finds by itself: one
+    # cause has one run, whoever is first.
+    since = world.now if change.since is None else change.since
+    firing = fire(tx, name, alarm_cause(change.alarm.name, since, f"ALARM: {change.reason}"))
     rows.remember(tx, change.alarm.name, "action", f"fired the trigger {name} ({firing})")
 
 

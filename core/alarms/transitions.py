@@ -135,7 +135,7 @@ def look_at_held(tx: Transaction, world: World, standing: Standing) -> None:
     rows.change(tx, standing.name, held=None)
     if standing.actions_enabled:
         rows.remember(tx, standing.name, "action", "nothing suppresses it any more")
-        act(tx, world, Change(alarm, standing.state, standing.reason, standing.datapoints))
+        act(tx, world, _lasting(standing))
 
 
 def begin_test(
@@ -176,12 +176,23 @@ def end_test(tx: Transaction, world: World, standing: Standing, why: str) -> Non
 
 def act_again(tx: Transaction, world: World, standing: Standing) -> None:
     """Do what the alarm does in the state that it is in: its actions were off until now."""
-    change = Change(standing.definition, standing.state, standing.reason, standing.datapoints)
+    change = _lasting(standing)
     held = _suppressed(world, change)
     if held is not None:
         rows.change(tx, standing.name, held=held)
     else:
         act(tx, world, change)
+
+
+def _lasting(standing: Standing) -> Change:
+    """The state that the alarm has had for a while, and whose actions come only now."""
+    return Change(
+        standing.definition,
+        standing.state,
+        standing.reason,
+        standing.datapoints,
+        since=standing.since,
+    )
 
 
 def forget(tx: Transaction, world: World, standing: Standing, why: str) -> None:
