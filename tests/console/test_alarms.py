@@ -1,4 +1,4 @@
-"""`opsdeck alarms` and `opsdeck slos` as people and programs read them."""
+"""`opsdeck alarms` and `opsdeck slos` as people and programs read them, on both databases."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from core.domain.series import Point, Statistics
 from core.ops import open_ops
 from core.series import record
 from core.slo.keeper import SloKeeper
-from tests.support.opened import woken, write_workspace
+from tests.support.opened import database_url, woken, write_workspace
 
-__all__ = ["woken"]
+__all__ = ["database_url", "woken"]
 
 FILE = """\
 slos:
@@ -37,8 +37,8 @@ alarms:
 
 
 @pytest.fixture
-def root(tmp_path: Path, woken: list[Any]) -> Path:
-    root = write_workspace(tmp_path / "w")
+def root(tmp_path: Path, database_url: str, woken: list[Any]) -> Path:
+    root = write_workspace(tmp_path / "w", database_url)
     (root / "monitors").mkdir()
     (root / "monitors" / "bike.yaml").write_text(FILE)
     return root

@@ -23,7 +23,9 @@ from core.slo.burning import budget_left, burn_rate, exhausted_in, tier_rate
 from core.slo.counting import Counter
 from core.slo.keeper import SloKeeper
 from core.slo.stored import slo_from_json, slo_json
-from tests.support.opened import write_workspace
+from tests.support.opened import database_url, write_workspace
+
+__all__ = ["database_url"]
 
 HOUR, DAY = 3600.0, 86_400.0
 AVAILABLE = SloDefinition("up", SloKind.AVAILABILITY, 0.99, 30 * DAY, "bike")
@@ -147,8 +149,8 @@ class Service:
 
 
 @pytest.fixture
-def service(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Service]:
-    with open_ops(write_workspace(tmp_path / "space"), actor="opsdeck") as ops:
+def service(tmp_path: Path, database_url: str, request: pytest.FixtureRequest) -> Iterator[Service]:
+    with open_ops(write_workspace(tmp_path / "space", database_url), actor="opsdeck") as ops:
         yield Service(ops, **getattr(request, "param", {}))
 
 
@@ -208,9 +210,9 @@ def test_windows_of_a_monitor_are_events_too(service: Service) -> None:
     assert (slo.events, slo.bad, slo.sli) == (4, 1, 0.75)
 
 
-def test_counting_piece_by_piece_is_counting_at_once(tmp_path: Path) -> None:
+def test_counting_piece_by_piece_is_counting_at_once(tmp_path: Path, database_url: str) -> None:
     """A counter that lived through it says what one says that has just been made."""
-    with open_ops(write_workspace(tmp_path / "space"), actor="opsdeck") as ops:
+    with open_ops(write_workspace(tmp_path / "space", database_url), actor="opsdeck") as ops:
         slo = SloDefinition("up", SloKind.AVAILABILITY, 0.99, 2 * DAY, "bike")
         begin = time.time() // DAY * DAY
         old = Counter(slo)
