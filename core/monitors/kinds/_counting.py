@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.domain.monitor import MonitorDefinition
-from core.monitors.kind import AT, PREDICTION, SCORE, StoredBaseline, Window, feature_columns
+from core.monitors.kind import (
+    AT,
+    PREDICTION,
+    SCORE,
+    Findings,
+    Kind,
+    KindContext,
+    State,
+    StoredBaseline,
+    Violation,
+    Window,
+    feature_columns,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,6 +31,62 @@ if TYPE_CHECKING:
 MONTH = 30 * 86_400.0
 _JOIN = " & "
 KNOWN = "known_columns"
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A window as a kind judges it: its rows `counts`, counted against `baseline`."""
+
+    definition: MonitorDefinition
+    baseline: Baseline
+    counts: WindowCounts
+    window: Window
+
+    @property
+    def least(self) -> int:
+        """Below so many rows nothing can be said."""
+        return self.definition.window.minimum_rows
+
+
+class CountingKind(Kind):
+    """A kind whose window is counted against its baseline, a batch at a time, and then judged."""
+
+    def evaluate(
+        self,
+        definition: MonitorDefinition,
+        baseline: StoredBaseline | None,
+        window: Window,
+        memory: Mapping[str, Any],
+        context: KindContext,
+    ) -> Findings:
+        made = restored_baseline(baseline)
+        if made is None:
+            return Findings(State.INSUFFICIENT, headline="no baseline to compare with")
+        counts = counted_window(made, window, baseline)
+        return self.judge(Counted(definition, made, counts, window), memory, context)
+
+    @abstractmethod
+    def judge(self, found: Counted, memory: Mapping[str, Any], context: KindContext) -> Findings:
+        """What the counts come to; `memory` and `context` as for `evaluate`."""
+
+
+def files_of(
+    found: Counted,
+    violations: Sequence[Violation],
+    context: KindContext,
+    distribution: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """SageMaker's files of a window; `distribution` is what its constraints say of comparing."""
+    from core.monitors.kinds._modelmonitor import monitor_files
+
+    return monitor_files(
+        found.baseline,
+        found.counts,
+        violations,
+        name=context.monitor,
+        at=context.now,
+        distribution=distribution,
+    )
 
 
 def columns_of(

@@ -19,16 +19,14 @@ from core.anomaly.robust import sigma
 from core.anomaly.seasonal import DAY, Band
 from core.monitors.kind import (
     Findings,
-    Kind,
-    KindContext,
     Measurement,
     MonitorDefinition,
     Problems,
     State,
-    StoredBaseline,
     Violation,
     Window,
 )
+from core.monitors.kinds._measured import MeasuredKind
 from core.releases import values
 
 if TYPE_CHECKING:
@@ -69,12 +67,10 @@ class AnomalySettings:
     minimum_requests: int = 20
 
 
-class Anomaly(Kind):
+class Anomaly(MeasuredKind):
     """Datapoints of an endpoint's metrics that their own past would not have foretold."""
 
     name: ClassVar[str] = "anomaly"
-    needs_baseline: ClassVar[bool] = False
-    needs_rows: ClassVar[bool] = False
 
     def read(self, problems: Problems, where: str, data: Mapping[str, Any]) -> AnomalySettings:
         keys = list(AnomalySettings.__dataclass_fields__)
@@ -103,27 +99,15 @@ class Anomaly(Kind):
             read |= {} if least is None else {"minimum_requests": least}
         return AnomalySettings(**read)
 
-    def baseline(
-        self, definition: MonitorDefinition, reference: Window, context: KindContext
-    ) -> StoredBaseline:
-        """None is needed: what it is held against is the past, at each window."""
-        return StoredBaseline()
-
-    def evaluate(
+    def judge(
         self,
+        reader: Reader,
         definition: MonitorDefinition,
-        baseline: StoredBaseline | None,
         window: Window,
         memory: Mapping[str, Any],
-        context: KindContext,
     ) -> Findings:
-        if context.session is None or definition.target_kind != "endpoint":
-            return Findings(State.INSUFFICIENT, headline="only an endpoint has these metrics")
         settings: AnomalySettings = definition.settings
-        looked = [
-            _look(context.session.reader, definition, name, window, memory)
-            for name in settings.metrics
-        ]
+        looked = [_look(reader, definition, name, window, memory) for name in settings.metrics]
         off = [each for each in looked if each.measurement.state is State.VIOLATED]
         judged = [each for each in looked if each.measurement.state is not State.INSUFFICIENT]
         state = State.VIOLATED if off else State.OK if judged else State.INSUFFICIENT

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from core.monitors.kind import (
     AT,
     Findings,
-    Kind,
     KindContext,
     Measurement,
     MonitorDefinition,
@@ -24,7 +23,6 @@ from core.monitors.kinds._data_settings import DataQualitySettings, read_data_qu
 from core.monitors.kinds._volume import expected, remembered
 
 if TYPE_CHECKING:
-    from core.drift.baseline import Baseline
     from core.drift.window import WindowCounts
 
 _KNOTS = 256
@@ -35,7 +33,7 @@ _NAMED = 3
 _ABOVE = "GreaterThanThreshold"
 
 
-class DataQuality(Kind):
+class DataQuality(counting.CountingKind):
     """Types, missing values, columns, domains, ranges, duplicates, volume and freshness, against
     constraints suggested from the baseline.
 
@@ -62,50 +60,35 @@ class DataQuality(Kind):
         counting.must_have_rows(definition, made.rows)
         return counting.stored(made, reference)
 
-    def evaluate(
-        self,
-        definition: MonitorDefinition,
-        baseline: StoredBaseline | None,
-        window: Window,
-        memory: Mapping[str, Any],
-        context: KindContext,
+    def judge(
+        self, found: counting.Counted, memory: Mapping[str, Any], context: KindContext
     ) -> Findings:
-        made = counting.restored_baseline(baseline)
-        if made is None:
-            return Findings(State.INSUFFICIENT, headline="no baseline to compare with")
-        settings: DataQualitySettings = definition.settings
-        counts = counting.counted_window(made, window, baseline)
-        enough = counts.rows >= definition.window.minimum_rows
-        found = list(_all(definition, made, counts, window, memory, context, enough))
-        measurements = [measurement for measurement, _ in found]
-        violations = [violation for _, violation in found if violation is not None]
+        counts = found.counts
+        enough = counts.rows >= found.least
+        told = list(_all(found, memory, context, enough))
+        violations = [violation for _, violation in told if violation is not None]
         violations.sort(key=lambda each: _ORDER[each.severity])
         state = State.VIOLATED if violations else State.OK if enough else State.INSUFFICIENT
         return Findings(
             state=state,
-            measurements=tuple(measurements),
+            measurements=tuple(measurement for measurement, _ in told),
             violations=tuple(violations),
-            headline=_headline(state, violations, counts, definition.window.minimum_rows),
-            files=_files(made, counts, violations, settings, context),
-            memory=_remembered(definition, window, memory, counts.rows),
+            headline=_headline(state, violations, counts, found.least),
+            files=_files(found, violations, context),
+            memory=_remembered(found.definition, found.window, memory, counts.rows),
         )
 
 
 def _all(
-    definition: MonitorDefinition,
-    baseline: Baseline,
-    counts: WindowCounts,
-    window: Window,
-    memory: Mapping[str, Any],
-    context: KindContext,
-    enough: bool,
+    found: counting.Counted, memory: Mapping[str, Any], context: KindContext, enough: bool
 ) -> Iterator[checks.Found]:
-    settings: DataQualitySettings = definition.settings
+    settings: DataQualitySettings = found.definition.settings
+    baseline, counts, window = found.baseline, found.counts, found.window
     if counts.rows:
         yield from checks.schema(baseline, counts)
     for column in baseline.columns:
         yield from checks.column(column, counts.columns[column.name], settings, enough)
-    yield _volume(definition, window, memory, counts.rows)
+    yield _volume(found.definition, window, memory, counts.rows)
     yield from _unique(settings, window, counts.rows)
     yield from _times(settings, window, context)
 
@@ -247,15 +230,10 @@ def _headline(
 
 
 def _files(
-    baseline: Baseline,
-    counts: WindowCounts,
-    violations: Sequence[Violation],
-    settings: DataQualitySettings,
-    context: KindContext,
+    found: counting.Counted, violations: Sequence[Violation], context: KindContext
 ) -> dict[str, Any]:
-    from core.monitors.kinds._modelmonitor import monitor_files
-
-    files = monitor_files(baseline, counts, violations, name=context.monitor, at=context.now)
+    settings: DataQualitySettings = found.definition.settings
+    files = counting.files_of(found, violations, context)
     config = files["constraints.json"]["monitoring_config"]
     config["datatype_check_threshold"] = 1.0 - settings.type_tolerance
     config["domain_content_threshold"] = 1.0 - settings.domain_tolerance

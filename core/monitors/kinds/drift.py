@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.monitors.kind import (
     Findings,
-    Kind,
     KindContext,
     Measurement,
     MonitorDefinition,
@@ -24,13 +23,12 @@ from core.monitors.kinds._drift_settings import DriftSettings, read_drift
 if TYPE_CHECKING:
     from core.drift.baseline import Baseline
     from core.drift.decide import Rule
-    from core.drift.window import WindowCounts
 
 MULTIVARIATE = "(all columns together)"
 _NAMED = 3
 
 
-class Drift(Kind):
+class Drift(counting.CountingKind):
     """Compares each column's distribution in a window with the baseline's.
 
     Feature drift is diagnosis: violations are `info` unless the settings say otherwise. A column
@@ -80,27 +78,19 @@ class Drift(Kind):
             made = replace(made, calibration=told)
         return counting.stored(made, reference)
 
-    def evaluate(
-        self,
-        definition: MonitorDefinition,
-        baseline: StoredBaseline | None,
-        window: Window,
-        memory: Mapping[str, Any],
-        context: KindContext,
+    def judge(
+        self, found: counting.Counted, memory: Mapping[str, Any], context: KindContext
     ) -> Findings:
         from core.drift.compare import compare, compare_parts, compare_segments
         from core.drift.decide import judge
 
-        made = counting.restored_baseline(baseline)
-        if made is None:
-            return Findings(State.INSUFFICIENT, headline="no baseline to compare with")
-        settings: DriftSettings = definition.settings
-        rule = settings.rule(definition.window.minimum_rows, _limits(settings, made))
-        counts = counting.counted_window(made, window, baseline)
-        found = compare(made, counts) + compare_segments(made, counts, rule.segment_rows)
-        found += compare_parts(made, counts, rule.segment_rows)
+        made, counts = found.baseline, found.counts
+        settings: DriftSettings = found.definition.settings
+        rule = settings.rule(found.least, _limits(settings, made))
+        compared = compare(made, counts) + compare_segments(made, counts, rule.segment_rows)
+        compared += compare_parts(made, counts, rule.segment_rows)
         history = memory.get("votes", {})
-        judged, votes = judge(found, rule, history)
+        judged, votes = judge(compared, rule, history)
         whole = [each for each in judged if not each.compared.segment]
         measurements = [
             measurement
@@ -109,9 +99,9 @@ class Drift(Kind):
         ]
         violations = [findings.violation(each, rule, settings) for each in judged if each.drifts]
         violations = findings.without_repeats(violations)
-        violations += findings.lost(made, counts, definition.window.minimum_rows)
+        violations += findings.lost(made, counts, found.least)
         if settings.multivariate:
-            more, violation = _multivariate(made, window, settings, rule, history, votes)
+            more, violation = _multivariate(made, found.window, settings, rule, history, votes)
             measurements += more
             violations += violation
         enough = any(not each.insufficient and each.adjusted_p is not None for each in whole)
@@ -122,7 +112,7 @@ class Drift(Kind):
             measurements=tuple(measurements),
             violations=tuple(violations),
             headline=findings.headline(state, whole, violations, counts, made, rule),
-            files=_files(made, counts, violations, settings, context),
+            files=counting.files_of(found, violations, context, _comparing(settings)),
             memory={"votes": votes},
         )
 
@@ -179,27 +169,13 @@ def _multivariate(
     return [found], [violation]
 
 
-def _files(
-    baseline: Baseline,
-    window: WindowCounts,
-    violations: Sequence[Violation],
-    settings: DriftSettings,
-    context: KindContext,
-) -> dict[str, Any]:
-    from core.monitors.kinds._modelmonitor import monitor_files
-
-    return monitor_files(
-        baseline,
-        window,
-        violations,
-        name=context.monitor,
-        at=context.now,
-        distribution={
-            "comparison_threshold": settings.effect,
-            "comparison_method": "Robust" if settings.method == "robust" else "Simple",
-            "categorical_comparison_threshold": settings.category_effect,
-        },
-    )
+def _comparing(settings: DriftSettings) -> dict[str, Any]:
+    """The comparison as SageMaker's constraints name it."""
+    return {
+        "comparison_threshold": settings.effect,
+        "comparison_method": "Robust" if settings.method == "robust" else "Simple",
+        "categorical_comparison_threshold": settings.category_effect,
+    }
 
 
 KIND = Drift()

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.domain.series import Statistics
 from core.monitors.kind import (
     Findings,
-    Kind,
-    KindContext,
     Measurement,
     MonitorDefinition,
     Problems,
     State,
-    StoredBaseline,
     Violation,
     Window,
 )
+from core.monitors.kinds._measured import MeasuredKind
 from core.releases import values
+
+if TYPE_CHECKING:
+    from core.state.reading import Reader
 
 SLOT_SECONDS = 10.0
 LEAST_SAMPLED = 0.5
@@ -50,12 +51,10 @@ class ServiceSettings:
     minimum_requests: int = 20
 
 
-class Service(Kind):
+class Service(MeasuredKind):
     """Requests, errors, latencies, saturation, crashes and capture of an endpoint over a window."""
 
     name: ClassVar[str] = "service"
-    needs_baseline: ClassVar[bool] = False
-    needs_rows: ClassVar[bool] = False
 
     def read(self, problems: Problems, where: str, data: Mapping[str, Any]) -> ServiceSettings:
         given = values.known_keys(problems, where, data, (*_KEYS, "minimum_requests")) or {}
@@ -69,24 +68,15 @@ class Service(Kind):
         found = values.whole(problems, f"{where}.minimum_requests", least, 1, 10**9)
         return ServiceSettings(bounds, 20 if found is None else found)
 
-    def baseline(
-        self, definition: MonitorDefinition, reference: Window, context: KindContext
-    ) -> StoredBaseline:
-        """None is needed: the bounds stand in the settings."""
-        return StoredBaseline()
-
-    def evaluate(
+    def judge(
         self,
+        reader: Reader,
         definition: MonitorDefinition,
-        baseline: StoredBaseline | None,
         window: Window,
         memory: Mapping[str, Any],
-        context: KindContext,
     ) -> Findings:
         settings: ServiceSettings = definition.settings
-        if context.session is None or definition.target_kind != "endpoint":
-            return Findings(State.INSUFFICIENT, headline="only an endpoint has service metrics")
-        counted = _Counted(context.session.reader, definition, window.start, window.end)
+        counted = _Counted(reader, definition, window.start, window.end)
         sampled = counted.sampled
         shown = Measurement("sampled", sampled, definition="share of slots that were counted")
         if sampled < LEAST_SAMPLED:
@@ -113,7 +103,7 @@ def _bound(problems: Problems, where: str, key: str, value: Any) -> float | None
 class _Counted:
     """What the series say of one window."""
 
-    def __init__(self, reader: Any, of: MonitorDefinition, start: float, end: float) -> None:
+    def __init__(self, reader: Reader, of: MonitorDefinition, start: float, end: float) -> None:
         self._reader = reader
         self._source = f"endpoint/{of.target}"
         self._dims = {} if of.variant in ("all", "") else {"variant": of.variant}
