@@ -51,11 +51,18 @@ def list_text(session: Session, found: Sequence[Monitor]) -> str:
             state(each.state),
             when(each.last_run_at, terminal=session.terminal),
             trend(each.trend, 12),
-            each.problems[0] if each.problems else each.reason or each.headline,
+            _told(each),
         )
         for each in found
     ]
     return table(session, columns, rows)
+
+
+def _told(found: Monitor) -> str:
+    """What a person should know of it first: what it needs before all else."""
+    if found.needs:
+        return f"needs: {found.needs}"
+    return found.problems[0] if found.problems else found.reason or found.headline
 
 
 def trend(states: Sequence[str], most: int) -> str:
@@ -78,6 +85,7 @@ def monitor_text(
             ("watches", found.watch),
             ("file", f"{found.file}:{found.line}"),
             ("state", state(found.state)),
+            ("needs", Cell(found.needs, "yellow") if found.needs else ""),
             ("said", found.headline),
             ("failed", found.reason),
             ("every", found.every),

@@ -12,6 +12,9 @@ from typing import Any
 
 CAPTURED_TIME = "captured"
 """The `time:` of a monitor that goes by when a request was answered."""
+NOBODY = "opsdeck"
+"""On whose behalf a monitor reads for which nobody stands: the worker's own name, which nobody
+has granted anything."""
 
 
 class State(StrEnum):
@@ -298,7 +301,10 @@ class MonitorRunDetail:
 @dataclass(frozen=True, slots=True)
 class Monitor:
     """A monitor as it stands. `trend` are the states of its newest windows, oldest first;
-    `problems` counts what is wrong with its file; `backoff_until` is set while it fails."""
+    `problems` counts what is wrong with its file; `backoff_until` is set while it fails.
+
+    `needs` is the command by which somebody who may read it lets it go on, where nobody stands
+    for its definition as it is now and it reads what is not open to all; empty elsewhere."""
 
     name: str
     kind: str
@@ -328,6 +334,7 @@ class Monitor:
     skipped: int = 0
     trend: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)

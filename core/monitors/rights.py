@@ -14,13 +14,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from core.domain.monitor import NOBODY
 from core.monitors.errors import NotWatchable
 from core.session import Session
 from core.state.monitor_tables import monitors as table
-
-NOBODY = "opsdeck"
-"""On whose behalf a monitor reads for which nobody stands: the worker's own name, which nobody
-has granted anything."""
 
 
 def reader_of(row: Mapping[str, Any]) -> str:

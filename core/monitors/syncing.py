@@ -12,11 +12,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.domain.monitor import MonitorDefinition, MonitorState
+from core.domain.monitor import NOBODY, MonitorDefinition, MonitorState
 from core.monitors.definition import read_monitor
 from core.monitors.errors import MonitorsInvalid, NoMonitor
 from core.monitors.files import WatchFiles, read_watch_files
-from core.monitors.rights import NOBODY
 from core.monitors.telling import tell_gone
 from core.releases.values import Problems
 from core.session import Session

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.domain.monitor import (
+    NOBODY,
     Measurement,
     Monitor,
     MonitorRun,
@@ -33,7 +34,8 @@ def list_monitors(reader: Reader, *, gone: bool = False) -> tuple[Monitor, ...]:
     narrowed = "" if gone else " WHERE m.gone_at IS NULL"
     rows = reader.rows(f"{_MONITORS}{narrowed} ORDER BY m.name")
     trends = _trends(reader, [row["name"] for row in rows])
-    return tuple(_monitor(row, trends.get(row["name"], ())) for row in rows)
+    closed = _closed(reader)
+    return tuple(_monitor(row, trends.get(row["name"], ()), closed) for row in rows)
 
 
 def find_monitor(reader: Reader, name: str) -> Monitor:
@@ -43,7 +45,7 @@ def find_monitor(reader: Reader, name: str) -> Monitor:
         known = ", ".join(each["name"] for each in reader.rows("SELECT name FROM monitors"))
         hint = f"known: {known}" if known else "see: opsdeck monitors suggest ENDPOINT"
         raise NoMonitorRow(f"monitor {name}: no such monitor", hint)
-    return _monitor(rows[0], _trends(reader, [name]).get(name, ()))
+    return _monitor(rows[0], _trends(reader, [name]).get(name, ()), _closed(reader))
 
 
 _MONITORS = (
@@ -68,7 +70,28 @@ def _trends(reader: Reader, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _monitor(row: Mapping[str, Any], trend: tuple[str, ...]) -> Monitor:
+def _closed(reader: Reader) -> frozenset[str]:
+    """The datasets that are not open to all."""
+    return frozenset(row["dataset"] for row in reader.rows("SELECT DISTINCT dataset FROM grants"))
+
+
+def _needs(row: Mapping[str, Any], closed: frozenset[str]) -> str:
+    """What somebody has to do before it can read what it wants; empty where it can."""
+    if row["created_by"] != NOBODY or not closed:
+        return ""
+    definition = json.loads(row["definition"])
+    kind, _, watched = row["watch"].partition("/")
+    wanted = {watched} if kind == "dataset" else set[str]()
+    source, _, rest = str(definition.get("baseline", "")).partition(":")
+    if source == "dataset":
+        wanted.add(rest.partition("@")[0])
+    join = definition.get("join")
+    if isinstance(join, Mapping):
+        wanted.add(str(join.get("dataset", "")))
+    return f"opsdeck monitors run {row['name']}" if wanted & closed else ""
+
+
+def _monitor(row: Mapping[str, Any], trend: tuple[str, ...], closed: frozenset[str]) -> Monitor:
     shown = json.loads(row["shown"])
     problems = tuple(json.loads(row["problems"]))
     state = MonitorState(row["state"])
@@ -107,6 +130,7 @@ def _monitor(row: Mapping[str, Any], trend: tuple[str, ...]) -> Monitor:
         skipped=row["skipped"],
         trend=trend,
         problems=problems,
+        needs="" if state in (MonitorState.GONE, MonitorState.BROKEN) else _needs(row, closed),
     )
 
 

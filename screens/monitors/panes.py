@@ -191,6 +191,7 @@ def about_lines(monitor: Monitor | None, now: float, width: int) -> list[Line]:
     state = sign_of(monitor.state)
     lines += [
         pair("state", state.text, state.style),
+        *([pair("needs", monitor.needs, "warn")] if monitor.needs else []),
         pair("kind", monitor.kind),
         pair("watches", monitor.watch),
         pair("window", f"{monitor.window}, looked at {monitor.every}"),

@@ -17,7 +17,7 @@ from screens.monitors import panes
 from screens.monitors.curves import coverage_line, next_metric, series_of
 from screens.monitors.heat import HeatView
 from screens.monitors.reading import PANES, MonitorsView, Wish, read_monitors
-from screens.monitors.words import COLUMNS, cells, searched, sign_of, totals
+from screens.monitors.words import COLUMNS, cells, headline_of, searched, sign_of, totals
 from screens.registry import REGISTRY
 from screens.widgets.chart import Chart
 from screens.widgets.lines import Line
@@ -128,9 +128,8 @@ class MonitorsScreen(WorkingScreen):
         if monitor is None:
             return [[]]
         state = sign_of(monitor.state)
-        said = monitor.reason or monitor.headline
         return [[(f" {monitor.name} ", "title"), (f"of {monitor.watch}  ", "dim"),
-                 (f"{state.text}  ", state.style), (said, "text")]]  # fmt: skip
+                 (f"{state.text}  ", state.style), headline_of(monitor)]]  # fmt: skip
 
     # drawing
 

@@ -59,8 +59,15 @@ def cells(monitor: Monitor, now: float) -> Sequence[Cell]:
         ("–" if coverage is None else percent(coverage * 100), "dim"),
         ("–" if last is None else age(now - last), "dim"),
         ("–" if due is None else "now" if due <= now else span(due - now), "dim"),
-        (monitor.reason or monitor.headline, "bad" if monitor.reason else "text"),
+        headline_of(monitor),
     )
+
+
+def headline_of(monitor: Monitor) -> Piece:
+    """What a person should know of it first: what it needs, why it cannot go on, what it found."""
+    if monitor.needs:
+        return (f"needs: {monitor.needs}", "warn")
+    return (monitor.reason, "bad") if monitor.reason else (monitor.headline, "text")
 
 
 def trend(states: Sequence[str], width: int) -> list[Piece]:
@@ -80,7 +87,7 @@ def searched(monitor: Monitor) -> str:
     """What the filter looks through."""
     word = sign_of(monitor.state).word
     return " ".join(
-        (monitor.name, monitor.kind, monitor.watch, word, monitor.owner, monitor.headline)
+        (monitor.name, monitor.kind, monitor.watch, word, monitor.owner, headline_of(monitor)[0])
     )
 
 

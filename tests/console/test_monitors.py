@@ -7,10 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from console.main import run
+from core.lake import open_lake
 from tests.support.opened import open_as, ops, woken
 from tests.support.watched import NOON, Watched, counting, watched
 
@@ -56,6 +58,22 @@ def test_what_there_is_and_what_was_found(watched: Watched, said: Any) -> None:
     window = runs[2]["window"]
     assert "mean 4.5" in said("show", f"watch@{window}")
     assert "100.0%" in said("distribution", "watch", "x")
+
+
+def test_one_that_waits_for_somebody_who_may_read_says_what_to_type(
+    watched: Watched, said: Any
+) -> None:
+    lake = open_lake(watched.ops.session)
+    rows = pa.table({"x": [1.0, 3.0]})
+    lake.create("rides", rows.schema, owner="author")
+    lake.append("rides", rows, by="author")
+    watched.ops.governance.grant("rides", "ana")
+    watched.define(watch="dataset/rides", baseline="dataset:rides", window={"snapshot": "whole"})
+    for words in (("list",), ("show", "watch")):
+        assert "opsdeck monitors run watch" in said(*words)
+    assert json.loads(said("list", "--json"))["monitors"][0]["needs"]
+    said("run", "watch")
+    assert "opsdeck monitors run" not in said("list")
 
 
 def test_every_table_fits_its_line(watched: Watched, said: Any) -> None:

@@ -11,6 +11,8 @@ from textual.pilot import Pilot
 
 from core.errors import WrongState
 from core.ops import Ops, open_ops
+from core.state.lake_tables import grants
+from core.state.monitor_tables import monitors
 from screens.monitors.heat import HeatView, block
 from screens.monitors.reading import PANES
 from screens.widgets.chart import Chart
@@ -99,6 +101,24 @@ async def test_a_broken_one_says_where_and_is_not_run(running: Any, watching: Op
         await until(pilot, lambda: "did you mean facets?" in shown(pilot))
         await press(pilot, "e")
         assert "its file has to be mended first" in shown(pilot)
+
+
+async def test_one_that_waits_for_somebody_who_may_read_says_what_to_type(
+    running: Any, watching: Ops
+) -> None:
+    with watching.session.change("seed") as tx:
+        tx.execute(monitors.update().values(created_by="opsdeck", paused_at=None))
+        grant = {"id": "g", "dataset": "rentals", "principal": "reviewer", "action": "read"}
+        tx.execute(grants.insert().values(**grant, at=1.0, by="reviewer"))
+    async with running("monitors", HIGH, on=watching) as pilot:
+        needs = "needs: opsdeck monitors run rentals-quality"
+        await press(pilot, "slash", *"needs", "enter")
+        table = pilot.app.screen.query_one("#list")
+        assert [monitor.name for monitor in table.rows] == ["rentals-quality"]
+        await press(pilot, "enter", "a")
+        head, *_, pane = [line for line in shown(pilot).splitlines() if "opsdeck monitors" in line]
+        assert needs in head
+        assert pane.split()[-5:] == ["needs", *needs.split()[1:]]
 
 
 async def test_the_filter_and_what_is_watched(running: Any, watching: Ops) -> None:

@@ -112,6 +112,28 @@ def test_somebody_who_runs_it_by_name_stands_for_it_until_it_is_changed(
     assert reason in looked.outcomes[0].reason
 
 
+def test_what_it_needs_stands_there_from_the_edit_until_somebody_stands_for_it(
+    watched: Watched, lake: Any
+) -> None:
+    def needs() -> str:
+        (listed,) = watched.ops.monitors.list()
+        assert listed.needs == watched.ops.monitors.get("watch").needs
+        return listed.needs
+
+    define(watched, window={"snapshot": "whole"})
+    assert needs() == "", "it is open to all"
+    watched.ops.governance.grant("rides", "author")
+    assert needs() == "opsdeck monitors run watch"
+    watched.ops.monitors.run("watch")
+    assert needs() == ""
+    define(watched, window={"snapshot": "whole"}, columns=["x"])
+    assert needs() == "opsdeck monitors run watch", "before anybody has looked at it again"
+    define(watched, baseline="dataset:rides@2", watch="endpoint/demand", window={"rows": 10})
+    assert needs() == "opsdeck monitors run watch", "its baseline is closed"
+    define(watched, baseline="training", watch="endpoint/demand", window={"rows": 10})
+    assert needs() == ""
+
+
 def test_who_may_not_read_gets_nothing_by_standing_for_it_and_is_in_nobodys_way(
     watched: Watched, lake: Any, open_as: OpenAs
 ) -> None:
