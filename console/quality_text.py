@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from core.domain.quality import (
         CheckResult,
         Expectations,
+        HoldPreview,
         QuarantinedBatch,
         QuarantinedRow,
         Validation,
@@ -212,6 +213,23 @@ def held_text(
     if batch.state in ("held", "repaired"):
         parts.append(_next(session, batch))
     return "\n\n".join(parts)
+
+
+def hold_text(session: Session, would: HoldPreview) -> str:
+    """What taking rows into quarantine would do, and who uses the dataset."""
+    by_kind: dict[str, list[str]] = {}
+    for what, name in would.users:
+        by_kind.setdefault(what, []).append(name)
+    share = would.rows / would.of if would.of else 0.0
+    pairs = [
+        ("dataset", f"{would.dataset}, version #{would.version}"),
+        ("where", would.where),
+        ("rows", f"{would.rows:,} of {would.of:,} ({share:.1%}) leave it and are held"),
+        *((f"{what}s", ", ".join(names)) for what, names in by_kind.items()),
+    ]
+    if not would.users:
+        pairs.append(("used by", "nothing on record"))
+    return block(session, [(key, value) for key, value in pairs])
 
 
 def _rows(session: Session, rows: Sequence[QuarantinedRow]) -> str:

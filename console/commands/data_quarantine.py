@@ -10,7 +10,7 @@ import click
 from console.asking import confirm_yes
 from console.groups import noun
 from console.output import emit
-from console.quality_text import held_text, quarantine_text
+from console.quality_text import held_text, hold_text, quarantine_text
 from console.session import Session, pass_session
 from core.errors import OpsdeckError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.domain.quality import QuarantinedRow
 
 
-@noun("List batches that were held back; mend, replay or discard them.")
+@noun("Hold rows back; list what is held; mend, replay or discard it.")
 def quarantine() -> None:
     """Group of the verbs on quarantined batches."""
 
@@ -52,6 +52,42 @@ def show(session: Session, batch: str, limit: int, all_: bool) -> None:
             note = f"rows are not shown: {error.message}"
     document = {"batch": found, "rows": rows, "note": note}
     emit(session, document, lambda: held_text(session, found, rows, note))
+
+
+@quarantine.command("hold")
+@click.argument("dataset")
+@click.option("--where", required=True, metavar="SQL", help="Which rows, such as: temp > 0.9.")
+@click.option("-m", "--reason", required=True, help="Why; kept with the rows and the journal.")
+@click.option("--dry-run", is_flag=True, help="Say how many rows, and who uses them, only.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@pass_session
+def hold(session: Session, dataset: str, where: str, reason: str, dry_run: bool, yes: bool) -> None:
+    """Take rows out of DATASET's newest version into quarantine.
+
+    The condition is SQL over its columns; a row where it is null stays. Older versions keep the
+    rows; replay puts them back, once. For example:
+
+    \b
+    opsdeck data quarantine hold rentals --where "station = 'X4' AND temp > 0.9" \\
+        --reason "the sensor was broken"
+    """
+    quality = session.ops().quality
+    would = quality.preview_hold(dataset, where)
+    if dry_run:
+        emit(session, would, lambda: hold_text(session, would))
+        return
+    if not yes:
+        click.echo(hold_text(session, would), err=True)
+    confirm_yes(session, yes, f"{would.rows:,} rows leave {dataset} and are held")
+    done = quality.hold(dataset, where, reason)
+    emit(
+        session,
+        done,
+        lambda: (
+            f"batch {done.id}: {done.rows:,} rows of {done.dataset} are held"
+            f"\nput them back: opsdeck data quarantine replay {done.id}"
+        ),
+    )
 
 
 @quarantine.command("edit")
@@ -93,10 +129,13 @@ def repair(session: Session, batch: str, file: Path) -> None:
 
 @quarantine.command("replay")
 @click.argument("batch")
+@click.option(
+    "--as-they-were", is_flag=True, help="Rows that hold took: do not ask."
+)
 @pass_session
-def replay(session: Session, batch: str) -> None:
+def replay(session: Session, batch: str, as_they_were: bool) -> None:
     """Ask BATCH again and, if it passes, commit it: once, as the batch that it was."""
-    done = session.ops().quality.replay(batch)
+    done = session.ops().quality.replay(batch, as_they_were=as_they_were)
     emit(
         session,
         done,

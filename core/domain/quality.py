@@ -173,6 +173,20 @@ class QuarantinedBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldPreview:
+    """What taking rows into quarantine would do: `rows` of `of` leave `dataset`, whose newest
+    version is number `version`. `users` are what is made from it or looks at it, nearest first,
+    as (what, name); some of them may not read these rows."""
+
+    dataset: str
+    where: str
+    rows: int
+    of: int
+    version: int
+    users: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantinedRow:
     """One row of a held batch: its place in it (from 1), its values, why it was refused."""
 

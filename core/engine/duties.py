@@ -17,6 +17,7 @@ from core.aside import Aside
 from core.engine.context import SYSTEM, Engine
 from core.errors import OpsdeckError
 from core.lake.due import UpkeepDue
+from core.quality.leftover import HoldsDue
 from core.session import Session
 from core.triggers.looking import TriggersDue
 
@@ -97,11 +98,20 @@ def due_labels(session: Session, now: float) -> Sequence[Task]:
     return [Task("labelling", "hand_over", (name,)) for name in names]
 
 
+_HOLDS = HoldsDue()
+
+
+def due_holds(session: Session, now: float) -> Sequence[Task]:
+    """Datasets that rows were taken out of by somebody who died before saying so."""
+    return [Task("quality", "settle_holds", (name,)) for name in _HOLDS(session, now)]
+
+
 DUTIES: tuple[Due, ...] = (
     due_views,
     due_features,
     due_lineage,
     due_upkeep,
+    due_holds,
     due_labels,
     due_triggers,
     due_retrainings,

@@ -10,7 +10,7 @@ All calls block. They raise `NotFound`, `BadInput`, `LakeUnavailable`, `LakeCorr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -170,6 +170,34 @@ class Lake(MakingMixin, NamingMixin, KeepingMixin):
             )
 
         return self._commit(name, note, attempt, table, [])
+
+    def take(
+        self,
+        name: str,
+        met: Callable[[pa.Table], pa.Array],
+        keep: Callable[[pa.Table, int], None],
+        *,
+        by: str,
+        batch_id: str,
+        message: str = "",
+    ) -> Snapshot:
+        """Delete the rows for which `met` gives true, after `keep` has put them somewhere.
+
+        `keep` gets them, and how many rows stay, before each attempt to commit: where another
+        commit comes in between, once more, with the rows of then. What it raises ends the
+        matter, and nothing is deleted. With the same `batch_id` it happens at most once.
+        """
+        note = Note("delete", by, batch_id, message)
+        done = self._done(name, note)
+        if done is not None:
+            return done
+
+        def attempt(_current: Table, transaction: Any) -> None:
+            rewrite, rows, stay = rewriting.taking(transaction, "main", met)
+            keep(rows, stay)
+            rewriting.put(transaction, "main", note, rewrite)
+
+        return self._commit(name, note, attempt, self.tables.load(name), [])
 
     def _branch(self, table: Table, branch: str | None) -> str:
         if branch is None or branch == "main":

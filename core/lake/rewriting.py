@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 from pyiceberg.expressions.visitors import _StrictMetricsEvaluator, bind
 from pyiceberg.io.pyarrow import (
@@ -103,6 +104,28 @@ def deletion(transaction: Transaction, branch: str, condition: BooleanExpression
     )
     rewrite.removed += [task.file for task in whole]
     return rewrite
+
+
+def taking(
+    transaction: Transaction, branch: str, met: Callable[[pa.Table], pa.Array]
+) -> tuple[Rewrite, pa.Table, int]:
+    """What takes out the rows for which `met` gives true, these rows, and how many stay: each
+    row is asked about once, so that what goes and what is handed over are the same."""
+    taken: list[pa.Table] = []
+    stay = 0
+
+    def kept(rows: pa.Table) -> pa.Table:
+        nonlocal stay
+        found = pc.fill_null(met(rows), False)
+        rest = rows.filter(pc.invert(found))
+        stay += rest.num_rows
+        if rest.num_rows < rows.num_rows:
+            taken.append(rows.filter(found))
+        return rest
+
+    rewrite = without(transaction, tasks_of(transaction, branch, AlwaysTrue()), kept)
+    empty = transaction.table_metadata.schema().as_arrow().empty_table()
+    return rewrite, pa.concat_tables(taken) if taken else empty, stay
 
 
 def put(transaction: Transaction, branch: str, note: Note, rewrite: Rewrite) -> None:

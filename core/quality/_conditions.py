@@ -11,7 +11,7 @@ import polars as pl
 from core.domain.quality import Check
 
 TIME_LIMIT_SECONDS = 120.0
-_LOCKED: dict[str, str | bool | int | float | list[str]] = {
+LOCKED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -32,7 +32,7 @@ class Conditions:
         if not self._checks:
             return
         table = frame.to_arrow()
-        with duckdb.connect(":memory:", config=_LOCKED) as connection:
+        with duckdb.connect(":memory:", config=LOCKED) as connection:
             connection.execute("SET lock_configuration=true")
             for check in self._checks:
                 timer = threading.Timer(TIME_LIMIT_SECONDS, connection.interrupt)

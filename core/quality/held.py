@@ -43,6 +43,8 @@ class How:
     message: str = ""
     evolve: str = "add"
     run_id: str | None = None
+    taken: str = ""
+    """Of rows that were taken out of the dataset: the id of the commit that did it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ def _plain(how: How) -> Mapping[str, Any]:
         "message": how.message,
         "evolve": how.evolve,
         "run_id": how.run_id,
+        "taken": how.taken,
     }
 
 

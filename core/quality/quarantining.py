@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -11,8 +12,8 @@ import sqlalchemy as sa
 
 from core.alerting.incidents import end_alert
 from core.domain.alert import AlertState
-from core.domain.quality import QuarantinedBatch, QuarantinedRow, QuarantineState
-from core.errors import NotFound, WrongState
+from core.domain.quality import Expectations, QuarantinedBatch, QuarantinedRow, QuarantineState
+from core.errors import BadInput, NotFound, WrongState
 from core.explore.rights import what_is_seen
 from core.quality import _surroundings as around
 from core.quality._records import reasons_of, record_validation
@@ -20,7 +21,8 @@ from core.quality.errors import ValidationFailed
 from core.quality.evaluate import Evaluation
 from core.quality.files import expectations_path, load_expectations
 from core.quality.gate import evaluate_batch
-from core.quality.held import HeldRows, forget_rows, read_rows, row_reasons, write_rows
+from core.quality.held import HeldRows, How, forget_rows, read_rows, row_reasons, write_rows
+from core.quality.holding import is_in
 from core.reads.quality import find_quarantined
 from core.state import schema
 from core.state.lake_tables import quarantine
@@ -106,7 +108,7 @@ def put_back(
     """Keep mended rows in place of a batch's, with what is still wrong with them."""
     how = held_rows(session, batch).how
     path = session.workspace.root / batch.path
-    expectations = load_expectations(session.workspace.root, batch.dataset)
+    expectations = _expected(session, batch, how)
     evaluation = evaluate_batch(session, expectations, table, how, lake)
     with session.change("quarantine repair") as tx:
         _check_state(tx, batch, OPEN)
@@ -135,12 +137,16 @@ def put_back(
     return find_quarantined(session.reader, batch.id)
 
 
-def replay(session: Session, batch: QuarantinedBatch, lake: Lake) -> QuarantinedBatch:
+def replay(
+    session: Session, batch: QuarantinedBatch, lake: Lake, *, as_they_were: bool = False
+) -> QuarantinedBatch:
     """Ask the batch again and, if it passes now, commit it as the batch that it was.
 
     It is committed once, whoever replays it and however often: the commit carries the batch's
-    own id. Raises `ValidationFailed` (the batch stays where it is), `WrongState`.
+    own id. Rows that were taken out of the dataset may go back `as_they_were`, unasked. Raises
+    `ValidationFailed` (the batch stays where it is), `WrongState`, `BadInput`.
     """
+    _check_way_back(session, batch, lake, as_they_were=as_they_were)
     with session.change("quarantine replay") as tx:
         _check_state(tx, batch, (*OPEN, QuarantineState.REPLAYING))
         _update(tx, batch, {"state": QuarantineState.REPLAYING})
@@ -148,7 +154,8 @@ def replay(session: Session, batch: QuarantinedBatch, lake: Lake) -> Quarantined
     snapshot = _committed(session, batch, lake)
     if snapshot is None:
         try:
-            _ask_again(session, batch, held, lake)
+            if not as_they_were:
+                _ask_again(session, batch, held, lake)
             snapshot = _commit(session, batch, held, lake)
         except BaseException:
             _give_up(session, batch)
@@ -203,7 +210,7 @@ def _ask_again(session: Session, batch: QuarantinedBatch, held: HeldRows, lake: 
     root = session.workspace.root
     if expectations_path(root, batch.dataset) is None:
         return
-    expectations = load_expectations(root, batch.dataset)
+    expectations = _expected(session, batch, held.how)
     evaluation = evaluate_batch(session, expectations, held.table, held.how, lake)
     if evaluation.passed:
         return
@@ -215,8 +222,46 @@ def _ask_again(session: Session, batch: QuarantinedBatch, held: HeldRows, lake: 
         _update(tx, batch, _found(evaluation) | {"validation_id": made.id, "message": message})
     raise ValidationFailed(
         f"quarantine {batch.id}: still held: {message}",
-        f"see: opsdeck data quarantine show {batch.id}",
+        f"see: opsdeck data quarantine show {batch.id}"
+        + ("; they go back unmended with --as-they-were" if held.how.taken else ""),
     )
+
+
+def _expected(session: Session, batch: QuarantinedBatch, how: How) -> Expectations:
+    """What is asked of a batch. Rows that were taken out are no batch of their own, so that how
+    many they are says nothing, and nothing may be expected of their dataset."""
+    root = session.workspace.root
+    if not how.taken:
+        return load_expectations(root, batch.dataset)
+    if expectations_path(root, batch.dataset) is None:
+        return Expectations(batch.dataset, "", ())
+    found = load_expectations(root, batch.dataset)
+    return replace(found, checks=tuple(c for c in found.checks if c.kind != "batch_volume"))
+
+
+def _check_way_back(
+    session: Session, batch: QuarantinedBatch, lake: Lake, *, as_they_were: bool
+) -> None:
+    """Refuse what would put rows in twice, or in as nobody has ever had them."""
+    if batch.state not in (*OPEN, QuarantineState.REPLAYING):
+        return  # which is said where the state is changed
+    taken = held_rows(session, batch).how.taken
+    if as_they_were and (not taken or batch.state is QuarantineState.REPAIRED):
+        why = "its rows were mended" if taken else "it never was in the dataset"
+        raise BadInput(
+            f"quarantine {batch.id}: {why}: it goes in only if it passes",
+            "leave --as-they-were out",
+        )
+    if not taken or _committed(session, batch, lake) is not None:
+        return
+    if not around.is_there(session, batch.dataset):
+        raise NotFound(f"dataset {batch.dataset}: is gone, and these rows were taken out of it")
+    if is_in(session, batch, taken):
+        raise WrongState(
+            f"quarantine {batch.id}: dataset {batch.dataset} was put back to a version from before"
+            " its rows were held: they are in it",
+            f"give the copy up: opsdeck data quarantine discard {batch.id}",
+        )
 
 
 def _commit(session: Session, batch: QuarantinedBatch, held: HeldRows, lake: Lake) -> str:

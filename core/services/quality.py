@@ -12,15 +12,17 @@ from core.domain.quality import (
     CheckResult,
     CheckStatus,
     Expectations,
+    HoldPreview,
     QuarantinedBatch,
     QuarantinedRow,
     Validation,
 )
-from core.errors import BadInput, NotAllowed
+from core.errors import BadInput, NotAllowed, WrongState
 from core.lake.names import check_name
 from core.quality.files import FOLDER, expectations_path, load_expectations, read_expectations
 from core.reads import quality as _reads
 from core.reads.datasets import find_dataset
+from core.services.users import users_of
 from core.session import Session
 
 if TYPE_CHECKING:
@@ -222,10 +224,48 @@ class QualityService:
         with open_lake(self._session) as lake:
             return put_back(self._session, batch, table, lake), changed, dropped
 
-    def replay(self, ref: str) -> QuarantinedBatch:
-        """Ask a batch again and commit it, once, as the batch that it was.
+    def preview_hold(self, name: str, where: str) -> HoldPreview:
+        """What `hold` would do, and who uses the dataset. Raises `ConditionInvalid`,
+        `NothingToHold`, `Refused`, and `NotAllowed` for whoever does not see all of it."""
+        from core.lake import open_lake
+        from core.quality.holding import preview
 
-        Raises `ValidationFailed`, `Refused`, `WrongState`, and what a commit raises.
+        self._check_holder(name)
+        with open_lake(self._session) as lake:
+            found = preview(self._session, lake, name, where)
+        return replace(found, users=users_of(self._session, name))
+
+    def hold(self, name: str, where: str, reason: str) -> QuarantinedBatch:
+        """Take the rows that meet a condition out of a dataset's newest version, into
+        quarantine; a replay puts them back, once. Raises as `preview_hold` does, `BadInput`
+        without a reason, and what a commit raises."""
+        from core.lake import open_lake
+        from core.quality.holding import hold, settle
+
+        self._session.refuse_when_read_only("data quarantine hold")
+        if not reason.strip():
+            raise BadInput("data quarantine hold: no reason", 'say why: --reason "…"')
+        self._check_holder(name)
+        with open_lake(self._session) as lake:
+            settle(self._session, lake, name)
+            return hold(self._session, lake, name, where.strip(), reason.strip())
+
+    def settle_holds(self, name: str) -> int:
+        """Put on record what was taken out of a dataset by somebody who died before saying so;
+        how many batches that were. The worker does it by itself."""
+        from core.lake import open_lake
+        from core.quality.holding import settle
+
+        self._session.refuse_when_read_only(f"data quarantine settle {name}")
+        check_name(name)
+        with open_lake(self._session) as lake:
+            return settle(self._session, lake, name)
+
+    def replay(self, ref: str, *, as_they_were: bool = False) -> QuarantinedBatch:
+        """Ask a batch again and commit it, once, as the batch that it was; rows that were taken
+        out of the dataset may go back `as_they_were`, unasked.
+
+        Raises `ValidationFailed`, `Refused`, `WrongState`, `BadInput`, and what a commit raises.
         """
         from core.lake import open_lake
         from core.quality.quarantining import replay
@@ -234,7 +274,7 @@ class QualityService:
         batch = self.held(ref)
         self._access().check_write(batch.dataset)
         with open_lake(self._session) as lake:
-            return replay(self._session, batch, lake)
+            return replay(self._session, batch, lake, as_they_were=as_they_were)
 
     def discard(self, ref: str, reason: str = "") -> QuarantinedBatch:
         """Give a batch up; its rows are deleted. Raises `Refused`, `WrongState`."""
@@ -249,6 +289,25 @@ class QualityService:
         from core.governance.access import open_access
 
         return open_access(self._session)
+
+    def _check_holder(self, name: str) -> None:
+        """Whoever counts rows by a condition learns of their values, and whoever holds them takes
+        them away."""
+        from core.explore.rights import sees_all_surely
+
+        check_name(name)
+        found = find_dataset(self._session.reader, name)
+        access = self._access()
+        access.check_write(name)
+        if found.kind == "view":
+            raise WrongState(
+                f"dataset {name}: is a view, whose next refresh brings its rows back",
+                f"hold them in what it is made from: opsdeck lineage show {name}",
+            )
+        if not (sees_all_surely(access, name) or access.sees_all(name)):
+            raise NotAllowed(
+                f"dataset {name}: you do not see all of it", "ask its owner to hold the rows"
+            )
 
     def _check_whole(self, batch: QuarantinedBatch) -> None:
         from core.explore.rights import sees_all_surely

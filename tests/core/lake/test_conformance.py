@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from core.errors import BadInput, NotFound, WrongState
@@ -76,6 +77,29 @@ def test_overwrite_delete_and_upsert_are_one_version_each(sales: Lake) -> None:
     assert (whole.operation, whole.rows) == ("overwrite", 2)
     assert ids(sales, "sales") == [7, 8]
     assert sales.delete("sales", "id = 99", by="ann").number == whole.number
+
+
+def test_rows_are_handed_over_before_they_are_taken_out_once(sales: Lake) -> None:
+    handed: list[tuple[list[int], int]] = []
+
+    def met(found: pa.Table) -> pa.Array:
+        return pc.equal(found["id"], 2)
+
+    def keep(found: pa.Table, stay: int) -> None:
+        assert ids(sales, "sales") == [1, 2, 3]
+        handed.append((found["id"].to_pylist(), stay))
+
+    taken = sales.take("sales", met, keep, by="ann", batch_id="out-1")
+    assert (taken.number, taken.operation, taken.rows) == (3, "delete", 2)
+    assert ids(sales, "sales") == [1, 3] and handed == [([2], 2)]
+    assert sales.take("sales", met, keep, by="ann", batch_id="out-1").id == taken.id
+
+    def refuses(_found: pa.Table, _stay: int) -> None:
+        raise BadInput("not these")
+
+    with pytest.raises(BadInput, match="not these"):
+        sales.take("sales", met, refuses, by="ann", batch_id="out-2")
+    assert ids(sales, "sales") == [1, 3]
 
 
 def test_a_batch_is_committed_at_most_once(sales: Lake) -> None:

@@ -67,6 +67,7 @@ READS = {
     "quality.held",
     "quality.held_rows",
     "quality.lint",
+    "quality.preview_hold",
     "quality.quarantined",
     "quality.validate",
     "quality.validation",
