@@ -41,11 +41,3 @@ class ConditionInvalid(OpsdeckError):
 
     code = "E554"
     exit_status = 2
-
-
-class NothingToHold(OpsdeckError):
-    """Rows cannot be taken into quarantine by this condition: it is met by none of them, or by
-    all."""
-
-    code = "E555"
-    exit_status = 2

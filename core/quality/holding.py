@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from core.domain.quality import HoldPreview, QuarantinedBatch, QuarantineState
-from core.errors import NotFound, OpsdeckError
+from core.errors import BadInput, NotFound, OpsdeckError
 from core.ids import new_id
 from core.lake.errors import KeyUnusable
 from core.quality import _surroundings as around
-from core.quality.errors import NothingToHold
 from core.quality.held import How, forget_rows, held_id, held_path, read_rows, write_rows
 from core.quality.leftover import unknown_files
 from core.quality.predicate import Predicate
@@ -40,7 +39,7 @@ LEFT_SECONDS = 86_400.0
 
 
 def preview(session: Session, lake: Lake, dataset: str, where: str) -> HoldPreview:
-    """How many rows would be held. Raises `ConditionInvalid`, `NothingToHold`, `NotFound`."""
+    """How many rows would be held. Raises `ConditionInvalid`, `BadInput`, `NotFound`."""
     with Predicate(dataset, where, lake.schema(dataset), session.actor) as predicate:
         version = lake.dataset(dataset).number or 0
         rows = of = 0
@@ -55,7 +54,7 @@ def preview(session: Session, lake: Lake, dataset: str, where: str) -> HoldPrevi
 def hold(session: Session, lake: Lake, dataset: str, where: str, reason: str) -> QuarantinedBatch:
     """Take the rows that meet a condition out of a dataset's newest version, into quarantine.
 
-    Raises `ConditionInvalid`, `NothingToHold`, and what a commit raises.
+    Raises `ConditionInvalid`, `BadInput`, and what a commit raises.
     """
     preview(session, lake, dataset, where)  # before a file is written
     batch_id = new_id()
@@ -164,12 +163,12 @@ _TOLD = b"opsdeck.held"
 
 def _refuse(dataset: str, where: str, rows: int, of: int) -> None:
     if not rows:
-        raise NothingToHold(
+        raise BadInput(
             f"dataset {dataset}: none of its {of:,} rows meets {where[:80]!r}",
             f"look at them: opsdeck data sample {dataset}",
         )
     if rows == of:
-        raise NothingToHold(
+        raise BadInput(
             f"dataset {dataset}: all of its {of:,} rows meet {where[:80]!r}, and nothing would be"
             " left",
             f"narrow the condition, or go back to a good version: opsdeck data rollback {dataset}",

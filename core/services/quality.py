@@ -226,7 +226,7 @@ class QualityService:
 
     def preview_hold(self, name: str, where: str) -> HoldPreview:
         """What `hold` would do, and who uses the dataset. Raises `ConditionInvalid`,
-        `NothingToHold`, `Refused`, and `NotAllowed` for whoever does not see all of it."""
+        `BadInput`, `Refused`, and `NotAllowed` for whoever does not see all of it."""
         from core.lake import open_lake
         from core.quality.holding import preview
 

@@ -17,7 +17,7 @@ from core.lake import open_lake
 from core.lake.lake import Lake
 from core.ops import Ops, open_ops
 from core.quality import holding
-from core.quality.errors import ConditionInvalid, NothingToHold, ValidationFailed
+from core.quality.errors import ConditionInvalid, ValidationFailed
 from core.quality.held import write_rows
 from tests.core.quality.conftest import FILE, rides
 
@@ -74,10 +74,10 @@ def held_where() -> str:
     [
         ("", ConditionInvalid, "empty condition"),
         ("  ", ConditionInvalid, "empty condition"),
-        ("cnt >= 0", NothingToHold, "all of its 50 rows"),
-        ("true", NothingToHold, "all of its 50 rows"),
-        ("cnt > 99", NothingToHold, "none of its 50 rows"),
-        ("note is null", NothingToHold, "none of its 50 rows"),
+        ("cnt >= 0", BadInput, "all of its 50 rows"),
+        ("true", BadInput, "all of its 50 rows"),
+        ("cnt > 99", BadInput, "none of its 50 rows"),
+        ("note is null", BadInput, "none of its 50 rows"),
         ("cntt > 9", ConditionInvalid, "no column cntt"),
         ("cnt", ConditionInvalid, "not true or false"),
         ("count(*) > 1", ConditionInvalid, "count_star is not allowed"),
