@@ -144,6 +144,11 @@ def _scratch(size: int) -> tuple[Floats, Floats]:
     return found
 
 
+def _squared(values: Floats) -> float:
+    """The sum of squares, in this thread (BLAS would start threads of its own)."""
+    return float(np.einsum("i,i->", values, values))
+
+
 class NumberTally:
     """Counts a column's numbers, chunk by chunk. Not thread-safe.
 
@@ -181,8 +186,12 @@ class NumberTally:
         counts = self.counts
         at = counts.knots.at
         edges = np.zeros(counts.knots.cells + 1, np.int64)
-        edges[1:-1:2] = ordered.searchsorted(at, "left")
-        edges[2:-1:2] = ordered.searchsorted(at, "right")
+        below = ordered.searchsorted(at, "left")
+        reached = below.copy()
+        # Of fractions few knots occur again: only those are searched from the right.
+        met = ordered[np.minimum(below, len(ordered) - 1)] == at
+        reached[met] = ordered.searchsorted(at[met], "right")
+        edges[1:-1:2], edges[2:-1:2] = below, reached
         edges[-1] = len(ordered)
         counted = np.diff(edges)
         counts.counts += counted
@@ -201,14 +210,17 @@ class NumberTally:
         self._hold(ordered)
 
     def _moments(self, shifted: Floats, total: float) -> None:
-        """Chan, Golub, LeVeque: means and squares of two parts are those of both. Writes
-        over `shifted`."""
+        """Chan, Golub, LeVeque: means and squares of two parts are those of both. May
+        write over `shifted`."""
         counts, size = self.counts, len(shifted)
         before = self._finite_before
         mean = total / size
-        np.subtract(shifted, mean, out=shifted)
-        np.multiply(shifted, shifted, out=shifted)
-        squares = float(shifted.sum())
+        squares = _squared(shifted)
+        if mean * total > squares / 2:  # digits would cancel: once more, from the mean
+            np.subtract(shifted, mean, out=shifted)
+            squares = _squared(shifted)
+        else:
+            squares -= mean * total
         if before:
             apart = mean - counts.total / before
             squares += apart * apart * before * size / (before + size)

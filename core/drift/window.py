@@ -22,6 +22,7 @@ from core.drift.numeric import Knots, NumberCounts, NumberTally
 from core.drift.values import Floats, Ints, Treated, inferred_type, numbers, texts
 
 CHUNK = 65_536
+"""Rows that are counted at once. With fewer, handing over costs more; with more, memory does."""
 KEPT_VALUES = 8_000_000
 """Values of all columns together that are held to be exact."""
 KEPT_ROWS = 131_072
@@ -131,6 +132,19 @@ class _Column:
         )
 
 
+def _arrays(batches: list[pa.RecordBatch], name: str) -> tuple[list[pa.Array], int]:
+    """A column of some batches, and how many of their rows have no such column."""
+    arrays, absent = [], 0
+    for batch in batches:
+        place = batch.schema.get_field_index(name)
+        if place < 0:
+            absent += batch.num_rows
+            arrays.append(pa.nulls(batch.num_rows, pa.float64()))
+        else:
+            arrays.append(batch.column(place))
+    return arrays, absent
+
+
 class WindowTally:
     """Counts the rows of a window. Use as a context manager; not thread-safe."""
 
@@ -180,19 +194,11 @@ class WindowTally:
         self._rows += rows
         splits = [self._split(place, batches) for place in range(len(self._groupings))]
 
-        def count(column: _Column) -> None:
-            name = column.baseline.name
-            arrays, absent = [], 0
-            for batch in batches:
-                place = batch.schema.get_field_index(name)
-                if place < 0:
-                    absent += batch.num_rows
-                    arrays.append(pa.nulls(batch.num_rows, pa.float64()))
-                else:
-                    arrays.append(batch.column(place))
-            column.add(arrays, absent, splits)
-
-        self._running = [self._pool.submit(count, each) for each in self._columns]
+        # Each task holds its own column only: what is counted is let go while others wait.
+        self._running = [
+            self._pool.submit(each.add, *_arrays(batches, each.baseline.name), splits)
+            for each in self._columns
+        ]
 
     def _split(self, place: int, batches: list[pa.RecordBatch]) -> Split:
         grouping = self._groupings[place]
@@ -236,4 +242,5 @@ def count_window(
     with WindowTally(baseline, threads=threads) as tally:
         for batch in batches:
             tally.add(batch)
+            del batch  # it is the tally's now: not held while the next is decoded
         return tally.finish()
