@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.alerting.around import Around, around, opens
+from core.alerting.proposing import Proposal, proposal_of, shell_word
 from core.domain.alert import Alert
 from core.domain.alertview import AlertAction
 from core.state.reading import Reader
@@ -22,6 +23,9 @@ SHOW = {
     "deployment": "opsdeck endpoints show {name}",
 }
 """The command that shows what an evidence names, by its sort."""
+
+
+MOST_REASON = 160
 
 
 def actions_for(reader: Reader, root: Path, alert: Alert) -> tuple[AlertAction, ...]:
@@ -88,18 +92,59 @@ def _retrain(root: Path, near: Around) -> Iterator[AlertAction]:
 
 
 def _hold(reader: Reader, alert: Alert, near: Around) -> Iterator[AlertAction]:
-    for name in sorted(near.names("dataset"))[:1]:
-        held = reader.rows(
-            "SELECT id FROM quarantine WHERE dataset = :name AND state = 'held'"
-            " ORDER BY at DESC LIMIT 1",
-            name=name,
+    """The rows behind it into quarantine; what is held already; or the versions to go back to."""
+    found = proposal_of(reader, alert)
+    own = {each.removeprefix("dataset/") for each in near.own if each.startswith("dataset/")}
+    names = [found.dataset] if found is not None else sorted(own or near.names("dataset"))
+    held = _held(reader, alert, names[0]) if names else ""
+    if held:
+        command = f"opsdeck data quarantine show {held}"
+        yield AlertAction("hold", f"see the held batch of {names[0]}", command, "", names[0])
+    elif found is not None:
+        yield _propose(reader, found, alert)
+    elif own:
+        label = f"put {names[0]} back to a version before"
+        yield AlertAction("hold", label, f"opsdeck data rollback {names[0]}", "", names[0])
+    elif near.names("endpoint") or names:
+        yield _captured(near, names)
+
+
+def _propose(reader: Reader, found: Proposal, alert: Alert) -> AlertAction:
+    kinds = reader.rows("SELECT kind FROM datasets WHERE name = :name", name=found.dataset)
+    seen = f", that {found.view} reads" if found.view else ""
+    label = f"hold rows of {found.dataset}{seen}"
+    if kinds and kinds[0]["kind"] == "view":
+        reason = (
+            f"{found.dataset} is a view, whose next refresh brings its rows back; hold them in"
+            f" what it is made from: opsdeck lineage show {found.dataset}, then: opsdeck data"
+            " quarantine hold"
         )
-        if held:
-            command = f"opsdeck data quarantine show {held[0]['id']}"
-            yield AlertAction("hold", f"see the held batch of {name}", command, "", name)
-        else:
-            command = f"opsdeck data rollback {name}"
-            yield AlertAction("hold", f"put {name} back to a version before", command, "", name)
+        return AlertAction("hold", label, "", reason, found.dataset)
+    where = shell_word(found.where) if found.where else "SQL"
+    why = shell_word(f"alert {alert.id}: {found.why}"[:MOST_REASON])
+    command = f"opsdeck data quarantine hold {found.dataset} --where {where} --reason {why}"
+    return AlertAction("hold", label, command, "", found.dataset)
+
+
+def _captured(near: Around, names: list[str]) -> AlertAction:
+    """Captured requests are rows of no dataset: what to do in place of holding them."""
+    endpoints = sorted(near.names("endpoint"))
+    label = f"opsdeck labels queue {endpoints[0]}" if endpoints else "opsdeck labels queue"
+    other = f", or go back to good data: opsdeck data rollback {names[0]}" if names else ""
+    reason = f"captured requests are in no dataset; have them labelled: {label}{other}"
+    return AlertAction("hold", "hold rows", "", reason)
+
+
+def _held(reader: Reader, alert: Alert, name: str) -> str:
+    """The newest batch of a dataset that was held because of the alert, or since; or "" ."""
+    since = 0.0 if alert.kind == "quarantine" else alert.opened_at
+    rows = reader.rows(
+        "SELECT id FROM quarantine WHERE dataset = :name AND state IN ('held', 'repaired')"
+        " AND at >= :since ORDER BY at DESC LIMIT 1",
+        name=name,
+        since=since,
+    )
+    return str(rows[0]["id"]) if rows else ""
 
 
 def _relabel(near: Around) -> Iterator[AlertAction]:

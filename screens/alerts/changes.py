@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from core.domain.alertview import AlertAction, AlertDetail
     from core.ops import Ops
 
+HOLD = "opsdeck data quarantine hold "
 TIMES = (
     ("30m", "half an hour"),
     ("2h", "two hours"),
@@ -205,6 +206,18 @@ def retrain(deck: Deck, action: AlertAction) -> None:
         return Change("retrain", f"retrain with {name}", call, told, action.command)
 
     ask_first(deck, question, change)
+
+
+def hold(deck: Deck, alert: Alert, action: AlertAction) -> None:
+    """Look over the condition that the action proposes, then hold its rows."""
+    from screens.dialogs.hold import HoldSheet
+
+    if deck.context.read_only:
+        deck.tell("▲ this session is read-only: rows are held by", "warn", command=action.command)
+        return
+    words = shlex.split(action.command)
+    where, reason = (words[words.index(option) + 1] for option in ("--where", "--reason"))
+    deck.push_screen(HoldSheet(action.subject, "" if where == "SQL" else where, reason, alert.id))
 
 
 def _question(deck: Deck, alert: Alert, lasts: str) -> Question:

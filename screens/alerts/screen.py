@@ -203,6 +203,9 @@ class AlertsScreen(ListScreen):
     def _can(self, id_: str, otherwise: str) -> AlertAction | None:
         """The action, if it can be done for this alert; else it is said why not."""
         found = self._action(id_)
+        if self.detail is None and self.alert is not None:
+            self.deck.tell("▲ it is still being read: press again", "warn")
+            return None
         if found is None or found.reason:
             self.deck.tell(f"▲ {found.reason if found is not None else otherwise}", "warn")
             return None
@@ -269,9 +272,13 @@ class AlertsScreen(ListScreen):
             changes.retrain(self.deck, found)
 
     def do_alerts_hold(self) -> None:
-        """The held batch, or the versions to go back to."""
+        """The rows behind it, the held batch, or the versions to go back to."""
         found = self._can("hold", "it is not about data")
-        if found is not None:
+        if found is None:
+            return
+        if found.command.startswith(changes.HOLD) and self.alert is not None:
+            changes.hold(self.deck, self.alert, found)
+        else:
             pane = "held" if "quarantine" in found.command else "snapshots"
             self.deck.go("data", f"{found.subject}/{pane}")
 

@@ -9,15 +9,20 @@ from typing import Any
 
 import pytest
 
+from core.alerting.proposing import Proposal
+from core.domain.quality import HoldPreview, QuarantinedBatch, QuarantineState
+from core.errors import BadInput
 from core.ops import Ops, open_ops
 from screens.dialogs.base import Dialog
 from screens.dialogs.confirm import Confirm, Sign
+from screens.dialogs.hold import HoldSheet
 from screens.dialogs.pick import Pick
 from screens.dialogs.rollback import RollbackSheet
 from screens.dialogs.text import TextField
 from screens.labels.screen import LabelsScreen
 from screens.rollouts.screen import ReleaseScreen
 from tests.support.alertseed import seed_alerts
+from tests.support.answers import answering
 from tests.support.driving import opened, settled, shown, until
 from tests.support.live import with_live_endpoints
 from tests.support.looking import HIGH, LOW, look, press, sized
@@ -194,6 +199,60 @@ async def test_data_are_put_right_from_an_alert(running: Any, alert_ops: Any) ->
     async with running("alerts", HIGH, on=alert_ops) as pilot:
         await press(pilot, "j", "H")
         await until(pilot, lambda: pilot.app.current_mode == "data")
+
+
+WHERE = "season = 3 AND temp > 0.9"
+WOULD = HoldPreview(
+    "rentals", WHERE, 84, 17_379, 12,
+    (("dataset", "hourly"), ("feature view", "usual_demand@1"), ("pipeline", "bike-demand"),
+     ("model", "bike-demand/7"), ("endpoint", "bike-demand"), ("monitor", "rentals-quality")),
+)  # fmt: skip
+HELD = QuarantinedBatch(
+    "3be6f1335552", "rentals", "b", None, 0.0, "engineer", QuarantineState.HELD, 84, 84, "", {}
+)
+
+
+@pytest.fixture
+def proposing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every alert's evidence names rows of rentals."""
+    found = Proposal("rentals", WHERE, "rentals-drift: temp drifts, most of it in season=3")
+    monkeypatch.setattr("core.alerting.actions.proposal_of", lambda *_: found)
+
+
+@sized
+async def test_the_rows_behind_an_alert_are_looked_over(
+    running: Any, alert_ops: Any, proposing: None, size: tuple[int, int]
+) -> None:
+    aside = answering(alert_ops, {("quality", "preview_hold"): WOULD, ("quality", "hold"): HELD})
+    async with running("alerts", size, on=alert_ops) as pilot:
+        await pilot.press("H")
+        await opened(pilot, HoldSheet)
+        await until(pilot, lambda: "84 of 17,379" in shown(pilot))
+        look(pilot, "alerts-hold", size)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "held as 3be6f133" in shown(pilot))
+    reason = aside.asked[-1][-1]
+    assert aside.asked[-1][:4] == ("quality", "hold", "rentals", WHERE)
+    assert reason.endswith("rentals-drift: temp drifts, most of it in season=3")
+    told = [each.message for each in alert_ops.alerts.detail(worst(alert_ops).id).events]
+    assert f"held 84 rows of rentals as 3be6f1335552: {WHERE}" in told
+
+
+async def test_a_condition_that_was_not_counted_holds_nothing(
+    running: Any, alert_ops: Any, proposing: None
+) -> None:
+    said = [WOULD, BadInput("dataset rentals: none of its rows meets it")]
+    aside = answering(alert_ops, {("quality", "preview_hold"): lambda *_: said.pop(0)})
+    async with running("alerts", LOW, on=alert_ops) as pilot:
+        await pilot.press("H")
+        await opened(pilot, HoldSheet)
+        await until(pilot, lambda: "84 of 17,379" in shown(pilot))
+        await press(pilot, *"x", "ctrl+s")
+        await until(pilot, lambda: "none of its rows meets it" in shown(pilot))
+        await pilot.press("ctrl+s")
+        assert isinstance(pilot.app.screen, HoldSheet)
+    assert [asked[1] for asked in aside.asked] == ["preview_hold", "preview_hold"]
+    assert aside.asked[-1][-1] == WHERE + "x"
 
 
 async def test_a_typed_command_selects_an_alert(running: Any, alert_ops: Any) -> None:
