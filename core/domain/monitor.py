@@ -337,6 +337,17 @@ class Monitor:
     needs: str = ""
 
 
+def row_name(feature: str, segment: str) -> str:
+    """What a measurement is of: its feature and its segment; the segment alone where that names
+    the feature's columns itself."""
+    if not segment:
+        return feature
+    columns, parts = feature.split(" & "), segment.split(" & ")
+    if len(columns) == len(parts) and all(map(str.startswith, parts, columns)):
+        return segment
+    return f"{feature} {segment}"
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One place of a heat map: a feature in a window. `value` is of its worst metric;

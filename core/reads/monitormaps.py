@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.domain.monitor import Cell, Distribution, HeatMap, State
+from core.domain.monitor import Cell, Distribution, HeatMap, State, row_name
 from core.reads.monitors import NoMonitorRow, find_run
 from core.state.reading import Reader
 
@@ -17,7 +17,10 @@ def heat_map(
     reader: Reader, monitor: str, *, metric: str = "", windows: int = 40, segment: str = ""
 ) -> HeatMap:
     """Features × the newest windows. Without a metric each feature's worst measurement counts:
-    violated before all, then the one that is farthest beyond its threshold."""
+    violated before all, then the one that is farthest beyond its threshold.
+
+    Where nothing is measured of the whole, as of bias or of a model with several classes, the
+    groups stand in the place of features (see `row_name`)."""
     runs = reader.rows(
         "SELECT id, window_key, window_start, window_end, status, state FROM monitor_runs"
         " WHERE monitor = :name AND status IN ('done', 'failed')"
@@ -32,7 +35,7 @@ def heat_map(
         metrics[row["metric"]] = None
         if metric and row["metric"] != metric:
             continue
-        place = (row["feature"], keys[row["run"]])
+        place = (row_name(row["feature"], "" if segment else row["segment"]), keys[row["run"]])
         numbers = (row["metric"], row["value"], row["threshold"])
         cell = Cell(*place, *numbers, State(row["state"]), row["comparison"])
         if place not in cells or _badness(cell) > _badness(cells[place]):
@@ -51,16 +54,24 @@ def heat_map(
 
 
 def _measured(reader: Reader, runs: Sequence[str], segment: str) -> list[Mapping[str, Any]]:
+    """The measurements of a segment; of all of them where the whole is asked for and has none."""
+    found = _of_segment(reader, runs, "segment = :segment", segment=segment)
+    return found or ([] if segment else _of_segment(reader, runs, "segment <> ''"))
+
+
+def _of_segment(
+    reader: Reader, runs: Sequence[str], where: str, **asked: Any
+) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     for start in range(0, len(runs), 100):
         some = {f"r{chr(97 + n // 26)}{chr(97 + n % 26)}": run
                 for n, run in enumerate(runs[start : start + 100])}  # fmt: skip
         marks = ",".join(f":{key}" for key in some)
         found += reader.rows(
-            "SELECT run, metric, feature, value, threshold, state, comparison"
+            "SELECT run, metric, feature, segment, value, threshold, state, comparison"
             " FROM monitor_measurements"
-            f" WHERE run IN ({marks}) AND segment = :segment ORDER BY place",
-            segment=segment,
+            f" WHERE run IN ({marks}) AND {where} ORDER BY place",
+            **asked,
             **some,
         )
     return found
@@ -77,6 +88,8 @@ def _beyond(cell: Cell) -> float:
         return 0.0
     if not cell.comparison.startswith("LessThan"):
         return abs(cell.value / cell.threshold)
+    if cell.threshold < 0:  # the farther below zero, the worse
+        return cell.value / cell.threshold
     return abs(cell.threshold / cell.value) if cell.value else math.inf
 
 
@@ -97,7 +110,9 @@ def distribution(reader: Reader, monitor: str, feature: str, window: str = "") -
     Histograms stand in the detail of a measurement, under `histogram`: {labels, now, then}.
     """
     run = find_run(reader, f"{monitor}@{window}" if window else monitor)
-    mine = tuple(m for m in run.measurements if m.feature == feature)
+    mine = tuple(
+        m for m in run.measurements if feature in (m.feature, row_name(m.feature, m.segment))
+    )
     if not mine:
         known = ", ".join(sorted({m.feature for m in run.measurements if m.feature})) or "none"
         raise NoMonitorRow(f"monitor {monitor}: no feature {feature}", f"known: {known}")

@@ -62,12 +62,13 @@ def _heat(cell: Cell) -> float:
     one window more is waited for.
 
     Numbers that must not fall below theirs (an accuracy) lie close to their bounds: a fifth of
-    the threshold counts as far.
+    the threshold counts as far. A bound below zero (a difference between groups) is as far from
+    zero as one above it.
     """
     if cell.value is None or not cell.threshold:
         return 0.0
     ratio = cell.value / cell.threshold
-    if cell.comparison.startswith("Less"):
+    if cell.comparison.startswith("Less") and cell.threshold > 0:
         return 1.0 - 5.0 * (ratio - 1.0)
     return ratio
 

@@ -25,8 +25,14 @@ _NOTHING: Line = [("  no window has been measured yet: e runs the monitor now", 
 
 def distribution_lines(found: Distribution | None, width: int) -> list[Line]:
     """One feature's shares by bin or category: those of the baseline, and those of the window."""
-    if found is None or not found.labels:
+    if found is None or not (found.labels or found.measurements):
         return [[("  nothing kept of this feature: choose one in the map (h), enter", "faint")]]
+    if not found.labels:
+        told: Line = [
+            (f"  {found.feature}  ", "bold"),
+            (f"window {found.window}, of which numbers are kept and no distribution", "dim"),
+        ]
+        return [told, [], *number_lines(found.measurements, width)]
     room = min(max(max(len(label) for label in found.labels), 6), 24)
     bars = max((width - room - 30) // 2, 6)
     most = max((*found.now, *found.then, 1e-9))
@@ -63,8 +69,9 @@ def number_lines(numbers: tuple[Measurement, ...], width: int) -> list[Line]:
     rows = sorted(numbers, key=lambda one: order.get(str(one.state), 9))
     name = min(max(6, *(len(one.metric) for one in rows)), 30)
     of = min(max(2, *(len(of_words(one)) for one in rows)), 26)
-    head = f"  {fit('METRIC', name)}  {fit('OF', of)}  {fit('VALUE', 25)} {fit('LIMIT', 9)} STATE"
-    lines: list[Line] = [[(head, "head")]]
+    value = min(max(25, *(len(value_words(one)) for one in rows)), 32)
+    head = f"  {fit('METRIC', name)}  {fit('OF', of)}  {fit('VALUE', value)} {fit('LIMIT', 9)}"
+    lines: list[Line] = [[(f"{head} STATE", "head")]]
     for one in rows:
         state = sign_of(one.state)
         told = "" if one.p_value is None else f"  p {one.p_value:.2g}"
@@ -72,7 +79,7 @@ def number_lines(numbers: tuple[Measurement, ...], width: int) -> list[Line]:
             [
                 (f"  {fit(one.metric, name)}  ", "text"),
                 (f"{fit(of_words(one), of)}  ", "dim"),
-                (fit(value_words(one), 25), "bold"),
+                (fit(value_words(one), value), "bold"),
                 (f" {fit(limit_words(one), 9)} ", "dim"),
                 (state.text, state.style),
                 (told, "faint"),
@@ -107,7 +114,7 @@ _SEVERITY = {"critical": ("✗", "bad"), "warning": ("▲", "warn"), "info": ("�
 
 def _violation(one: Violation, width: int) -> list[Line]:
     glyph, style = _SEVERITY.get(one.severity, ("·", "dim"))
-    of = " ".join(filter(None, (one.feature, one.segment))) or "all"
+    of = of_words(one) or "all"
     line: list[Piece] = [
         (f"  {glyph} {fit(one.severity, 9)}", style),
         (f"{of}  ", "bold"),

@@ -151,6 +151,8 @@ class MonitorsScreen(WorkingScreen):
         self.foot()
 
     def _draw_curves(self) -> None:
+        if self._view.wish.pane != "curves":
+            return  # the pane before had a map of another metric: the curves are being read
         heat, runs = self._view.heat, self._view.runs
         chart = self.query_one("#chart", Chart)
         if heat is None or not heat.windows:

@@ -11,7 +11,7 @@ from screens.widgets.table import Cell, Column
 from screens.words import age, number, percent, plural, span
 
 if TYPE_CHECKING:
-    from core.domain.monitor import Measurement, Monitor
+    from core.domain.monitor import Measurement, Monitor, Violation
 
 STATES: Mapping[str, Sign] = {
     "ok": Sign("✓", "ok", "ok"),
@@ -128,6 +128,8 @@ def value_words(measurement: Measurement) -> str:
     return said
 
 
-def of_words(measurement: Measurement) -> str:
+def of_words(measurement: Measurement | Violation) -> str:
     """What a number is of: feature and segment."""
-    return " ".join(filter(None, (measurement.feature, measurement.segment)))
+    from core.domain.monitor import row_name
+
+    return row_name(measurement.feature, measurement.segment)

@@ -75,16 +75,17 @@ class Chart(Widget):
 
     def put(self, series: Sequence[Series], title: str | None = None) -> None:
         """Show these series; drawn soon if seen."""
+        titled = title is not None and title != self.title
         if title is not None:
             self.title = title
-        if tuple(series) != self.series or not self._strips:
+        if tuple(series) != self.series or titled or not self._strips:
             self.series = tuple(series)
             self._soon()
 
     @property
     def shows_all(self) -> bool:
         """Whether what it was given last has been drawn."""
-        return bool(self._drawn) and self._drawn[0] == self.series
+        return bool(self._drawn) and (self._drawn[0], self._drawn[3]) == (self.series, self.title)
 
     def _soon(self) -> None:
         if self._due is not None:

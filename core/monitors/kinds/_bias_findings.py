@@ -164,7 +164,8 @@ def _headline(
         return _why(report)
     breached = sum(drift.breached for drift in drifts.values())
     if breached:
-        return f"{breached} metrics farther from neutral than at the baseline, for now"
+        metrics = "1 metric is" if breached == 1 else f"{breached} metrics are"
+        return f"{metrics} farther from neutral than at the baseline, for now"
     groups = len({drift.group for drift in drifts.values()})
     return f"{groups} group{'s' if groups > 1 else ''} no farther from neutral than at the baseline"
 
