@@ -12,9 +12,14 @@ from core.ids import short_id
 from core.tracking.tracker_client import TRACKER_SCRIPT, Tracker
 from core.workspace import Workspace
 
+TRIES = 5
+"""So many trackers may die under one call: one that its server took with it, one that was
+killed, and some more before the call counts as what kills them."""
+
 
 class LazyTracker:
-    """Starts the tracker at the first call. Thread-safe."""
+    """Starts the tracker at the first call, and again whenever it or the warm server has died:
+    that fails no call, for every one may be repeated. Thread-safe."""
 
     def __init__(self, workspace: Workspace, warm: WarmServer) -> None:
         self._workspace = workspace
@@ -24,16 +29,23 @@ class LazyTracker:
 
     def call(self, op: str, **args: Any) -> Any:
         """Do one operation of `core.tracking.tracker`; raises `TrackingUnavailable` and others."""
-        return self.get().call(op, **args)
+        tracker = self.get()
+        if tracker.pid is None:  # here and not in its line, where waiting counts
+            self._warm.wait_ready()
+        return tracker.call(op, **args)
 
     def get(self) -> Tracker:
         """The tracker, its store opened (and created, the first time)."""
         with self._lock:
             if self._tracker is None:
-                tracker = Tracker(*self._fork(), respawn=self._fork)
-                tracker.init(
-                    self._workspace.tracking_uri, str(self._workspace.state_dir / "mlartifacts")
-                )
+                tracker = Tracker(*self._fork(), respawn=self._fork, tries=TRIES)
+                try:
+                    tracker.init(
+                        self._workspace.tracking_uri, str(self._workspace.state_dir / "mlartifacts")
+                    )
+                except BaseException:
+                    tracker.close(timeout=1.0)  # or its process and its pipes would stay
+                    raise
                 self._tracker = tracker
             return self._tracker
 

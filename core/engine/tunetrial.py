@@ -68,7 +68,11 @@ def child_run(setting: Setting, number: int, tags: Mapping[str, str]) -> str:
     told |= {"opsdeck.trial": str(number), "mlflow.parentRunId": setting.parent, **tags}
     return str(
         setting.engine.tracker.call(
-            "create_run", experiment=setting.experiment, name=name, tags=told
+            "create_run",
+            experiment=setting.experiment,
+            name=name,
+            tags=told,
+            unique_tag="opsdeck.run_id",  # may be asked for again where the tracker died
         )
     )
 

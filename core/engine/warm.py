@@ -24,11 +24,18 @@ log = logging.getLogger("opsdeck.worker")
 _SCRIPT = Path(__file__).with_name("zygote.py")
 BOOT_SECONDS = 120.0
 START_SECONDS = 30.0
+START_TRIES = 3
+"""So many servers are asked for a process, each after the death of the one before."""
+
 BACKOFF_SECONDS = (0.0, 1.0, 4.0, 15.0, 60.0)
 """Before it is started again: so long after it has died so often without becoming ready."""
 
 _MARK = "OPSDECK_WARM_SERVER"
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class _ServerDied(WorkerUnavailable):
+    """The server ended before it answered: nothing of what it was asked for is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +108,44 @@ class WarmServer:
     ) -> StepProcess:
         """Fork a step process for the request file; the caller closes its own `fds`.
 
-        Raises `WorkerUnavailable` when the server refuses, or dies before it answers. A
+        A server that dies before it answers is waited for to be replaced, and the next one is
+        asked. Raises `WorkerUnavailable` when it refuses or is late, and when too many die. A
         process that it reports too late is killed.
         """
-        self.wait_ready()
+        for left in reversed(range(START_TRIES)):
+            self.wait_ready()
+            try:
+                return self._ask(name, request, fds, on_exit)
+            except _ServerDied:
+                if not left or self._closed:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _ask(
+        self, name: str, request: Path, fds: tuple[int, int, int], on_exit: Callable[[], None]
+    ) -> StepProcess:
         process = StepProcess(name, on_exit)
         # One request at a time: a descriptor travels with the bytes of its own request.
         with self._starting, self._changed:
-            if self._sock is None:
-                raise WorkerUnavailable("the warm server has ended")
+            if self._sock is None or not self._ready:
+                raise _ServerDied("the warm server has ended")
             self._processes[name] = process
             line = json.dumps({"start": name, "request": str(request)}).encode()
             try:
                 socket.send_fds(self._sock, [line], list(fds))
             except OSError as error:
                 self._processes.pop(name, None)
-                raise WorkerUnavailable(f"the warm server has ended: {error}") from error
+                if not isinstance(error, ConnectionError):
+                    raise WorkerUnavailable(f"the warm server cannot be asked: {error}") from error
+                self._ready = False  # its reader has not seen it yet: wait for the next one
+                raise _ServerDied(f"the warm server has ended: {error}") from error
             answered = self._changed.wait_for(
                 lambda: name in self._replies or name not in self._processes, START_SECONDS
             )
             reply = self._replies.pop(name, None)
-            if not answered or reply is None or "refused" in reply:
+            if answered and reply is None:
+                raise _ServerDied("the warm server ended before it started the step")
+            if reply is None or "refused" in reply:
                 self._processes.pop(name, None)
                 why = (reply or {}).get("error", "no answer")
                 raise WorkerUnavailable(f"the warm server did not start the step: {why}")
@@ -181,7 +205,9 @@ class WarmServer:
             *lines, buffer = (buffer + data).split(b"\n")
             for line in lines:
                 self._handle(json.loads(line))
-        sock.close()
+        with self._changed:
+            self._ready = False  # from now on the next one is waited for
+            sock.close()
         server.wait()
         self._lost()
 

@@ -45,7 +45,8 @@ class Tracker:
     Made from open pipes and a process id, it owns the pipes. With `respawn`, a tracker that
     has died or has not answered in time is replaced at the next attempt, and `init` repeated
     on it with the arguments it was last called with. A call in whose middle the process dies
-    is repeated once, for all operations can be; `create_run` only with `unique_tag`.
+    is tried `tries` times at most, for all operations can be; `create_run` without `unique_tag`
+    only once.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class Tracker:
         pid: int | None = None,
         *,
         respawn: Respawn | None = None,
+        tries: int = 2,
     ) -> None:
         self._lock = threading.Lock()
+        self._tries = tries
         self._respawn = respawn
         self._init_args: dict[str, Any] | None = None
         self._next_id = 0
@@ -120,7 +123,7 @@ class Tracker:
             raise TrackingUnavailable(f"{op}: the tracker was busy for {timeout:g} s", "try again")
         try:
             repeatable = op != "create_run" or args.get("unique_tag") is not None
-            result = self._attempts(op, args, deadline, 2 if repeatable else 1)
+            result = self._attempts(op, args, deadline, self._tries if repeatable else 1)
             if op == "init":
                 self._init_args = dict(args)
             return result
@@ -148,8 +151,11 @@ class Tracker:
 
     def _attempts(self, op: str, args: dict[str, Any], deadline: float, attempts: int) -> Any:
         for left in reversed(range(attempts)):
-            link = self._linked(op, deadline)
+            begun = time.monotonic()
             try:
+                link = self._linked(op, deadline)
+                # What a new process takes to start is not the caller's time limit.
+                deadline += time.monotonic() - begun
                 return self._exchange(link, op, args, deadline)
             except _Gone as gone:
                 self._drop()
@@ -160,6 +166,7 @@ class Tracker:
         raise AssertionError("unreachable")
 
     def _linked(self, op: str, deadline: float) -> _Link:
+        """The process to ask, started if there is none; raises `_Gone` when it dies at that."""
         if self._closed:
             raise TrackingUnavailable(f"{op}: the tracker is closed")
         if self._link is not None:
@@ -168,16 +175,8 @@ class Tracker:
             raise TrackingUnavailable(f"{op}: the tracker process has ended", "restart the worker")
         self._link = _Link(*self._respawn())
         if self._init_args is not None and op != "init":
-            try:
-                # A fresh process has mlflow to import: that is not the caller's time limit.
-                init_deadline = max(deadline, time.monotonic() + INIT_TIMEOUT)
-                self._exchange(self._link, "init", self._init_args, init_deadline)
-            except _Gone as gone:
-                self._drop()
-                raise TrackingUnavailable(
-                    f"{op}: the tracker process ended while starting: {gone}",
-                    "see the worker's log",
-                ) from gone
+            init_deadline = max(deadline, time.monotonic() + INIT_TIMEOUT)
+            self._exchange(self._link, "init", self._init_args, init_deadline)
         return self._link
 
     def _exchange(self, link: _Link, op: str, args: dict[str, Any], deadline: float) -> Any:

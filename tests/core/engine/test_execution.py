@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core.domain.run import StepRun
-from tests.support.engine import Site, step_of
+from tests.support.engine import Site, statuses, step_of
 
 CODE = """\
 import os, signal, subprocess, sys, time
@@ -163,6 +163,7 @@ def waits_for(path):
     while not Path(path).exists():
         time.sleep(0.02)
     return Path(path).read_text()
+def number_one(): return 1
 """
 
 
@@ -392,6 +393,29 @@ def test_the_warm_server_dies_in_the_middle_of_a_step(site: Site, tmp_path: Path
     site.ops.runs.cancel(daemons)
     site.finish(daemons)
     assert site.leftover_tmp() == []
+
+
+def test_the_warm_server_dies_while_mlflow_is_told_of_a_run(site: Site) -> None:
+    """It was asked for another process that writes to MLflow, and dies without an answer: that
+    is no fault of the run, which would end before its first step."""
+    name = pipeline(site, "number_one")
+    assert site.run(name).run.status == "succeeded"  # so there is such a process
+    worker = site.workers[-1].pid
+    found = [pid for pid, command in site.processes().items() if "zygote.py" in command]
+    server = next(pid for pid in found if _parent(pid) == worker)
+    below = [pid for pid in found if _parent(pid) == server]
+    assert below
+    os.kill(server, signal.SIGSTOP)
+    for pid in below:
+        os.kill(pid, signal.SIGKILL)
+    run = site.start(name)
+    site.until_run(run, lambda r: r.status == "running")
+    time.sleep(0.5)
+    assert statuses(site.ops.runs.get(run)) == {"s": "pending"}
+    os.kill(server, signal.SIGKILL)
+    detail = site.finish(run)
+    assert detail.run.status == "succeeded", detail.run.message
+    assert detail.run.mlflow_run_id
 
 
 def _parent(pid: int) -> int:

@@ -283,6 +283,75 @@ def test_one_request_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     theirs.close()
 
 
+class Servers:
+    """Stands in for the processes of warm servers: one socket each, and a death at will."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.theirs: list[socket.socket] = []
+        self.noticed = threading.Event()
+        servers = self
+
+        def boot(warm: WarmServer) -> None:
+            ours, theirs = socket.socketpair()
+            servers.theirs.append(theirs)
+            warm._sock, warm._ready = ours, True
+            done = SimpleNamespace(wait=lambda: servers.noticed.wait(10))
+            threading.Thread(target=warm._read, args=(ours, done), daemon=True).start()
+            warm._changed.notify_all()
+
+        monkeypatch.setattr(WarmServer, "_boot", boot)
+        monkeypatch.setattr(warm_module, "kill_below_warm_server", lambda owner: 0)
+
+    def answer(self, number: int, pid: int) -> None:
+        """The first request to the server of this number is done."""
+        theirs = self.theirs[number]
+        theirs.settimeout(10)
+        data, fds, _, _ = socket.recv_fds(theirs, 65536, 3)
+        for fd in fds:
+            os.close(fd)
+        started = {"started": json.loads(data)["start"], "pid": pid}
+        theirs.sendall(json.dumps(started).encode() + b"\n")
+
+
+@pytest.mark.parametrize("when", ["before it was asked", "before it answered"])
+def test_who_asks_a_server_that_dies_gets_the_process_from_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Nobody has noticed the death yet when the request comes: the server still looks ready."""
+    servers = Servers(monkeypatch)
+    warm = WarmServer(tmp_path / "log", "nobody-at-all")
+    first = servers.theirs[0]
+    found: list[StepProcess | Exception] = []
+
+    def ask() -> None:
+        try:
+            found.append(warm.start("a", tmp_path, (0, 1, 2), lambda: None))
+        except WorkerUnavailable as error:
+            found.append(error)
+
+    if when == "before it was asked":
+        first.shutdown(socket.SHUT_RD)
+    thread = threading.Thread(target=ask)
+    thread.start()
+    if when == "before it answered":
+        first.settimeout(10)
+        for fd in socket.recv_fds(first, 65536, 3)[1]:
+            os.close(fd)
+    time.sleep(0.2)
+    first.close()
+    time.sleep(0.2)
+    assert found == []
+    servers.noticed.set()
+    deadline = time.monotonic() + 10
+    while len(servers.theirs) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    servers.answer(1, 4711)
+    thread.join(10)
+    warm._closed = True
+    servers.theirs[1].close()
+    assert [getattr(each, "pid", each) for each in found] == [4711]
+
+
 # --- waiting -----------------------------------------------------------------------------
 
 

@@ -97,6 +97,27 @@ def test_it_gives_up_when_the_process_dies_again(tracker: Tracker, log: Path) ->
     assert tracker.call("echo") == {}, "the next call starts afresh"
 
 
+def test_it_may_be_told_to_try_more_often(start: Started, log: Path) -> None:
+    with (
+        Tracker(*start(), respawn=start, tries=4) as tracker,
+        pytest.raises(TrackingUnavailable, match="die: the tracker process ended"),
+    ):
+        tracker.call("die")
+    assert log.read_text().split() == ["die"] * 4
+
+
+def test_what_a_new_process_takes_to_start_is_not_the_callers_time(
+    start: Started, log: Path
+) -> None:
+    def slow() -> tuple[int, int, int | None]:
+        time.sleep(1.0)
+        return start()
+
+    with Tracker(*start(), respawn=slow) as tracker:
+        tracker.call("die_once", timeout=0.9)
+    assert log.read_text().split() == ["die_once", "die_once"]
+
+
 def test_create_run_is_repeated_only_with_a_unique_tag(tracker: Tracker, log: Path) -> None:
     with pytest.raises(TrackingUnavailable):
         tracker.call("create_run", experiment="e")
