@@ -23,10 +23,12 @@ def attach(command: click.Group) -> None:
 @click.command("create", cls=Verb)
 @click.argument("name")
 @click.option("--kind", required=True, help="data_quality, drift, model_quality, bias, …")
-@click.option("--watch", required=True, metavar="endpoint/NAME|dataset/NAME")
+@click.option("--watch", required=True, metavar="endpoint/NAME|dataset/NAME|features/NAME")
 @click.option("--every", help='A duration, a cron line ("0 6 * * *") or new_data.')
 @click.option("--window", help="Rows (500), a time (1h), or whole/added of a dataset.")
-@click.option("--baseline", help="training, captured:7d, dataset:NAME@VERSION, …")
+@click.option(
+    "--baseline", help="training, captured:7d, dataset:NAME@V, features:NAME@V, …"
+)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other key.")
 @pass_session
 def create(

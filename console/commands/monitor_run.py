@@ -69,24 +69,26 @@ def _document(done: Looked) -> dict[str, object]:
 
 
 @click.command("suggest", cls=Verb)
-@click.argument("endpoint")
-@click.option("--write", is_flag=True, help="Write it to monitors/ENDPOINT.yaml.")
+@click.argument("watch", metavar="ENDPOINT|features/NAME")
+@click.option("--write", is_flag=True, help="Write it to a file under monitors/.")
 @click.option("--force", is_flag=True, help="… also over a file that is there.")
 @pass_session
-def suggest(session: Session, endpoint: str, write: bool, force: bool) -> None:
-    """Propose monitors, objectives, alarms and a trigger for an endpoint.
+def suggest(session: Session, watch: str, write: bool, force: bool) -> None:
+    """Propose monitors, objectives, alarms and a trigger for an endpoint, or monitors for a
+    feature view.
 
-    They follow from what its model learned from and how it answers; the file says why each is
-    there. Printed, or written with --write: the worker takes it over at once.
+    They follow from what its model learned from and how it answers, or from the view's rows; the
+    file says why each is there. Printed, or written with --write: the worker takes it over at
+    once.
     """
     service = session.ops().monitors
     if force and not write:
         raise BadInput("--force without --write")
     if write:
-        made = service.write_suggested(endpoint, force=force)
+        made = service.write_suggested(watch, force=force)
         lines = [f"{made.path} is written; see: opsdeck monitors list"]
     else:
-        made = service.suggest(endpoint)
+        made = service.suggest(watch)
         lines = [made.text.rstrip()]
     for note in made.notes:
         session.say(f"note: {note}")

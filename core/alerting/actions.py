@@ -18,6 +18,7 @@ SHOW = {
     "endpoint": "opsdeck endpoints show {name}",
     "run": "opsdeck runs show {name}",
     "dataset": "opsdeck data show {name}",
+    "features": "opsdeck features show {name}",
     "model": "opsdeck models show {name}",
     "trigger": "opsdeck triggers show {name}",
     "deployment": "opsdeck endpoints show {name}",

@@ -34,6 +34,8 @@ def around(reader: Reader, alert: Alert) -> Around:
     for monitor in found.names("monitor"):
         rows = reader.rows("SELECT watch FROM monitors WHERE name = :name", name=monitor)
         found.own |= {row["watch"] for row in rows}
+    for view in found.names(FEATURES):
+        _follow_view(reader, view, found)
     for model in found.names("model"):
         rows = reader.rows("SELECT DISTINCT endpoint FROM revisions WHERE model = :m", m=model)
         found.linked |= {f"endpoint/{row['endpoint']}" for row in rows}
@@ -46,6 +48,10 @@ def around(reader: Reader, alert: Alert) -> Around:
     return found
 
 
+FEATURES = "features"
+"""What a monitor of a feature view says that it watches: `features/NAME`."""
+
+
 def opens(alert: Alert, noun: str = "") -> list[str]:
     """What the evidence says the console can open; with a noun the names of that sort only,
     without what stands behind an `@`."""
@@ -56,6 +62,23 @@ def opens(alert: Alert, noun: str = "") -> list[str]:
         return found
     lead = f"{noun}/"
     return [each.removeprefix(lead).partition("@")[0] for each in found if each.startswith(lead)]
+
+
+def _follow_view(reader: Reader, view: str, found: Around) -> None:
+    """A feature view under the name that lineage has for it, the dataset that it is made from,
+    and the models that read it."""
+    found.own.add(f"feature_view/{view}")
+    edges = reader.rows(
+        "SELECT DISTINCT source_kind, source, target_kind, target FROM lineage_edges"
+        " WHERE (target_kind = 'feature_view' AND target LIKE :versions ESCAPE '~')"
+        " OR (source_kind = 'feature_view' AND source LIKE :versions ESCAPE '~')",
+        versions=view.replace("_", "~_") + "@%",
+    )
+    for edge in edges:
+        if edge["target_kind"] == "feature_view":
+            found.linked.add(f"{edge['source_kind']}/{edge['source']}")
+        elif edge["target_kind"] == "model":
+            found.linked.add(f"model/{edge['target'].partition('/')[0]}")
 
 
 def _follow_model(reader: Reader, model: str, found: Around) -> None:

@@ -9,16 +9,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from core.alerting.around import opens
+from core.alerting.around import FEATURES, opens
 from core.domain.alert import Alert
 from core.domain.features import FeatureSpec
 from core.state.reading import Reader
 
-FEATURES = "features"
-"""How a monitor writes that it watches a feature view: `features/NAME`."""
 _JOIN = " & "
 _NUMBERS = ("int", "long", "float", "double", "decimal")
 _MOST_VALUES = 10
+_RESERVED = (
+    " all analyse analyze and anti any array as asc asof asymmetric at authorization binary "
+    "both by case cast check collate collation column columns concurrently constraint create "
+    "cross default deferrable desc describe distinct do else end except false fetch for "
+    "foreign freeze from full generated glob group having ilike in initially inner intersect "
+    "into is isnull join lambda lateral leading left like limit map natural not notnull null "
+    "offset on only or order outer overlaps pivot pivot_longer pivot_wider placing positional "
+    "primary qualify references returning right select semi show similar some struct "
+    "summarize symmetric table tablesample then to trailing true try_cast tuple union unique "
+    "unpack unpivot using variadic verbose when where window with "
+)
+"""Words that DuckDB takes for its own where a column might stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,4 +210,8 @@ def _moments(place: Mapping[str, Any], kind: str) -> Iterator[str]:
 
 def _quoted(name: str) -> str:
     plain = name.isascii() and name.replace("_", "a").isalnum() and not name[0].isdigit()
-    return name if plain and name.islower() else '"' + name.replace('"', '""') + '"'
+    return (
+        name
+        if plain and name.islower() and f" {name} " not in _RESERVED
+        else '"' + name.replace('"', '""') + '"'
+    )

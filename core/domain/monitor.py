@@ -179,8 +179,9 @@ class WindowSpec:
 class MonitorDefinition:
     """What the file says of one monitor, defaults filled in.
 
-    `watch` is `endpoint/NAME` or `dataset/NAME`; `variant` is champion, candidate, all or a
-    revision (`r7`). `time` is `captured` or a column. `prediction`, `score` and `label` name
+    `watch` is `endpoint/NAME`, `dataset/NAME` or `features/NAME`; `variant` is champion,
+    candidate, all or a revision (`r7`). `time` is `captured` (of a feature view: its event time)
+    or a column. `prediction`, `score` and `label` name
     columns of a dataset that hold them (of an endpoint `label` names the target among the
     training rows). `settings` is what its kind read. `alert` overrides the severity with which
     a violation is told of (`off`: never by itself; empty: as the kind says); `runbook` is a file
@@ -216,7 +217,7 @@ class MonitorDefinition:
 
     @property
     def target_kind(self) -> str:
-        """`endpoint` or `dataset`."""
+        """`endpoint`, `dataset` or `features`."""
         return self.watch.partition("/")[0]
 
     @property

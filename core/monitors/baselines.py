@@ -8,6 +8,7 @@
 | `training:STEP.OUTPUT`, `evaluation:STEP.OUTPUT` | what that step of the version's run put out |
 | `captured:7d`, `captured:2012-01-01..2012-02-01` | what the endpoint was asked then |
 | `dataset:NAME@VERSION` | a version of a dataset |
+| `features:NAME@VERSION` | a feature view's rows, of a version of its source |
 | `run/12:split.train_rows` | what a step of a run put out, whatever is served |
 | a stored baseline's id | that one, as it is |
 
@@ -27,7 +28,8 @@ from typing import Any
 from core.domain.monitor import CAPTURED_TIME, Baseline, MonitorDefinition, Reference
 from core.errors import NotFound
 from core.monitors.captured import CapturedSource
-from core.monitors.errors import NoBaseline
+from core.monitors.definition import FEATURES
+from core.monitors.errors import NoBaseline, NothingThere
 from core.monitors.kind import (
     AT,
     LABEL,
@@ -52,6 +54,7 @@ from core.units import seconds
 _RUN = re.compile(r"run/(\d+):([\w-]+\.\w+)")
 _OF_VERSION = re.compile(r"(training|evaluation)(?::([\w-]+\.\w+))?")
 _DATASET = re.compile(r"dataset:([a-z][a-z0-9_]{0,62})(?:@(.+))?")
+_VIEW = re.compile(r"features:([a-z][a-z0-9_]{0,62})(?:@(.+))?")
 _STORED = re.compile(r"(?:stored:)?([0-9a-f]{6,64})")
 
 
@@ -126,12 +129,15 @@ def reference_window(asked: Asked, source: str, folder: Path) -> tuple[Window, M
     if dataset is not None:
         rows = _of_dataset(session, dataset[1], dataset[2])
         return _window(asked, rows, folder), rows.origin
+    view = _VIEW.fullmatch(source)
+    if view is not None:
+        return _of_view(asked, view[1], view[2], folder)
     if source.startswith("captured:"):
         return _captured(asked, source.removeprefix("captured:"), folder)
     raise NoBaseline(
         f"monitor {definition.name}: baseline {source!r} is not understood",
         "training, training:STEP.OUTPUT, captured:7d, dataset:NAME@VERSION,"
-        " run/12:STEP.OUTPUT, or a stored one's id",
+        " features:NAME@VERSION, run/12:STEP.OUTPUT, or a stored one's id",
     )
 
 
@@ -162,6 +168,36 @@ def _of_dataset(session: Session, name: str, version: str | None) -> RowsOf:
     return RowsOf(origin, None, name, snapshot.id)
 
 
+def _of_view(
+    asked: Asked, name: str, version: str | None, folder: Path
+) -> tuple[Window, Mapping[str, Any]]:
+    """A feature view's rows, of a version of its source."""
+    from core.governance.access import open_access
+    from core.monitors.featureviews import governed_rows, view_rows, watched_view
+    from core.monitors.spool import epochs
+
+    definition, session = asked.definition, asked.session
+    same = definition.target_kind == FEATURES and definition.target == name
+    try:
+        view = watched_view(session, name, asked.context.version if same else None)
+    except NothingThere as error:
+        raise NoBaseline(error.message, error.hint) from None
+    spec = view.spec
+    found = _of_dataset(session, spec.source, version)
+    access, spool = open_access(session), Spool(folder)
+    try:
+        rows = governed_rows(access, spec, found.snapshot, definition.name, asked.actor)
+        batches = (
+            each.append_column(AT, epochs(each.column(spec.event_time)))
+            for each in view_rows(session, spec, rows, {})
+        )
+        spool_batches(spool, batches, {})
+    finally:
+        access.close()
+    window = SpooledWindow(spool, 0.0, 0.0, definition.watch, False)
+    return window, {"feature_view": view.ref, **found.origin}
+
+
 def _window(asked: Asked, rows: RowsOf, folder: Path) -> Window:
     """The rows as a kind reads them, with label, prediction and time where they are known."""
     definition = asked.definition
@@ -180,7 +216,7 @@ def _window(asked: Asked, rows: RowsOf, folder: Path) -> Window:
     if rows.path is None:
         return _governed(asked, rows, folder, renamed, at)
     predict = predicted = None
-    inputs = set(asked.context.inputs)
+    inputs = set(asked.context.inputs) if asked.context.model else set[str]()
     if PREDICTION not in renamed and inputs and inputs <= there:
         predict, predicted = _predict(asked), _prediction_type(asked)
     return ParquetWindow(rows.path, target, renamed, predict, predicted, at)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DatasetSource:
     """One dataset, as one monitor sees it; `actor` is on whose behalf it is read."""
 
@@ -41,6 +41,11 @@ class DatasetSource:
     def name(self) -> str:
         """The dataset's."""
         return self.definition.target
+
+    @property
+    def event(self) -> str:
+        """The column of times; empty where there is none."""
+        return "" if self.definition.time == CAPTURED_TIME else self.definition.time
 
     def seen(self) -> str:
         """The current version."""
@@ -128,7 +133,7 @@ class DatasetSource:
         span = time_span(self.definition.window, number)
         place = {
             "by": "event", "since": span.start, "until": span.end,
-            "event": self.definition.time, "snapshot": newest.number,
+            "event": self.event, "snapshot": newest.number,
         }  # fmt: skip
         return WindowPlan(
             iso(span.start), span.start, span.end, place, {"window": number},
@@ -142,7 +147,7 @@ class DatasetSource:
         low: float | None = None
         high: float | None = None
         place = {"snapshot": snapshot.number}
-        for batch in self._batches(place, (self.definition.time,)):
+        for batch in self._batches(place, (self.event,)):
             times = epochs(batch.column(0))
             times = pc.filter(times, pc.less_equal(times, now + 3600.0))
             ends = pc.min_max(times).as_py()
@@ -209,7 +214,7 @@ class DatasetSource:
             spool,
             float(start) if timed and start is not None else at,
             float(end) if timed and end is not None else at,
-            f"dataset/{self.name}",
+            self.definition.watch,
             bool(self.definition.label),
         )
 
@@ -222,7 +227,7 @@ class DatasetSource:
         """The rows, with their time where there is one; those within the window."""
         import pyarrow.compute as pc
 
-        column = "" if self.definition.time == CAPTURED_TIME else self.definition.time
+        column = self.event
         for batch in self._batches(place):
             if column:
                 found = batch.schema.get_field_index(column)

@@ -17,6 +17,10 @@ from core.releases.values import Problems
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 NEW_DATA = "new_data"
+FEATURES = "features"
+"""What `watch: features/NAME` begins with."""
+FEATURE_KINDS = ("data_quality", "drift")
+"""The kinds that can look at a feature view."""
 LEAST_EVERY = 1.0
 MINIMUM_ROWS = 500
 _DATASET = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -159,16 +163,17 @@ def _kind(problems: Problems, where: str, data: Mapping[str, Any]) -> Kind | Non
     return None if found is None else kind_of(found)
 
 
+_WATCHED = "endpoint/NAME, dataset/NAME or features/NAME"
+
+
 def _watch(problems: Problems, where: str, given: Any) -> str:
     if given is None:
-        problems.add(where, "nothing to watch", "add watch: endpoint/NAME or dataset/NAME")
+        problems.add(where, "nothing to watch", f"add watch: {_WATCHED}")
         return ""
     kind, _, name = str(given).partition("/")
-    shapes = {"endpoint": _ENDPOINT, "dataset": _DATASET}
+    shapes = {"endpoint": _ENDPOINT, "dataset": _DATASET, FEATURES: _DATASET}
     if kind not in shapes or not shapes[kind].fullmatch(name):
-        problems.add(
-            f"{where}.watch", f"not {values.shown(given)}", "write endpoint/NAME or dataset/NAME"
-        )
+        problems.add(f"{where}.watch", f"not {values.shown(given)}", f"write {_WATCHED}")
         return ""
     return f"{kind}/{name}"
 
@@ -207,7 +212,7 @@ def _window(problems: Problems, where: str, given: Any, watch: str, kind: Kind) 
     if given is None:
         if not kind.needs_rows:
             return WindowSpec(seconds=300.0, minimum_rows=0)
-        if watch.startswith("dataset/"):
+        if watch.startswith(("dataset/", f"{FEATURES}/")):
             return WindowSpec(snapshot="whole", minimum_rows=1)
         return WindowSpec(rows=1000, minimum_rows=MINIMUM_ROWS)
     data = values.known_keys(
@@ -289,6 +294,8 @@ def _check(problems: Problems, where: str, found: MonitorDefinition, kind: Kind)
     """What only shows when keys are seen together."""
     if not kind.needs_rows and found.window.seconds is None:
         problems.add(f"{where}.window", f"a monitor of kind {kind.name} goes by time", "time: 5m")
+    if found.target_kind == FEATURES:
+        _check_features(problems, where, found, kind)
     if found.target_kind == "dataset":
         if found.window.rows is not None:
             problems.add(
@@ -308,3 +315,30 @@ def _check(problems: Problems, where: str, found: MonitorDefinition, kind: Kind)
                 "a dataset was not trained",
                 f"such as baseline: dataset:{found.target}@1",
             )
+
+
+def _check_features(problems: Problems, where: str, found: MonitorDefinition, kind: Kind) -> None:
+    """A feature view has rows with times, and neither requests nor answers."""
+    if kind.name not in FEATURE_KINDS:
+        problems.add(
+            f"{where}.kind",
+            f"a feature view has neither requests nor answers for kind {kind.name}",
+            f"one of {', '.join(FEATURE_KINDS)}; or watch: endpoint/NAME",
+        )
+        return
+    if found.window.rows is not None:
+        problems.add(
+            f"{where}.window.rows", "rows of a feature view have no order",
+            "by its event time: time: 1d; or by snapshot: whole or added",
+        )  # fmt: skip
+    for key in ("prediction", "score", "label"):
+        if getattr(found, key):
+            problems.add(f"{where}.{key}", "a feature view has none", "leave it out")
+    if found.variant != "champion":
+        problems.add(f"{where}.variant", "a feature view has no variants", "leave it out")
+    if found.baseline == "training" and kind.needs_baseline:
+        problems.add(
+            where,
+            "a feature view was not trained",
+            f"such as baseline: features:{found.target}@VERSION, of a version of its source",
+        )

@@ -10,6 +10,8 @@ from typing import Any
 from core.monitors.captured import folders_stamp
 from core.monitors.claims import dead
 from core.monitors.datasets import dataset_stamp
+from core.monitors.definition import FEATURES
+from core.monitors.featureviews import view_stamp
 from core.session import Session
 
 
@@ -49,5 +51,7 @@ def _due(session: Session, row: Mapping[str, Any], now: float) -> bool:
     kind, _, name = row["watch"].partition("/")
     if kind == "dataset":
         return bool(dataset_stamp(session, name) != row["seen"])
+    if kind == FEATURES:
+        return bool(view_stamp(session, name) != row["seen"])
     folder = session.workspace.endpoints_dir / name
     return bool(folders_stamp(folder) != row["seen"])

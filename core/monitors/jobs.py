@@ -9,7 +9,8 @@ from typing import Any
 
 from core.domain.monitor import MonitorDefinition
 from core.monitors.baselines import Asked
-from core.monitors.definition import baseline_fingerprint
+from core.monitors.definition import FEATURES, baseline_fingerprint
+from core.monitors.featureviews import watched_view
 from core.monitors.kind import KindContext
 from core.monitors.kinds import kind_of
 from core.monitors.lineage import model_inputs
@@ -44,6 +45,9 @@ def context_of(
         version = _models.find_version(session.reader, plan.model, str(plan.version))
         path = session.workspace.state_dir / version.path
         inputs, task = model_inputs(session, version), task_of(path)
+    elif definition.target_kind == FEATURES:
+        spec = watched_view(session, definition.target, plan.version).spec
+        inputs = tuple(feature.name for feature in spec.features)
     reader, name = session.reader, definition.name
     made = KindContext(
         monitor=name,

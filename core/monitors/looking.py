@@ -20,7 +20,9 @@ from core.ids import new_id
 from core.monitors import claims
 from core.monitors.captured import SETTLE_SECONDS, CapturedSource, TimeSource
 from core.monitors.datasets import DatasetSource
+from core.monitors.definition import FEATURES
 from core.monitors.errors import MonitorBusy, NothingThere
+from core.monitors.featureviews import FeatureSource
 from core.monitors.filing import FOLDER
 from core.monitors.jobs import Job
 from core.monitors.kinds import kind_of
@@ -55,6 +57,8 @@ def source_of(session: Session, definition: MonitorDefinition, actor: str) -> So
         return TimeSource(session, definition)
     if definition.target_kind == "dataset":
         return DatasetSource(session, definition, actor)
+    if definition.target_kind == FEATURES:
+        return FeatureSource(session, definition, actor)
     return CapturedSource(session, definition)
 
 
@@ -223,7 +227,7 @@ def why_nothing(job: Job, now: float) -> str:
     if isinstance(job.source, CapturedSource) and spec.rows is not None:
         waiting = job.source.waiting(_cursor(_row(job.session, job.definition.name)), now)
         return f"no window is full: {waiting:,} of {spec.rows:,} rows"
-    if job.definition.target_kind == "dataset":
+    if job.definition.target_kind in ("dataset", FEATURES):
         return "there is no new version"
     return "no window has ended since the last look"
 

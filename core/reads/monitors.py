@@ -35,7 +35,7 @@ def list_monitors(reader: Reader, *, gone: bool = False) -> tuple[Monitor, ...]:
     rows = reader.rows(f"{_MONITORS}{narrowed} ORDER BY m.name")
     trends = _trends(reader, [row["name"] for row in rows])
     closed = _closed(reader)
-    return tuple(_monitor(row, trends.get(row["name"], ()), closed) for row in rows)
+    return tuple(_monitor(reader, row, trends.get(row["name"], ()), closed) for row in rows)
 
 
 def find_monitor(reader: Reader, name: str) -> Monitor:
@@ -45,7 +45,7 @@ def find_monitor(reader: Reader, name: str) -> Monitor:
         known = ", ".join(each["name"] for each in reader.rows("SELECT name FROM monitors"))
         hint = f"known: {known}" if known else "see: opsdeck monitors suggest ENDPOINT"
         raise NoMonitorRow(f"monitor {name}: no such monitor", hint)
-    return _monitor(rows[0], _trends(reader, [name]).get(name, ()), _closed(reader))
+    return _monitor(reader, rows[0], _trends(reader, [name]).get(name, ()), _closed(reader))
 
 
 _MONITORS = (
@@ -75,23 +75,35 @@ def _closed(reader: Reader) -> frozenset[str]:
     return frozenset(row["dataset"] for row in reader.rows("SELECT DISTINCT dataset FROM grants"))
 
 
-def _needs(row: Mapping[str, Any], closed: frozenset[str]) -> str:
+def _needs(reader: Reader, row: Mapping[str, Any], closed: frozenset[str]) -> str:
     """What somebody has to do before it can read what it wants; empty where it can."""
     if row["created_by"] != NOBODY or not closed:
         return ""
     definition = json.loads(row["definition"])
     kind, _, watched = row["watch"].partition("/")
     wanted = {watched} if kind == "dataset" else set[str]()
+    if kind == "features":
+        wanted |= _sources(reader, watched)
     source, _, rest = str(definition.get("baseline", "")).partition(":")
     if source == "dataset":
         wanted.add(rest.partition("@")[0])
+    if source == "features":
+        wanted |= _sources(reader, rest.partition("@")[0])
     join = definition.get("join")
     if isinstance(join, Mapping):
         wanted.add(str(join.get("dataset", "")))
     return f"opsdeck monitors run {row['name']}" if wanted & closed else ""
 
 
-def _monitor(row: Mapping[str, Any], trend: tuple[str, ...], closed: frozenset[str]) -> Monitor:
+def _sources(reader: Reader, view: str) -> set[str]:
+    """The datasets that a feature view's versions are made from."""
+    rows = reader.rows("SELECT spec FROM feature_views WHERE name = :name", name=view)
+    return {str(json.loads(row["spec"])["source"]) for row in rows}
+
+
+def _monitor(
+    reader: Reader, row: Mapping[str, Any], trend: tuple[str, ...], closed: frozenset[str]
+) -> Monitor:
     shown = json.loads(row["shown"])
     problems = tuple(json.loads(row["problems"]))
     state = MonitorState(row["state"])
@@ -101,6 +113,7 @@ def _monitor(row: Mapping[str, Any], trend: tuple[str, ...], closed: frozenset[s
         state = MonitorState.BROKEN
     elif row["paused_at"] is not None:
         state = MonitorState.PAUSED
+    idle = state in (MonitorState.GONE, MonitorState.BROKEN)
     return Monitor(
         name=row["name"],
         kind=row["kind"],
@@ -130,7 +143,7 @@ def _monitor(row: Mapping[str, Any], trend: tuple[str, ...], closed: frozenset[s
         skipped=row["skipped"],
         trend=trend,
         problems=problems,
-        needs="" if state in (MonitorState.GONE, MonitorState.BROKEN) else _needs(row, closed),
+        needs="" if idle else _needs(reader, row, closed),
     )
 
 

@@ -282,23 +282,28 @@ class MonitorsService:
 
     # -- suggesting and handing out
 
-    def suggest(self, endpoint: str) -> Suggested:
-        """Monitors, alarms, objectives and triggers for an endpoint, as a file's text with
-        reasons. Raises `NotFound`, `NoBaseline`."""
+    def suggest(self, watch: str) -> Suggested:
+        """Monitors, alarms, objectives and triggers for an endpoint, or monitors for a feature
+        view (`features/NAME`), as a file's text with reasons. Raises `NotFound`, `NoBaseline`,
+        `NotWatchable`, and `Refused` where the view's source may not be read."""
+        from core.monitors.definition import FEATURES
         from core.monitors.suggesting import suggest
+        from core.monitors.suggestingviews import suggest_view
 
-        return suggest(self._session, endpoint)
+        kind, found, name = watch.partition("/")
+        if found and kind == FEATURES:
+            return suggest_view(self._session, name)
+        return suggest(self._session, name if found and kind == "endpoint" else watch)
 
-    def write_suggested(self, endpoint: str, *, force: bool = False) -> Suggested:
-        """The same, written to `monitors/ENDPOINT.yaml` and taken over. Raises `WrongState`
+    def write_suggested(self, watch: str, *, force: bool = False) -> Suggested:
+        """The same, written to its file under `monitors/` and taken over. Raises `WrongState`
         where the file exists, unless forced."""
         from dataclasses import replace
 
         from core.monitors.store import write_whole
-        from core.monitors.suggesting import suggest
 
-        self._session.refuse_when_read_only(f"monitors suggest {endpoint} --write")
-        found = suggest(self._session, endpoint)
+        self._session.refuse_when_read_only(f"monitors suggest {watch} --write")
+        found = self.suggest(watch)
         path = self._session.workspace.root / found.path
         if path.exists() and not force:
             raise WrongState(f"{found.path} exists", "look at it, then add --force")

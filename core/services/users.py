@@ -26,11 +26,12 @@ def users_of(session: Session, dataset: str) -> tuple[tuple[str, str], ...]:
                 found["pipeline", name] = None
         elif node.kind in _WORDS:
             found[_WORDS[node.kind], node.name] = None
+    watched = {f"dataset/{dataset}"}
+    watched |= {f"features/{n.partition('@')[0]}" for what, n in found if what == "feature view"}
     watching = session.reader.rows(
-        "SELECT name FROM monitors WHERE watch = :watch AND gone_at IS NULL ORDER BY name",
-        watch=f"dataset/{dataset}",
+        "SELECT name, watch FROM monitors WHERE gone_at IS NULL ORDER BY name"
     )
-    found.update({("monitor", row["name"]): None for row in watching})
+    found.update({("monitor", row["name"]): None for row in watching if row["watch"] in watched})
     return tuple(found)
 
 

@@ -32,6 +32,8 @@ def open_reference(deck: Deck, alert: Alert, command: str) -> None:
         deck.open_run(name)
     elif noun == "dataset":
         deck.go("data", f"{name}/{_DATA_PANES.get(alert.kind, 'overview')}")
+    elif noun == "features":
+        deck.go("features", name)
     elif noun == "model":
         deck.go("models")
     elif noun == "monitor":

@@ -106,7 +106,10 @@ def test_the_window_is_part_of_it(ops: Ops) -> None:
         ops, kind="drift", segments=["season"], columns=["temp"], window={"time": "25d"}, time="at"
     )  # fmt: skip
     found = hold_action(ops, "season")
-    assert "season = 2 AND at >= TIMESTAMP '2012-" in found.command
+    words = shlex.split(found.command)
+    where = words[words.index("--where") + 1]
+    assert where.startswith('season = 2 AND "at" >= TIMESTAMP \'2012-')
+    assert 0 < ops.quality.preview_hold("trips", where).rows < 300
 
 
 def test_captured_requests_are_rows_of_no_dataset(ops: Ops) -> None:
