@@ -5,7 +5,8 @@ Each step's check makes its outcome count.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from console.demo.ledger import Ledger, check
 from console.demo.loop import ENDPOINT, MODEL, RUN_SECONDS, pending, wait_for
@@ -13,21 +14,32 @@ from console.demo.replay import Replay
 
 if TYPE_CHECKING:
     from core.domain.alert import Alert
+    from core.domain.release import Receipt
     from core.domain.run import Run
     from core.ops import Ops
 
 ALARM, TRIGGER = "demand-quality-lost", "demand-retrain"
-DRIFT, QUALITY = "demand-drift", "demand-quality"
+CANDIDATE, AVAILABLE = "candidate-worse", "demand-available-fast-burn"
+DRIFT, QUALITY, WATCHER = "demand-drift", "demand-quality", "candidate-quality"
 SEEN_SECONDS = 120.0
 """How long a monitor, an alarm or a trigger may take to see what has happened."""
-BAD = {
+WATCHED = {
+    "steps": [{"set_weight": 50}, {"bake": "10m"}, {"set_weight": 100}],
+    "alarms": [CANDIDATE],
+    "analysis": None,
+}
+"""A strategy that compares nothing: half of the traffic, until an alarm of the workspace, over
+what a monitor has measured, takes it back."""
+COMPARED = {
     "steps": [{"set_weight": 50}, {"analyse": "10m"}, {"set_weight": 100}],
+    "rollback_alarms": [AVAILABLE],
     "analysis": {
         "minimum_requests": 50,
         "metrics": [{"metric": "error_rate"}, {"metric": "ground_truth", "margin": "10%"}],
     },
 }
-"""The strategy of the bad candidate: half of the traffic, judged by the counts that come late."""
+"""The same, judged by the counts that come late, beside the champion's; an alarm of the
+endpoint's objective would be as good a reason."""
 
 
 def play(ledger: Ledger, replay: Replay, last: str, speed: float) -> None:
@@ -108,17 +120,42 @@ def recovered(ops: Ops, ledger: Ledger) -> None:
         line.outcome = f"{ALARM} is OK: {ops.monitors.get(QUALITY).headline}"
 
 
-def bad_candidate(ops: Ops, ledger: Ledger, version: int) -> None:
-    """An old version is given half of the traffic, and goes back by itself."""
-    with ledger.step(f"release v{version}, a bad candidate") as line:
-        champion = ops.models.get(MODEL, "champion").version
-        asked = ops.endpoints.deploy(
-            ENDPOINT, MODEL, str(version), strategy=BAD, reason="demo: a bad candidate on purpose"
+def alarmed(ops: Ops, ledger: Ledger, version: int) -> None:
+    """An old version is given half of the traffic; an alarm that its deployment names sees what
+    it does, and takes it back."""
+    with ledger.step(f"release v{version}, watched by an alarm") as line:
+        taken = _taken_back(ops, version, WATCHED, "demo: a bad candidate on purpose")
+        check(taken.actor == f"opsdeck (alarm {CANDIDATE})", f"{taken.actor} took it back")
+        check(taken.reason.startswith(f"alarm {CANDIDATE}: "), f"its reason is {taken.reason}")
+        seen, *_ = ops.monitors.get(WATCHER).headline.split(";")
+        line.outcome = (
+            f"alarm {CANDIDATE} took it back in {taken.milliseconds:.1f} ms,"
+            f" receipt {taken.id}: {seen}"
         )
-        ended = wait_for(lambda: ops.endpoints.deployment(asked.id).status.ended, RUN_SECONDS)
-        found = ops.endpoints.deployment(asked.id)
-        check(ended and found.status == "rolled_back", f"it is {found.status}: {found.message}")
-        check(ops.models.get(MODEL, "champion").version == champion, "the champion has changed")
-        told = ops.alerts.list(state=None, target=f"endpoint/{ENDPOINT}")
-        check(any(alert.deployment_id == asked.id for alert in told), "no alert tells of it")
-        line.outcome = f"rolled back by itself, champion is still v{champion}: {found.message}"
+
+
+def compared(ops: Ops, ledger: Ledger, version: int) -> None:
+    """The same version again, compared with the champion by the counts that come late; an alarm
+    is named as well, and whichever is first takes it back."""
+    with ledger.step(f"release v{version} again, compared") as line:
+        taken = _taken_back(ops, version, COMPARED, "demo: the bad candidate once more")
+        line.outcome = f"taken back by itself, receipt {taken.id}: {taken.reason}"
+
+
+def _taken_back(ops: Ops, version: int, strategy: Mapping[str, Any], why: str) -> Receipt:
+    """Release a version that will not do; the receipt of how it went back by itself, with an
+    alert, while the champion stayed what it was and nobody was refused."""
+    champion = ops.models.get(MODEL, "champion").version
+    asked = ops.endpoints.deploy(ENDPOINT, MODEL, str(version), strategy=strategy, reason=why)
+    ended = wait_for(lambda: ops.endpoints.deployment(asked.id).status.ended, RUN_SECONDS)
+    found = ops.endpoints.deployment(asked.id)
+    check(ended and found.status == "rolled_back", f"it is {found.status}: {found.message}")
+    check(ops.models.get(MODEL, "champion").version == champion, "the champion has changed")
+    receipts = [r for r in ops.endpoints.get(ENDPOINT).receipts if r.deployment_id == asked.id]
+    check(len(receipts) == 1, f"it has {len(receipts)} receipts")
+    taken = receipts[0]
+    went = (taken.from_version, taken.to_version, taken.requests_failed)
+    check(went == (version, champion, 0), f"its receipt says {went}")
+    told = ops.alerts.list(state=None, target=f"endpoint/{ENDPOINT}")
+    check(any(alert.deployment_id == asked.id for alert in told), "no alert tells of it")
+    return taken

@@ -142,7 +142,8 @@ def _decay(ops: Ops, ledger: Ledger, replay: Replay, speed: float) -> None:
     decay.play(ledger, replay, BETTER, speed)
     decay.recovered(ops, ledger)
     replay.until(LAST, min(speed, 3 * SLOW))
-    decay.bad_candidate(ops, ledger, old)
+    decay.alarmed(ops, ledger, old)
+    decay.compared(ops, ledger, old)
 
 
 def _hand_over(session: Session, ops: Ops, replay: Replay, root: Path, speed: float) -> int:
