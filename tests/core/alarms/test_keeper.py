@@ -295,3 +295,19 @@ def test_many_alarms_cost_little(field: Field) -> None:
     began = time.process_time()
     field.minute(1)
     assert time.process_time() - began < 3.0
+
+
+def test_what_a_candidate_did_is_over_when_no_window_of_one_comes_any_more(field: Field) -> None:
+    """So that the next deployment may name the alarm again."""
+    field.define(
+        worse={
+            "metric": "monitor/candidate:violated", "period": "window", "expect_every": "1m",
+            "threshold": 1, "comparison": ">=", "treat_missing_data": "notBreaching",
+            "actions": [],
+        }
+    )  # fmt: skip
+    field.look()
+    field.record(Point("violated", field.now, 1.0), source="monitor/candidate")
+    assert field.minute(None)["worse"].state is AlarmState.ALARM
+    field.minute(*[None] * 6)
+    assert field.moves("worse")[-1] == "ALARM → OK"
