@@ -117,3 +117,26 @@ def test_lists_load_no_data_library(workspace: Path, verb: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_rows_are_held_and_put_back(rides: Path, cli: Cli) -> None:
+    args = ("data", "quarantine", "hold", "rides", "--where", "code = 'a' AND cnt > 20")
+    would = cli(*args, "--reason", "a broken counter", "--dry-run")
+    assert would.status == 0 and "of 320" in would.out and "nothing on record" in would.out
+    asked = cli(*args, "--reason", "a broken counter")
+    assert asked.status == 2 and "add --yes" in asked.err and "leave rides" in asked.err
+    assert cli("data", "quarantine", "list", "--json").json()["quarantine"] == []
+    held = cli(*args, "--reason", "a broken counter", "--yes")
+    assert held.status == 0 and "opsdeck data quarantine replay" in held.out
+    (batch,) = cli("data", "quarantine", "list", "--json").json()["quarantine"]
+    assert batch["message"] == "a broken counter" and 0 < batch["rows"] < 320
+    left = cli("data", "show", "rides", "--json").json()["dataset"]["rows"]
+    assert left == 320 - batch["rows"]
+    assert "cnt > 20" in cli("data", "quarantine", "show", batch["id"]).out
+    assert cli("data", "quarantine", "replay", batch["id"]).status == 0
+    assert cli("data", "show", "rides", "--json").json()["dataset"]["rows"] == 320
+    again = cli("data", "quarantine", "replay", batch["id"])
+    assert again.status == 1 and "is replayed" in again.err
+    for where, says in (("", "empty condition"), ("1 = 1", "nothing would be left")):
+        wrong = cli("data", "quarantine", "hold", "rides", "--where", where, "-m", "x", "--yes")
+        assert wrong.status == 2 and says in wrong.err and "Traceback" not in wrong.err
