@@ -10,10 +10,13 @@ MOST_KEPT = 5_000
 _READS = (
     "Describe", "Get", "List", "Search", "Query", "BatchGet", "BatchDescribe", "Lookup", "Filter",
     "Head", "Preview", "Estimate", "Validate", "Test", "View", "Scan", "Select", "Check",
-    "Retrieve", "Simulate", "StartQuery", "StopQuery", "StartLiveTail", "DetectStackDrift",
-    "InvokeEndpoint", "AssumeRole", "Discover", "DetectStackResourceDrift", "Evaluate",
+    "Retrieve", "Simulate", "Discover", "Evaluate",
 )  # fmt: skip
-_NOT_READS = frozenset({"InvokeEndpointAsync", "GetClusterCredentials"})
+_ALSO_READS = frozenset({
+    "StartQuery", "StopQuery", "StartLiveTail", "InvokeEndpoint", "AssumeRole",
+    "InvokeEndpointWithResponseStream", "DetectStackDrift", "DetectStackResourceDrift",
+})  # fmt: skip
+_NOT_READS = frozenset({"GetClusterCredentials"})  # it can make a user
 
 
 def writes(operation: str) -> bool:
@@ -23,7 +26,7 @@ def writes(operation: str) -> bool:
     """
     if operation in _NOT_READS:
         return True
-    return not operation.startswith(_READS)
+    return operation not in _ALSO_READS and not operation.startswith(_READS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ class NoProfile(AwsError):
 
 
 _DENIED = re.compile(
-    r"(?P<who>arn:\S+|anonymous)?.*?not authorized to perform:? (?P<action>[\w:*-]+)"
+    r"(?:(?P<who>arn:\S+).*?)?not authorized to perform:? (?P<action>[\w:*-]+)"
     r"(?: on resource:? (?P<resource>\S+))?",
     re.DOTALL,
 )
