@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class AwsError(OpsdeckError):
     """Anything that AWS, or the way to it, refused. `aws_code` is AWS's own word."""
 
-    code: ClassVar[str] = "E600"
+    code: ClassVar[str] = "E700"
     exit_status: ClassVar[int] = 4
 
     def __init__(self, message: str, hint: str = "", aws_code: str = "") -> None:
@@ -25,90 +25,90 @@ class AwsError(OpsdeckError):
 class AccessDenied(AwsError):
     """The identity may not do this; names the action and the resource where AWS told them."""
 
-    code = "E601"
+    code = "E701"
     exit_status = 1
 
 
 class ExpiredCredentials(AwsError):
     """The credentials were good once."""
 
-    code = "E602"
+    code = "E702"
 
 
 class NoCredentials(AwsError):
     """No credentials were found, or they are not accepted."""
 
-    code = "E603"
+    code = "E703"
 
 
 class Throttled(AwsError):
     """Too many calls; it was tried again several times."""
 
-    code = "E604"
+    code = "E704"
 
 
 class ResourceNotFound(AwsError):
     """There is nothing of this name."""
 
-    code = "E605"
+    code = "E705"
     exit_status = 3
 
 
 class NoRegion(AwsError):
     """No region is set."""
 
-    code = "E606"
+    code = "E706"
     exit_status = 2
 
 
 class ServiceNotInRegion(AwsError):
     """The region has no such service."""
 
-    code = "E607"
+    code = "E707"
 
 
 class Unreachable(AwsError):
     """No answer: the network, a proxy or the address is wrong."""
 
-    code = "E608"
+    code = "E708"
 
 
 class ClockSkew(AwsError):
     """This machine's clock differs too much from AWS's."""
 
-    code = "E609"
+    code = "E709"
 
 
 class Conflict(AwsError):
     """The resource is in a state in which this cannot be done, or a limit is reached."""
 
-    code = "E610"
+    code = "E710"
     exit_status = 1
 
 
 class BadRequest(AwsError):
     """AWS refuses the values that were given."""
 
-    code = "E611"
+    code = "E711"
     exit_status = 2
 
 
 class AwsFault(AwsError):
     """AWS failed by itself."""
 
-    code = "E612"
+    code = "E712"
 
 
 class NoAwsExtra(AwsError):
     """boto3 is not installed."""
 
-    code = "E613"
+    code = "E713"
 
 
 class NoProfile(AwsError):
     """The context names a profile that is not configured here."""
 
-    code = "E614"
+    code = "E714"
     exit_status = 2
 
 
