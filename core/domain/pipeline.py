@@ -47,7 +47,7 @@ class StepSpec:
     of a data step (its settings are its `inputs`), and "" for the built-in kinds, whose settings
     are in `options`.
     `needs` are the steps that must have ended well before this one starts (inferred from
-    `inputs`, plus `after`). Times are seconds.
+    `inputs`, plus `after`). Times are seconds. `sagemaker` is how it runs in an AWS account.
     """
 
     name: str
@@ -65,6 +65,7 @@ class StepSpec:
     python: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     line: int = 0
+    sagemaker: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class PipelineSpec:
     params: tuple[Param, ...] = ()
     description: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
+    sagemaker: Mapping[str, Any] = field(default_factory=dict)
 
     def step(self, name: str) -> StepSpec:
         """The step called `name`; raises `KeyError` when there is none."""

@@ -10,12 +10,21 @@ from core.domain.pipeline import Param, PipelineSpec, Problem, StepSpec
 from core.errors import NotFound, PipelineInvalid
 from core.pipelines._fields import read_fields
 from core.pipelines._graph import topological_order
-from core.pipelines._keys import BUILT_IN_KINDS, DEFAULTS, TOP, UNCACHED_VERBS, keys_of
+from core.pipelines._keys import (
+    BUILT_IN_KINDS,
+    DEFAULTS,
+    SAGEMAKER,
+    SAGEMAKER_TOP,
+    TOP,
+    UNCACHED_VERBS,
+    keys_of,
+)
 from core.pipelines._modules import Modules
 from core.pipelines._nodes import MAX_BYTES, Map, Node, Scalar, describe, read_nodes
 from core.pipelines._params import read_params
 from core.pipelines._releases import wire_release
 from core.pipelines._report import Report, did_you_mean
+from core.pipelines._sagemaker import read_sagemaker
 from core.pipelines._steps import Draft, read_step
 from core.pipelines._tune import tie_tune
 from core.pipelines._wiring import Known, known_steps, needs_of, wire
@@ -157,7 +166,8 @@ def _pipeline(
     ordered = tuple(steps[each] for each in order)
     env = top.get("env", {})
     text = top.get("description", "")
-    return name, PipelineSpec(name, shown, ordered, tuple(params.values()), text, env)
+    there = read_sagemaker(report, "sagemaker", top.get("sagemaker"), SAGEMAKER_TOP)
+    return name, PipelineSpec(name, shown, ordered, tuple(params.values()), text, env, there)
 
 
 def _given(top: dict[str, Any], key: str) -> bool:
@@ -209,7 +219,9 @@ def _tied(
             options, needs = {}, needs_of(inputs, after)
             if draft.kind == "tune":
                 options = tie_tune(report, draft.path, draft.options, params)
-        steps[draft.name] = _spec(draft, defaults, inputs, options, needs)
+        given = draft.values.get("sagemaker")
+        there = read_sagemaker(report, f"{draft.path}.sagemaker", given, SAGEMAKER)
+        steps[draft.name] = _spec(draft, defaults, inputs, options, needs, there)
     return {draft.name: steps[draft.name] for draft in drafts}
 
 
@@ -219,6 +231,7 @@ def _spec(
     inputs: dict[str, Any],
     options: dict[str, Any],
     needs: tuple[str, ...],
+    sagemaker: dict[str, Any],
 ) -> StepSpec:
     blank = StepSpec(draft.name, draft.kind)
     built_in = draft.kind in BUILT_IN_KINDS
@@ -243,4 +256,5 @@ def _spec(
         python=given.get("python"),
         options=options,
         line=draft.line,
+        sagemaker=sagemaker,
     )

@@ -56,6 +56,7 @@ TOP: Mapping[str, Key] = {
     "params": Key("node", "Parameters of a run: `name: default`, or a mapping with its type."),
     "defaults": Key("node", "Settings for every step that doesn't give its own."),
     "env": Key("env", "Environment variables of every step."),
+    "sagemaker": Key("node", "How the pipeline runs on SageMaker and Step Functions."),
     "steps": Key("node", "The steps: a mapping of the step's name to what it is."),
 }
 
@@ -92,7 +93,39 @@ WORK: Mapping[str, Key] = {
     "memory": DEFAULTS["memory"],
     "python": DEFAULTS["python"],
     "env": Key("env", "Environment variables of this step."),
+    "sagemaker": Key("node", "How the step runs on SageMaker and Step Functions."),
 }
+
+SAGEMAKER: Mapping[str, Key] = {
+    "image": Key("text", "Container image of its job; scikit-learn's of the region by default."),
+    "instance_type": Key("text", "Of its job: ml.m5.large, or what its `memory` needs."),
+    "instance_count": Key("whole", "Instances of its job; 1 by default.", least=1, most=100),
+    "volume_gb": Key("whole", "Disk of each instance, in GB; 30 by default.", least=1, most=16_384),
+    "spot": Key("flag", "Train on spot instances."),
+    "max_wait": Key("duration", "How long a spot job may take with waiting; twice its timeout."),
+    "cache": Key("duration", "How long an equal step's outputs are reused; 30d by default."),
+    "role": Key("text", "ARN of the role that its jobs have."),
+    "kms_key": Key("text", "Key that encrypts what it writes: an ARN, an id or an alias."),
+    "subnets": Key("names", "Subnets of its instances."),
+    "security_groups": Key("names", "Security groups of its instances."),
+    "serving_image": Key("text", "Image that serves the model; scikit-learn's by default."),
+    "serving_instance_type": Key("text", "Of the endpoint; ml.m5.large by default."),
+    "serving_instance_count": Key("whole", "Of the endpoint; 1.", least=1, most=100),
+    "alarms": Key("names", "CloudWatch alarms that roll a deployment back."),
+    "strategy": Key("node", "The strategy there, where its own can't be said in their words."),
+}
+"""How steps run in an AWS account; a step's own go before the pipeline's."""
+
+SAGEMAKER_TOP: Mapping[str, Key] = {
+    **SAGEMAKER,
+    "name": Key("text", "Name of the pipeline or state machine there; its own by default."),
+    "bucket": Key("text", "S3 bucket for its source, data and outputs."),
+    "prefix": Key("text", "Folder in the bucket; opsdeck by default."),
+    "approvals_queue": Key("text", "URL of the SQS queue that gates ask by."),
+    "tracking": Key("text", "MLflow there: an address, or the ARN of a tracking server or app."),
+    "requirements": Key("text", "File of requirements for the containers; requirements.txt."),
+}
+"""Those of a whole pipeline."""
 
 STEP: Mapping[str, Key] = {
     "function": Key("text", "`module:function`, in a module found under the workspace."),
@@ -237,9 +270,9 @@ ANALYSIS: Mapping[str, Key] = {
 }
 
 _BUILT_IN_COMMON: Mapping[str, tuple[str, ...]] = {
-    "register": ("after", "retries", "backoff"),
+    "register": ("after", "retries", "backoff", "sagemaker"),
     "gate": ("after",),  # it waits for people: `expires` is its limit, a retry means nothing
-    "deploy": ("after",),
+    "deploy": ("after", "sagemaker"),
 }
 BUILT_IN: Mapping[str, Mapping[str, Key]] = {
     "register": REGISTER,

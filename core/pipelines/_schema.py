@@ -77,6 +77,7 @@ def json_schema() -> dict[str, Any]:
         "additionalProperties": {"anyOf": [_SCALAR, {"$ref": "#/definitions/param"}]},
     }
     top["properties"]["defaults"] |= _object(k.DEFAULTS)
+    top["properties"]["sagemaker"] |= _there(k.SAGEMAKER_TOP)
     top["properties"]["steps"] |= {
         "type": "object",
         "minProperties": 1,
@@ -148,7 +149,15 @@ def _step(kind: str) -> dict[str, Any]:
         properties[kind] |= _settings(k.DATA[kind])
     if "inputs" in properties:
         properties["inputs"] |= {"type": "object"}
+    if "sagemaker" in properties:
+        properties["sagemaker"] |= _there(k.SAGEMAKER)
     return made
+
+
+def _there(keys: Mapping[str, k.Key]) -> dict[str, Any]:
+    made = _object(keys)
+    made["properties"]["strategy"] |= {"type": ["string", "array", "object"]}
+    return made | {"type": ["object", "null"]}
 
 
 def _auto() -> dict[str, Any]:

@@ -21,6 +21,7 @@ def spec_to_json(spec: PipelineSpec) -> dict[str, Any]:
         "path": spec.path,
         "description": spec.description,
         "env": dict(spec.env),
+        "sagemaker": dict(spec.sagemaker),
         "params": [asdict(param) | {"choices": list(param.choices)} for param in spec.params],
         "steps": [_step_to_json(step) for step in spec.steps],
     }
@@ -43,6 +44,7 @@ def spec_from_json(data: Mapping[str, Any]) -> PipelineSpec:
         ),
         description=data["description"],
         env=dict(data["env"]),
+        sagemaker=dict(data.get("sagemaker", {})),  # runs of before have none
     )
 
 
@@ -54,6 +56,7 @@ def _step_to_json(step: StepSpec) -> dict[str, Any]:
         "needs": list(step.needs),
         "env": dict(step.env),
         "options": dict(step.options),
+        "sagemaker": dict(step.sagemaker),
     }
 
 
