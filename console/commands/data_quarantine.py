@@ -129,9 +129,7 @@ def repair(session: Session, batch: str, file: Path) -> None:
 
 @quarantine.command("replay")
 @click.argument("batch")
-@click.option(
-    "--as-they-were", is_flag=True, help="Rows that hold took: do not ask."
-)
+@click.option("--as-they-were", is_flag=True, help="Rows that hold took: do not ask.")
 @pass_session
 def replay(session: Session, batch: str, as_they_were: bool) -> None:
     """Ask BATCH again and, if it passes, commit it: once, as the batch that it was."""

@@ -26,9 +26,7 @@ def attach(command: click.Group) -> None:
 @click.option("--watch", required=True, metavar="endpoint/NAME|dataset/NAME|features/NAME")
 @click.option("--every", help='A duration, a cron line ("0 6 * * *") or new_data.')
 @click.option("--window", help="Rows (500), a time (1h), or whole/added of a dataset.")
-@click.option(
-    "--baseline", help="training, captured:7d, dataset:NAME@V, features:NAME@V, …"
-)
+@click.option("--baseline", help="training, captured:7d, dataset:NAME@V, features:NAME@V, …")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other key.")
 @pass_session
 def create(
