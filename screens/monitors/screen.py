@@ -304,10 +304,10 @@ class MonitorsScreen(WorkingScreen):
         self.deck.change(Change("monitor", f"{verb} a monitor", call, lambda _: said, command))
 
     def do_monitors_watched(self) -> None:
-        """The endpoint or dataset that it watches."""
+        """The endpoint, dataset or feature view that it watches."""
         if self.monitor is not None:
             kind, _, name = self.monitor.watch.partition("/")
-            self.deck.go("deploys" if kind == "endpoint" else "data", name)
+            self.deck.go({"endpoint": "deploys", "features": "features"}.get(kind, "data"), name)
 
 
 def _coverage(runs: Sequence[MonitorRun], width: int) -> Sequence[Line]:

@@ -130,6 +130,20 @@ async def test_the_filter_and_what_is_watched(running: Any, watching: Ops) -> No
         await until(pilot, lambda: pilot.app.current_mode in ("deploys", "data"))
 
 
+@pytest.mark.parametrize(
+    ("watch", "mode"),
+    [("endpoint/shop", "deploys"), ("dataset/rentals", "data"), ("features/hours", "features")],
+)
+async def test_what_is_watched_opens_where_it_is_at_home(
+    running: Any, watching: Ops, watch: str, mode: str
+) -> None:
+    with watching.session.change("seed") as tx:
+        tx.execute(monitors.update().values(watch=watch))
+    async with running("monitors", HIGH, on=watching) as pilot:
+        await press(pilot, "o")
+        await until(pilot, lambda: pilot.app.current_mode == mode)
+
+
 def test_no_state_of_the_map_is_told_by_colour_alone() -> None:
     from core.domain.monitor import Cell, State
 
