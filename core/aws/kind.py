@@ -103,7 +103,8 @@ class Verb:
     `operations` are the IAM actions of its writes. `do` does it and returns one line to tell;
     `consequence` says beforehand what will happen (it may read). `dangerous` asks in red;
     `typed` has the name typed out; `back` goes to a known good state: one key and one `y`.
-    `blocked` says why it can't be done now.
+    `blocked` says why it can't be done now. `asks` gives the fields that depend on the item,
+    after `fields`; it may read (the parameters of a pipeline stand in its definition).
     """
 
     name: str
@@ -119,6 +120,11 @@ class Verb:
     back: bool = False
     blocked: Callable[[Item], str | None] = _never_blocked
     simulated_only: bool = False
+    asks: Callable[[Account, str], tuple[Field, ...]] | None = None
+
+    def asked(self, account: Account, id: str) -> tuple[Field, ...]:
+        """All that it asks for of this item; raises the errors of `core.aws.errors`."""
+        return self.fields + (self.asks(account, id) if self.asks is not None else ())
 
 
 Listing = Callable[["Account", str], Iterator[Sequence[Item]]]
