@@ -38,18 +38,28 @@ def new_worker_id() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{started(os.getpid()) or 0}"
 
 
+STARTING = "starting"
+"""State of a worker that does not serve yet: nobody is shown it."""
+
+
 class Heartbeat:
-    """Writes this worker's row each second and looks after the others'."""
+    """Writes this worker's row each second and looks after the others'.
+
+    In order: `announce` before there is anything that could take up work, `start`, and `serve`
+    once it can be done.
+    """
 
     def __init__(self, engine: Engine, slots: int, on_fenced: Callable[[], None]) -> None:
         self._engine = engine
         self._slots = slots
         self._on_fenced = on_fenced
         self._seldom = Seldom()
+        self._serves = False
         self._thread = threading.Thread(target=self._loop, name="heartbeat", daemon=True)
 
-    def register(self) -> None:
-        """Make the row and take over at once from workers that are surely gone."""
+    def announce(self) -> None:
+        """Make the row. Before DBOS is launched, which takes up at once what a take-over left in
+        its queue: work of a worker that died with no row would be nobody's to take over."""
         with self._engine.store.transaction(SYSTEM) as tx:
             now = database_now(tx)
             tx.execute(
@@ -60,10 +70,19 @@ class Heartbeat:
                     started_at=now,
                     heartbeat_at=now,
                     slots=self._slots,
-                    state="running",
+                    state=STARTING,
                 )
             )
+
+    def serve(self) -> None:
+        """Count among those that serve, and take over at once from those that are surely gone."""
+        with self._engine.store.transaction(SYSTEM) as tx:
+            row = tx.row(sa.select(_TABLE.c.reaped).where(_TABLE.c.id == self._engine.worker_id))
+            if row is None or row["reaped"]:
+                return  # slept for too long: the next beat ends it
+            self._set(tx, self._engine.worker_id, state="running", heartbeat_at=database_now(tx))
             tx.journal("worker.start", f"worker/{self._engine.worker_id}")
+        self._serves = True
         self.take_over()
 
     def start(self) -> None:
@@ -82,7 +101,8 @@ class Heartbeat:
                 if not self._beat():
                     self._on_fenced()
                     return
-                self.take_over()
+                if self._serves:
+                    self.take_over()
             except Exception as error:  # noqa: BLE001 - the database may be away for a while
                 self._seldom.failed("heartbeat", error)
             else:
@@ -105,14 +125,14 @@ class Heartbeat:
                 sa.select(_TABLE).where(_TABLE.c.reaped != DONE).order_by(_TABLE.c.started_at)
             )
         dead = [row for row in others if row["id"] != self._engine.worker_id and _dead(row, now)]
-        living = [row["id"] for row in others if row not in dead]
-        if not dead or living[0] != self._engine.worker_id:
+        living = [row["id"] for row in others if row not in dead and row["state"] != STARTING]
+        if not dead or living[:1] != [self._engine.worker_id]:
             return
         with self._engine.store.transaction(SYSTEM) as tx:
             for row in dead:
                 # Before the take-over: a worker that only slept must find itself replaced.
                 self._set(tx, row["id"], reaped=FENCED, state="stopped")
-                if row["state"] != "stopped":
+                if row["state"] == "running":
                     tx.journal("worker.lost", f"worker/{row['id']}", by=self._engine.worker_id)
             tx.execute(  # what they had claimed and not done is free at once
                 schema.outbox.update()

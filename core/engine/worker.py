@@ -80,10 +80,11 @@ def _serve(workspace: Workspace, slots: int) -> int:
     asked_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked_to_stop.set())
-    durable.launch(workspace, engine.worker_id)
     heartbeat = Heartbeat(engine, slots, on_fenced=asked_to_stop.set)
-    heartbeat.register()
+    heartbeat.announce()
     heartbeat.start()
+    durable.launch(workspace, engine.worker_id)
+    heartbeat.serve()
     Dispatcher(engine).start()
     Caretaker(engine).start()
     Duties(engine).start()

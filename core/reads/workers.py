@@ -7,13 +7,14 @@ from core.state.reading import Reader
 
 
 def list_workers(reader: Reader, *, now: float | None = None) -> tuple[Worker, ...]:
-    """Workers that are alive or died within the last hour, newest first.
+    """Workers that serve or died within the last hour, newest first.
 
     Their ages are by the clock that their heartbeats are written by, the database's.
     """
     at = reader.clock() if now is None else now
     rows = reader.rows(
-        "SELECT * FROM workers WHERE heartbeat_at > :since ORDER BY started_at DESC",
+        "SELECT * FROM workers WHERE heartbeat_at > :since AND state <> 'starting'"
+        " ORDER BY started_at DESC",
         since=at - 3600,
     )
     return tuple(

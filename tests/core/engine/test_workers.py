@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dbos._utils import INTERNAL_QUEUE_NAME
 
 from core.errors import DiskFull
 from tests.support.engine import MakeSite, Site, statuses, step_of
@@ -136,6 +137,59 @@ def test_a_start_that_was_overtaken_changes_nothing(make_site: MakeSite, tmp_pat
     starts = [e for e in site.ops.audit.list(limit=100) if e.action.startswith("run.")]
     assert [e.action for e in starts].count("run.succeeded") == 1
     assert "Traceback" not in site.worker_log()
+
+
+DIES_AT_ITS_START = """\
+import os, signal, sqlite3, sys, time
+from pathlib import Path
+from core.engine import durable, worker
+from core.workspace import open_workspace
+
+launch = durable.launch
+def launch_and_die(workspace, worker_id):
+    launch(workspace, worker_id)
+    database = sqlite3.connect(workspace.state_dir / "dbos.db", timeout=10)
+    asked = "SELECT executor_id FROM workflow_status WHERE workflow_uuid = ?"
+    while database.execute(asked, sys.argv[2:]).fetchone()[0] != worker_id:
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGKILL)
+durable.launch = launch_and_die
+worker.main(open_workspace(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_while_it_starts_takes_no_work_with_it(
+    make_site: MakeSite, tmp_path: Path
+) -> None:
+    """DBOS takes up what a take-over has put into its queue before the worker serves."""
+    site, path = make_site(), tmp_path / "go"
+    run = waiting(site, path)
+    site.start_worker()
+    site.until_step(run, "wait", lambda s: s.pid is not None, 60)
+    site.kill_worker()
+    with contextlib.closing(sqlite3.connect(site.state / "dbos.db", timeout=10)) as database:
+        left = database.execute(  # as a worker leaves it that dies right after a take-over
+            "UPDATE workflow_status SET status = 'ENQUEUED', queue_name = ?"
+            " WHERE workflow_uuid = ?",
+            (INTERNAL_QUEUE_NAME, f"{run}:1"),
+        )
+        assert left.rowcount == 1
+        database.commit()
+    died = subprocess.run(
+        [sys.executable, "-c", DIES_AT_ITS_START, str(site.root), f"{run}:1"],
+        cwd=site.root,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+    assert [w.pid for w in site.ops.workers.list()] == [site.workers[0].pid], "it never served"
+    assert workflow_status(site, f"{run}:1") == "PENDING"
+    path.touch()
+    site.start_worker()
+    detail = site.finish(run, 60)
+    assert statuses(detail) == {"wait": "succeeded", "after": "succeeded"}, site.told(detail)
 
 
 @pytest.mark.slow
