@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from core.domain.analysis import AnalysisPlan
 from core.domain.plans import plan_json
 from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus, ReleasePlan, StrategyStep
-from core.errors import WrongState
 from core.releases import endpointrows
 from core.releases.alerts import raise_alert, resolve_alerts
+from core.releases.busy import still_deploying
 from core.releases.environments import point_aliases
 from core.state import schema
 from core.state.store import Transaction
@@ -55,9 +55,13 @@ def create_deployment(
     endpointrows.ensure_endpoint(tx, endpoint, port, environment)
     active = open_deployment(tx, endpoint)
     if active is not None:
-        raise WrongState(
-            f"endpoint {endpoint}: version {active['version']} is still being deployed",
-            "promote it, abort it, or roll back first",
+        raise still_deploying(
+            endpoint,
+            active["version"],
+            status=active["status"],
+            message=active["message"],
+            reason=active["reason"],
+            actor=active["actor"],
         )
     stable = stable_revision(tx, endpoint)
     revisions = schema.revisions

@@ -16,6 +16,7 @@ from core.domain.release import (
 from core.domain.rollback import RollbackPreview
 from core.errors import BadInput, NotFound, WrongState
 from core.reads import releases as _releases
+from core.releases.busy import still_deploying
 from core.releases.byhand import check_weight
 from core.releases.removal import check_deletable
 from core.releases.rollback import rollback_target
@@ -49,9 +50,13 @@ def of_deploy(
             "deploy to another endpoint",
         )
     if endpoint is not None and (open_one := _open(endpoint)) is not None:
-        raise WrongState(
-            f"endpoint {name}: version {open_one.version} is still being deployed",
-            "promote it, abort it, or roll back first",
+        raise still_deploying(
+            name,
+            open_one.version,
+            status=open_one.status,
+            message=open_one.message,
+            reason=open_one.reason,
+            actor=open_one.actor,
         )
     told = [] if endpoint else [f"endpoint {name} is made, in {environment}"]
     told.append(f"{model} v{version} is loaded beside what is served")
