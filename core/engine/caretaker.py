@@ -1,4 +1,5 @@
-"""What a worker looks after besides runs: endpoints that should be up, old rows, old files."""
+"""What a worker looks after besides runs: endpoints that should be up, deployments that nobody
+brings on, old rows, old files."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.capture.reporting import LateLabels
-from core.engine import deploywork, durable
+from core.engine import deploywork, durable, leftopen
 from core.engine.context import SYSTEM, Engine
 from core.engine.forgetting import forget_data
 from core.engine.heartbeat import DONE
@@ -30,6 +31,7 @@ HOUSEKEEPING_SECONDS = 3600.0
 INTENT_SECONDS = 10.0
 STATUS_SECONDS = 3.0
 WATCH_SECONDS = 10.0
+LEFT_OPEN_SECONDS = 5.0
 DAY_SECONDS = 86_400.0
 log = logging.getLogger("opsdeck.worker")
 
@@ -41,6 +43,7 @@ class Caretaker:
         self._engine = engine
         self._stood_down: set[str] = set()
         self._pinned: dict[str, float] = {}
+        self._look_at = time.monotonic()
         self._late_labels = LateLabels(engine.session.reader, engine.workspace.endpoints_dir)
         self._thread = threading.Thread(target=self._loop, name="caretaker", daemon=True)
 
@@ -54,6 +57,7 @@ class Caretaker:
             for job in (
                 self._record_events,
                 self._keep_endpoints_up,
+                self._end_left_open,
                 self._finish_rollbacks,
                 self._let_go,
                 self._late_labels,
@@ -162,6 +166,12 @@ class Caretaker:
                 alert_id=alert_id,
             )
             tx.journal("endpoint.crash_loop", f"endpoint/{name}", message=words)
+
+    def _end_left_open(self) -> None:
+        """See to deployments that no workflow brings on."""
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LEFT_OPEN_SECONDS
+            leftopen.look_after(self._engine)
 
     def _finish_rollbacks(self) -> None:
         """Write the receipt of a rollback whose author died between swap and record."""

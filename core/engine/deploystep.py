@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.alarms.deployments import check_alarms
-from core.domain.release import DeploymentStatus
+from core.domain.release import DEPLOYMENT_ENDED, DeploymentStatus
 from core.domain.run import StepStatus
-from core.engine import runstate
+from core.engine import deploywork, runstate
 from core.engine.context import STATE_AWAY, SYSTEM, Engine
 from core.engine.plan import Plan, load_plan, read_plan
 from core.engine.registerwork import registered_version
@@ -25,11 +25,25 @@ from core.state.store import Transaction
 _TABLE = schema.deployments
 
 
+def deployment_id_of(run_id: str, name: str, generation: int) -> str:
+    """The id of the deployment that a deploy step opens in this start of its run."""
+    return f"{run_id}-{name}-{generation}"
+
+
 def create_for_step(engine: Engine, run_id: str, name: str, generation: int) -> dict[str, str]:
-    """Open the deployment that a deploy step asks for: `{"deployment"}` or `{"status"}`."""
-    deployment_id = f"{run_id}-{name}-{generation}"
+    """Open the deployment that a deploy step asks for: `{"deployment"}` or `{"status"}`.
+
+    One that is open already was opened by a worker that died before it was on DBOS's record: it
+    goes on, and whatever has changed since (a cancellation, an alarm) is for it to heed. Or it
+    would stay open with nobody to bring it on.
+    """
+    deployment_id = deployment_id_of(run_id, name, generation)
+    known = "SELECT id FROM deployments WHERE id = :id"
+    if engine.session.reader.rows(known, id=deployment_id):
+        return {"deployment": deployment_id}
     try:
         _refuse_unreadable(engine, run_id, name)
+        _give_up_earlier(engine, run_id, name)
         with engine.store.transaction(SYSTEM) as tx:
             run, row = runstate.load_run(tx, run_id), runstate.load_step(tx, run_id, name)
             if StepStatus(row["status"]).ended:
@@ -74,6 +88,18 @@ def create_for_step(engine: Engine, run_id: str, name: str, generation: int) -> 
         with engine.store.transaction(SYSTEM) as tx:
             runstate.end_step(tx, run_id, name, StepStatus.FAILED, message=error.one_line())
         return {"status": StepStatus.FAILED}
+
+
+def _give_up_earlier(engine: Engine, run_id: str, name: str) -> None:
+    """End what an earlier start of the run left open; nobody but this step would have it."""
+    left = engine.session.reader.rows(
+        "SELECT id, status FROM deployments WHERE run_id = :run AND step = :step",
+        run=run_id,
+        step=name,
+    )
+    for row in left:
+        if DeploymentStatus(row["status"]) not in DEPLOYMENT_ENDED:
+            deploywork.give_up(engine, row["id"])
 
 
 def _refuse_unreadable(engine: Engine, run_id: str, name: str) -> None:

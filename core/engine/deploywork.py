@@ -213,6 +213,13 @@ def cancel(engine: Engine, deployment_id: str) -> str:
     return _withdraw(engine, deployment_id, DeploymentStatus.ABORTED, "the run was cancelled")
 
 
+def give_up(engine: Engine, deployment_id: str) -> str:
+    """End the deployment because its run was started again, and deploys anew."""
+    return _withdraw(
+        engine, deployment_id, DeploymentStatus.ABORTED, "its run was started again without it"
+    )
+
+
 def strategy_of(engine: Engine, deployment_id: str) -> tuple[StrategyStep, ...]:
     """The steps of a deployment."""
     with engine.store.transaction(SYSTEM) as tx:

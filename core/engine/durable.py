@@ -31,6 +31,7 @@ durable step each."""
 
 log = logging.getLogger("opsdeck.worker")
 KEEP_DAYS = 7.0
+_ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _POLL = 0.1
 
 
@@ -118,6 +119,18 @@ def start_deployment(deployment_id: str) -> None:
 
     with SetWorkflowID(f"deployment:{deployment_id}"):
         DBOS.start_workflow(deployflow.deployment_workflow, deployment_id)
+
+
+def deployments_known(deployment_ids: Sequence[str]) -> dict[str, bool]:
+    """Of these deployments those that have a workflow, and whether that has yet to end."""
+    found = DBOS.list_workflows(
+        workflow_ids=[f"deployment:{each}" for each in deployment_ids],
+        load_input=False,
+        load_output=False,
+    )
+    return {
+        each.workflow_id.removeprefix("deployment:"): each.status not in _ENDED for each in found
+    }
 
 
 def send_control(workflow_id: str, message: dict[str, object], key: str) -> bool:
