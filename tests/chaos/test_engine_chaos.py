@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from core.domain.release import Deployment
 from core.domain.run import RunDetail, StepStatus
 from core.lineage import hash_tree
 from tests.support.engine import MakeSite, Site, step_of
@@ -197,7 +198,7 @@ def _settle(site: Site, monkey: Monkey) -> None:
 
 def _told(site: Site) -> list[str]:
     return [
-        f"#{r.number} {r.pipeline} {r.status}: "
+        f"#{r.number} {r.pipeline} {r.status} ({r.message}): "
         + ", ".join(f"{s.step}={s.status}({s.message})" for s in site.ops.runs.get(r.id).steps)
         for r in site.ops.runs.list()
         if r.status != "succeeded"
@@ -213,13 +214,21 @@ def _check(site: Site, runs: dict[str, int]) -> None:
                 assert hash_tree(site.state / ref.path) == ref.digest, (run_id, step.step)
         if _excused(detail):
             continue
-        assert detail.run.status == "succeeded", "\n".join(_told(site))
+        words = f"#{detail.run.number} is the one that ended wrong, of these:"
+        assert detail.run.status == "succeeded", "\n".join([words, *_told(site)])
         assert site.value(detail, "joined") == expected(n)
     report = site.ops.audit.verify()
     assert report.ok, report
     site.wait_for(lambda: site.leftover_tmp() == [], 15, lambda: str(site.leftover_tmp()))
     site.wait_for(lambda: not _steps(site), 15, lambda: str(_steps(site)))
     _versions_are_right(site)
+    site.wait_for(lambda: not _open_deployments(site), 60, lambda: str(_open_deployments(site)))
+
+
+def _open_deployments(site: Site) -> list[Deployment]:
+    """Those that have not ended although every run has: each would bar its endpoint."""
+    found = [endpoint.deployment for endpoint in site.ops.endpoints.list()]
+    return [each for each in found if each is not None and not each.status.ended]
 
 
 def _excused(detail: RunDetail) -> bool:
