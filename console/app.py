@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import App, SystemCommand
@@ -17,39 +16,33 @@ from textual.screen import Screen
 from console.held_keys import HeldKeys
 from core.errors import OpsdeckError
 from screens.actions import GLOBAL, Context
+from screens.backend import Backend
 from screens.background import Ask, Change, ChangeEnded, Changes, Head, Polled, Poller, PollFailed
 from screens.base import ModeScreen, bindings_of
 from screens.deck import HeaderState
 from screens.everywhere import Everywhere
 from screens.look import LOOK
-from screens.registry import MODES, REGISTRY
+from screens.registry import REGISTRY
 from screens.styles import CSS, THEME
+from screens.workspace import SCREENS, WorkspaceBackend
 
 if TYPE_CHECKING:
     from core.ops import Ops
 
 MESSAGE_SECONDS = 12.0
 FAULT_STATUS = 70
-_PACKAGES = ("data", "query", "features", "alerts", "monitors")
-
-
-def _mode(name: str) -> Callable[[], Screen[Any]]:
-    """Makes the screen of a mode, its module imported when it is first shown."""
-
-    def make() -> Screen[Any]:
-        module = f"screens.{name}.screen" if name in _PACKAGES else f"screens.{name}"
-        screen = getattr(import_module(module), f"{name.capitalize()}Screen")
-        return cast("Screen[Any]", screen())
-
-    return make
 
 
 class OpsdeckApp(App[None]):
-    """The console on one workspace. `clock` tells the time in epoch seconds."""
+    """The console on one workspace, or on what another backend stands for.
+
+    `clock` tells the time in epoch seconds. When it has ended, `switch_to` says which context
+    is wanted next ("" the workspace, `None` none).
+    """
 
     TITLE = "Opsdeck"
     CSS = CSS
-    MODES: ClassVar = {name: _mode(name) for name in MODES}
+    MODES: ClassVar = dict(SCREENS)
     BINDINGS: ClassVar[list[BindingType]] = bindings_of(GLOBAL)
     ENABLE_COMMAND_PALETTE = True
     NOTIFICATION_TIMEOUT = 1
@@ -57,18 +50,23 @@ class OpsdeckApp(App[None]):
     CLOSE_TIMEOUT = 0.5
 
     def __init__(
-        self, ops: Ops, *, start_mode: str = "pulse", clock: Callable[[], float] = time.time
+        self,
+        on: Ops | Backend,
+        *,
+        start_mode: str = "pulse",
+        clock: Callable[[], float] = time.time,
     ) -> None:
         mono = "NO_COLOR" in os.environ
         LOOK.use(mono=mono)
         super().__init__(ansi_color=True if mono else None)
         if mono or "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ:
             self.animation_level = "none"
-        self._ops = ops
+        self._backend = on if isinstance(on, Backend) else WorkspaceBackend(on)
+        self._modes = dict(self._backend.screens)
         self._start_mode = start_mode
         self._clock = clock
-        self._poller = Poller(ops, self, clock)
-        self._changes = Changes(ops, self)
+        self._poller = Poller(self._backend, self, clock)
+        self._changes = Changes(self._backend, self)
         self._everywhere = Everywhere(self)
         self._head = Head()
         self._read_at: float | None = None
@@ -82,7 +80,8 @@ class OpsdeckApp(App[None]):
         self._stopped = False
         self._keys = HeldKeys(self, self._on_heard)
         self.fault: Exception | None = None
-        self.log_path = ops.workspace.state_dir / "console.log"
+        self.switch_to: str | None = None
+        self.log_path = self._backend.log_path
 
     # life
 
@@ -149,7 +148,12 @@ class OpsdeckApp(App[None]):
     @property
     def ops(self) -> Ops:
         """The facade of the workspace."""
-        return self._ops
+        return cast("Ops", self._backend.facade)
+
+    @property
+    def facade(self) -> Any:
+        """What readings and changes are given."""
+        return self._backend.facade
 
     @property
     def mode_screen(self) -> ModeScreen | None:
@@ -163,9 +167,9 @@ class OpsdeckApp(App[None]):
     def context(self) -> Context:
         """The session, and what is selected on the screen in view."""
         session = Context(
-            read_only=self._ops.read_only,
-            environment=self._ops.workspace.environment,
-            actor=self._ops.actor,
+            read_only=self._backend.read_only,
+            environment=self._backend.environment,
+            actor=self._backend.actor,
         )
         screen = self.mode_screen
         if screen is None or not screen.is_mounted or self._exit or self._stopped:
@@ -184,16 +188,19 @@ class OpsdeckApp(App[None]):
 
     def header(self) -> HeaderState:
         """What the header shows."""
+        screen = self.mode_screen
         return HeaderState(
-            workspace=self._ops.workspace.name,
-            environment=self._ops.workspace.environment,
-            actor=self._ops.actor,
-            read_only=self._ops.read_only,
+            workspace=self._backend.name,
+            environment=self._backend.environment,
+            actor=self._backend.actor,
+            read_only=self._backend.read_only,
             mode=self.current_mode,
             now=self._clock(),
             read_at=self._read_at,
             head=self._head,
-            trouble=self._trouble,
+            trouble=self._trouble or (screen.trouble if screen is not None else ""),
+            badges=self._backend.badges(),
+            has_workers=self._backend.has_workers,
         )
 
     @property
@@ -234,7 +241,7 @@ class OpsdeckApp(App[None]):
             self.switch_mode(mode)
         if ref:
             screen = self.mode_screen
-            if screen is not None and screen.scope == mode and screen.is_mounted:
+            if screen is not None and screen.answers(mode) and screen.is_mounted:
                 screen.reread()
 
     def wish(self, mode: str) -> str:
@@ -255,12 +262,15 @@ class OpsdeckApp(App[None]):
 
     def perform(self, action_id: str) -> None:
         """Do an action, or say why it can't be done."""
-        action = REGISTRY[action_id]
+        known, screen = REGISTRY[action_id], self.mode_screen
+        action = screen.fitted(known) if screen is not None else known
+        if action is None:
+            self.tell(f"▲ {known.label}: nothing here can do this", "warn")
+            return
         why_not = action.blocked(self.context)
         if why_not is not None:
             self.tell(f"▲ {why_not}", "warn")
             return
-        screen = self.mode_screen
         handler = screen.handler(action) if screen is not None else None
         if handler is None and action_id.startswith("go."):
             self.go(action_id.removeprefix("go."))
@@ -285,8 +295,10 @@ class OpsdeckApp(App[None]):
         """The palette: every action that can be done on this screen now."""
         mode = self.mode_screen
         scope, context = (mode.scope if mode else GLOBAL), self.context
-        for action in REGISTRY:
-            if action.scope in (scope, GLOBAL) and action.blocked(context) is None:
+        known = [action for action in REGISTRY if action.scope in (scope, GLOBAL)]
+        fitted = known if mode is None else [each for each in map(mode.fitted, known) if each]
+        for action in fitted:
+            if action.blocked(context) is None:
                 yield SystemCommand(
                     f"{action.label}  ({action.keys})",
                     action.help,
@@ -301,12 +313,25 @@ class OpsdeckApp(App[None]):
 
     def command(self, text: str) -> None:
         """Do what was typed after `:`."""
-        from screens.commands import run_command
-
         try:
-            run_command(self, text)
+            self._backend.command(self, text)
         except OpsdeckError as error:
             self.tell(f"▲ {error.one_line()}", "warn")
+
+    def read_names(self, facade: Any) -> Any:
+        """The names that commands take now."""
+        return self._backend.read_names(facade)
+
+    def complete(self, names: Any, text: str) -> Sequence[str]:
+        """Words that may stand in place of the last word typed."""
+        return self._backend.complete(names, text, read_only=self._backend.read_only)
+
+    def open_context(self, name: str) -> None:
+        """End, so that the console of this context is opened next."""
+        self.switch_to = name
+        self.leave()
+        if not self._exit:
+            self.switch_to = None  # a change is under way: on the second asking
 
     # off the event loop
 

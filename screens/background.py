@@ -18,11 +18,7 @@ if TYPE_CHECKING:
     from textual.message_pump import MessagePump
 
     from core.domain.worker import Worker
-    from core.ops import Ops
-
-
-WAKE_SECONDS = 5.0
-"""How often a worker is started where work is open and none lives."""
+    from screens.backend import Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +36,12 @@ class Ask:
     """What the screen in view wants read.
 
     `live`: read also while the state's version stays the same, because the answer holds
-    what the state doesn't (an endpoint's traffic, a log). `every` is in seconds.
+    what the state doesn't (an endpoint's traffic, a log). `every` is in seconds. `read` is
+    given the backend's facade.
     """
 
     owner: Any
-    read: Callable[[Ops], Any]
+    read: Callable[[Any], Any]
     live: bool = False
     every: float = 1.0
 
@@ -73,11 +70,12 @@ class Poller:
     """Reads what the screen in view asks for, in one thread, and posts what it found.
 
     At most one reading is on its way to the screen: a slow backend or a busy screen makes
-    readings rarer, it never queues them.
+    readings rarer, it never queues them. Where the backend allows it, a reading that takes
+    long and that no screen waits for any more is left to itself: its answer is dropped.
     """
 
-    def __init__(self, ops: Ops, target: MessagePump, clock: Callable[[], float]) -> None:
-        self._ops = ops
+    def __init__(self, backend: Backend, target: MessagePump, clock: Callable[[], float]) -> None:
+        self._backend = backend
         self._target = target
         self._clock = clock
         self._ask: Ask | None = None
@@ -88,9 +86,14 @@ class Poller:
         self._resumed.set()
         self._stopped = False
         self._head_at = -1e9
-        self._lives = False
-        self._woken_at = -1e9
-        self._thread = threading.Thread(target=self._loop, name="opsdeck-poller", daemon=True)
+        self._turn = 0
+        self._reading: tuple[Ask, float] | None = None
+        self._thread = self._new_thread()
+
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(
+            target=self._loop, args=(self._turn,), name="opsdeck-poller", daemon=True
+        )
 
     def start(self) -> None:
         """Start reading."""
@@ -109,6 +112,14 @@ class Poller:
     def ask(self, ask: Ask | None) -> None:
         """Read this from now on, the first time at once."""
         self._ask = ask
+        reading = self._reading
+        if self._backend.abandons and reading is not None and reading[0] is not ask:
+            self._turn += 1
+            self._reading = None
+            self._thread = self._new_thread()
+            self._wake.set()
+            self._thread.start()
+            return
         self._wake.set()
 
     def poke(self) -> None:
@@ -128,7 +139,7 @@ class Poller:
         self._resumed.set()
         self._wake.set()
 
-    def _loop(self) -> None:
+    def _loop(self, turn: int) -> None:
         last: tuple[Ask, Any] | None = None
         wait = 0.0
         while not self._stopped:
@@ -137,26 +148,32 @@ class Poller:
             self._taken.wait()
             self._wake.clear()
             ask = self._ask
-            if self._stopped:
+            if self._stopped or turn != self._turn:
                 return
             if ask is None:
                 wait = 1.0
                 continue
             started = time.monotonic()
+            self._reading = (ask, started)
             try:
-                version = self._ops.version()
+                version = self._backend.version()
                 same = last is not None and last[0] is ask and last[1] == version
                 head = self._head(version, last)
-                data = None if same and not ask.live and not forced else ask.read(self._ops)
+                data = (
+                    None if same and not ask.live and not forced else ask.read(self._backend.facade)
+                )
                 last = (ask, version)
-                self._keep_working()
+                self._backend.after_reading(head)
             except Exception as error:  # noqa: BLE001 - handed on: the app shows it
-                last = None
+                if turn != self._turn:
+                    return
+                self._reading, last = None, None
                 self._target.post_message(PollFailed(ask, error))
                 wait = max(3.0, ask.every)
                 continue
-            if self._stopped:
-                return
+            if self._stopped or turn != self._turn:
+                return  # nobody waits for it any more
+            self._reading = None
             self._taken.clear()
             self._target.post_message(Polled(ask, data, head, self._clock()))
             wait = max(ask.every, 2 * (time.monotonic() - started))
@@ -167,27 +184,7 @@ class Poller:
         if last is not None and last[1] == version and now - self._head_at < 2.0:
             return None
         self._head_at = now
-        head = Head(
-            workers=tuple(self._ops.workers.list()),
-            approvals=len(self._ops.approvals.list(status="open", limit=99)),
-            running=self._ops.runs.count(status="running"),
-            alerts=self._ops.alerts.count(),
-        )
-        self._lives = any(worker.alive for worker in head.workers)
-        return head
-
-    def _keep_working(self) -> None:
-        """Start a worker where runs are open and none lives, at first and every few seconds.
-
-        One that was stopped on purpose stays stopped; a read-only session starts nothing.
-        """
-        now = time.monotonic()
-        if self._lives or self._ops.read_only or now - self._woken_at < WAKE_SECONDS:
-            return
-        self._woken_at = now
-        runs = self._ops.runs
-        if runs.count(status="running") or runs.count(status="queued"):
-            self._ops.workers.keep_alive()
+        return self._backend.head()
 
 
 class ChangeEnded(Message):
@@ -211,7 +208,7 @@ class Change:
 
     group: str
     title: str
-    call: Callable[[Ops], Any]
+    call: Callable[[Any], Any]
     then: Callable[[Any], str]
     command: str = ""
     failed: Callable[[Exception], bool] | None = None
@@ -220,8 +217,8 @@ class Change:
 class Changes:
     """Runs changes, each in a daemon thread, one at a time in each group."""
 
-    def __init__(self, ops: Ops, target: MessagePump) -> None:
-        self._ops = ops
+    def __init__(self, backend: Backend, target: MessagePump) -> None:
+        self._backend = backend
         self._target = target
         self._under_way: dict[str, Change] = {}
 
@@ -246,7 +243,7 @@ class Changes:
 
     def _run(self, change: Change) -> None:
         try:
-            result, error = change.call(self._ops), None
+            result, error = change.call(self._backend.facade), None
         except Exception as raised:  # noqa: BLE001 - handed on: the app shows it
             result, error = None, raised
         self._target.post_message(ChangeEnded(change, result, error))

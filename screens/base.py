@@ -112,6 +112,19 @@ class ModeScreen(Screen[None]):
         words = self.filter_text.lower().split()
         return [row for row in rows if all(word in text(row).lower() for word in words)]
 
+    def fitted(self, action: Action) -> Action | None:
+        """An action as it is called for what is in view; `None` where there is none such."""
+        return action
+
+    def answers(self, mode: str) -> bool:
+        """Whether this screen is the first of that mode."""
+        return self.scope == mode
+
+    @property
+    def trouble(self) -> str:
+        """The code of what went wrong with what is in view, where the rest goes on."""
+        return ""
+
     def copyable(self) -> str:
         """What `y` copies."""
         return ""

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HeaderState:
-    """What the header shows. `read_at` is when the data were read; `None` before that."""
+    """What the header shows. `read_at` is when the data were read; `None` before that.
+
+    `badges` stand before the actor; `has_workers`: whether processes of ours do the work.
+    """
 
     workspace: str
     environment: str
@@ -27,6 +30,8 @@ class HeaderState:
     read_at: float | None
     head: Head = field(default_factory=Head)
     trouble: str = ""
+    badges: Sequence[tuple[str, str]] = ()
+    has_workers: bool = True
 
 
 class Deck(Protocol):
@@ -34,7 +39,11 @@ class Deck(Protocol):
 
     @property
     def ops(self) -> Ops:
-        """The facade of the workspace."""
+        """The facade of the workspace; only screens of a workspace use it."""
+
+    @property
+    def facade(self) -> Any:
+        """What readings and changes are given: the workspace's operations, or an account."""
 
     @property
     def context(self) -> Context:
@@ -78,6 +87,15 @@ class Deck(Protocol):
 
     def perform(self, action_id: str) -> None:
         """Do an action, or say why not."""
+
+    def open_context(self, name: str) -> None:
+        """Leave this console and open the one of another context; "" is the workspace."""
+
+    def read_names(self, facade: Any) -> Any:
+        """The names that commands take now; read off the event loop."""
+
+    def complete(self, names: Any, text: str) -> Sequence[str]:
+        """Words that may stand in place of the last word typed after `:`."""
 
     def go(self, mode: str, ref: str = "") -> None:
         """Show a mode; `ref` says what it is to select there."""

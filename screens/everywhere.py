@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from screens.actions import GLOBAL, Action
 from screens.background import Change
@@ -34,8 +34,10 @@ class Everywhere:
         from screens.dialogs.help import HelpScreen
 
         screen = self._deck.mode_screen
-        scope = screen.scope if screen else GLOBAL
-        self._deck.push_screen(HelpScreen(scope, self._deck.context))
+        if screen is None:
+            self._deck.push_screen(HelpScreen(GLOBAL, self._deck.context))
+        else:
+            self._deck.push_screen(HelpScreen(screen.scope, self._deck.context, screen.fitted))
 
     def do_palette(self) -> None:
         """Open the palette."""
@@ -83,15 +85,10 @@ class Everywhere:
         if mark == "/":
             screen.prompt(Prompt("/", text))
             return
-        from screens.commands import Names, complete, read_names
+        names: Any = None
+        prompt = Prompt(":", text, complete_with=lambda typed: deck.complete(names, typed))
 
-        names = Names()
-        read_only = deck.context.read_only
-        prompt = Prompt(
-            ":", text, complete_with=lambda typed: complete(names, typed, read_only=read_only)
-        )
-
-        def known(found: Names) -> str:
+        def known(found: Any) -> str:
             nonlocal names
             names = found
             if prompt.is_mounted:
@@ -100,5 +97,5 @@ class Everywhere:
 
         screen.prompt(prompt)
         deck.change(
-            Change("names", "names for completion", read_names, known, failed=lambda _error: True)
+            Change("names", "names for completion", deck.read_names, known, failed=lambda _e: True)
         )

@@ -60,7 +60,8 @@ def identity(state: HeaderState, width: int) -> list[Piece]:
         (" OPSDECK ", "brand"),
         (f" {state.workspace} ", "bold"),
         (f" {env.upper()} ", badge),
-        (f" {state.actor}", "dim"),
+        *state.badges,
+        (f" {state.actor}" if state.actor else "", "dim"),
     ]
     if state.read_only:
         left += [(" ", "text"), (" READ-ONLY ", "badge.read")]
@@ -69,7 +70,9 @@ def identity(state: HeaderState, width: int) -> list[Piece]:
     if state.read_at is None:
         right.append(("reading… ", "dim"))
         return joined(left, right, width)
-    if alive:
+    if not state.has_workers:
+        pass  # what is done here is done elsewhere
+    elif alive:
         slots = sum(worker.slots for worker in alive)
         words = (
             f"● worker {len(alive)}×{slots // len(alive)} "
@@ -169,7 +172,8 @@ class BottomBar(Widget):
         right: list[Piece] = []
         screen = cast("ModeScreen", self.screen)
         typing = getattr(screen.focused, "takes_text", False)
-        for action in REGISTRY.footer(self.scope, context.read_only, screen.keys_first()):
+        known = REGISTRY.footer(self.scope, context.read_only, screen.keys_first())
+        for action in filter(None, map(screen.fitted, known)):
             if typing and not action.key.startswith(("ctrl+", "f5")):
                 continue  # that key types
             off = action.blocked(context) is not None

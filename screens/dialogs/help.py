@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -40,15 +40,22 @@ def _rows(title: str, actions: Sequence[Action], context: Context) -> list[Line]
     return [*rows, []]
 
 
-def help_lines(scope: str, context: Context) -> list[Line]:
-    """The help of a screen: its own keys, where one can go, what holds everywhere."""
-    own = REGISTRY.of(scope)
+Fitted = Callable[[Action], Action | None]
+
+
+def help_lines(scope: str, context: Context, fitted: Fitted = lambda action: action) -> list[Line]:
+    """The help of a screen: its own keys, where one can go, what holds everywhere.
+
+    `fitted` names an action as the screen does, or says that there is none such in view.
+    """
+    own = [action for action in map(fitted, REGISTRY.of(scope)) if action is not None]
     lines: list[Line] = []
     if own:
         lines += _rows(f"This screen ({scope})", own, context)
-    general = [action for action in REGISTRY.of(GLOBAL) if not action.id.startswith("go.")]
-    modes = [action for action in REGISTRY.of(GLOBAL) if action.id.startswith("go.")]
-    if scope in ("run", "release"):
+    everywhere = [action for action in map(fitted, REGISTRY.of(GLOBAL)) if action is not None]
+    general = [action for action in everywhere if not action.id.startswith("go.")]
+    modes = [action for action in everywhere if action.id.startswith("go.")]
+    if scope in ("run", "release", "awslog"):
         lines += [[("In the log", "title")]]
         lines += [[(f"  {fit(keys, 17)}", "key"), (what, "dim")] for keys, what in LOG_KEYS]
         lines.append([])
@@ -64,23 +71,33 @@ def help_lines(scope: str, context: Context) -> list[Line]:
         moving.append([(f"  {fit(keys, 17)}", "key"), (what, "dim")])
     lines += [*moving, []]
     lines += _rows("Modes", modes, context)
-    return [*lines, *_commands()]
+    return [*lines, *_commands(_AWS_COMMANDS if scope.startswith("aws") else _COMMANDS)]
 
 
-def _commands() -> list[Line]:
-    pieces: list[tuple[str, str]] = [
-        (":pulse :data :query …", "go to a mode"),
-        (":data NAME  :features NAME", "go to a dataset, a feature view"),
-        (":lineage [KIND/]NAME[.COLUMN]", "where it is from, what it goes into"),
-        (":12", "open run 12"),
-        (":run NAME key=value …", "start a pipeline"),
-        (":cancel :resume :rerun RUN", "act on a run"),
-        (":approve :reject ID", "decide on a request"),
-        (":deploy MODEL VERSION ENDPOINT", "deploy a version"),
-        (":promote :hold :weight :abort ENDPOINT", "act on a release"),
-        (":release :rollback ENDPOINT", "show a release, go back"),
-        (":q", "quit"),
-    ]
+_AWS_COMMANDS = (
+    (":pulse :runs :models …", "go to a mode"),
+    (":KIND [TEXT]", "go to a kind of resource, filtered"),
+    (":KIND/ID", "open one resource"),
+    (":context [NAME]", "look at another account or the workspace"),
+    (":region NAME", "the same account in another region"),
+    (":q", "quit"),
+)
+_COMMANDS = (
+    (":pulse :data :query …", "go to a mode"),
+    (":data NAME  :features NAME", "go to a dataset, a feature view"),
+    (":lineage [KIND/]NAME[.COLUMN]", "where it is from, what it goes into"),
+    (":12", "open run 12"),
+    (":run NAME key=value …", "start a pipeline"),
+    (":cancel :resume :rerun RUN", "act on a run"),
+    (":approve :reject ID", "decide on a request"),
+    (":deploy MODEL VERSION ENDPOINT", "deploy a version"),
+    (":promote :hold :weight :abort ENDPOINT", "act on a release"),
+    (":release :rollback ENDPOINT", "show a release, go back"),
+    (":q  :context NAME", "quit; look at another account"),
+)
+
+
+def _commands(pieces: Sequence[tuple[str, str]]) -> list[Line]:
     rows: list[Line] = [[("Commands", "title")]]
     for command, what in pieces:
         row: list[Piece] = [(f"  {fit(command, 36)}", "key"), (what, "dim")]
@@ -95,9 +112,11 @@ class HelpScreen(Dialog[None]):
     box_width = 92
     focus_at = "#help"
 
-    def __init__(self, scope: str, context: Context) -> None:
+    def __init__(
+        self, scope: str, context: Context, fitted: Fitted = lambda action: action
+    ) -> None:
         super().__init__()
-        self._lines_to_show = help_lines(scope, context)
+        self._lines_to_show = help_lines(scope, context, fitted)
 
     def compose(self) -> ComposeResult:
         box = Vertical(id="box", classes="tall")
