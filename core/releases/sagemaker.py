@@ -17,6 +17,7 @@ MOST_WAIT = 3600.0
 MOST_CANARY = 50.0
 LEAST_LINEAR, MOST_LINEAR = 10.0, 50.0
 LEAST_EXECUTION, MOST_EXECUTION = 600.0, 28_800.0
+MOST_ALARMS = 10
 PROVISIONING = 600.0
 """Seconds left for starting the new fleet, which the execution's time limit includes."""
 
@@ -34,12 +35,21 @@ def deployment_config(plan: ReleasePlan) -> dict[str, Any]:
     Raises `BadInput` that names the step or key which SageMaker has no word for, or whose
     number is out of its bounds.
     """
-    if plan.on_breach is OnBreach.FREEZE:
-        raise BadInput("on_breach freeze: SageMaker only rolls back")
+    policy = blue_green_policy(plan)
     alarms = [alarm.name for alarm in plan.alarms if not alarm.dry_run]
     alarms += [name for name in plan.rollback_alarms if name not in alarms]
-    if not 1 <= len(alarms) <= 10:
-        raise BadInput(f"alarms: SageMaker takes 1 to 10 that count, not {len(alarms)}")
+    if not 1 <= len(alarms) <= MOST_ALARMS:
+        raise BadInput(f"alarms: SageMaker takes 1 to {MOST_ALARMS} that count, not {len(alarms)}")
+    return {
+        "BlueGreenUpdatePolicy": policy,
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in alarms]},
+    }
+
+
+def blue_green_policy(plan: ReleasePlan) -> dict[str, Any]:
+    """How the plan shifts the traffic, as a BlueGreenUpdatePolicy; raises `BadInput`."""
+    if plan.on_breach is OnBreach.FREEZE:
+        raise BadInput("on_breach freeze: SageMaker only rolls back")
     weights, waits = _rungs(plan.steps)
     routing = _routing(weights, waits)
     termination = _termination(plan, weights, waits)
@@ -50,12 +60,9 @@ def deployment_config(plan: ReleasePlan) -> dict[str, Any]:
             f" {MOST_EXECUTION:g} s"
         )
     return {
-        "BlueGreenUpdatePolicy": {
-            "TrafficRoutingConfiguration": routing,
-            "TerminationWaitInSeconds": round(termination),
-            "MaximumExecutionTimeoutInSeconds": round(max(LEAST_EXECUTION, total)),
-        },
-        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in alarms]},
+        "TrafficRoutingConfiguration": routing,
+        "TerminationWaitInSeconds": round(termination),
+        "MaximumExecutionTimeoutInSeconds": round(max(LEAST_EXECUTION, total)),
     }
 
 

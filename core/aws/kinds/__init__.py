@@ -16,5 +16,13 @@ class Place(NamedTuple):
     aliases: tuple[str, ...] = ()
 
 
-KINDS: dict[str, Place] = {}
+KINDS: dict[str, Place] = {
+    "model-groups": Place("core.aws.kinds.models.groups:KIND", "models", ("registry", "mpg")),
+    "packages": Place("core.aws.kinds.models.packages:KIND", "models", ("model-packages", "mp")),
+    "sm-models": Place("core.aws.kinds.models.deployable:KIND", "models"),
+    "mlflow": Place("core.aws.kinds.models.mlflow:KIND", "models", ("mlflow-apps",)),
+    "experiments": Place("core.aws.kinds.models.experiments:EXPERIMENTS", "models"),
+    "trials": Place("core.aws.kinds.models.experiments:TRIALS", "models"),
+    "trial-components": Place("core.aws.kinds.models.experiments:COMPONENTS", "models"),
+}
 """Every kind by its name."""

@@ -1,0 +1,1 @@
+"""Models: the registry, deployable models, experiments, managed MLflow."""
