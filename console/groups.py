@@ -30,7 +30,13 @@ class Verb(click.Command):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params.extend(shared_options(hidden=True))
+        own = {name for param in self.params for name in param.opts}
+        self.params.extend(
+            # An option of the verb's own goes before a shared one, which the root still takes.
+            each
+            for each in shared_options(hidden=True)
+            if not own.intersection(each.opts)
+        )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse; a negative number is told for what it is, and not for an option."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -15,6 +16,9 @@ from console.words import Cell, duration, number, state
 
 if TYPE_CHECKING:
     from core.domain.pipeline import Param, PipelineSpec, StepSpec
+
+FORMS = ("sagemaker", "asl", "cloudformation")
+SERVICES = ("sagemaker", "stepfunctions")
 
 
 @noun("List, show and validate the pipelines of the workspace.")
@@ -48,11 +52,43 @@ def _files_state(session: Session, problems: int) -> Cell:
 
 @command.command("show")
 @click.argument("name")
+@click.option("--as", "form", type=click.Choice(FORMS), help="As AWS would be told.")
+@click.option("--on", "service", type=click.Choice(SERVICES), default=SERVICES[0], hidden=True)
+@click.option("--region", envvar=("AWS_REGION", "AWS_DEFAULT_REGION"), help="Whose images.")
 @pass_session
-def show(session: Session, name: str) -> None:
-    """Show a pipeline's parameters and steps."""
+def show(
+    session: Session,
+    name: str,
+    form: Literal["sagemaker", "asl", "cloudformation"] | None,
+    service: Literal["sagemaker", "stepfunctions"],
+    region: str | None,
+) -> None:
+    """Show a pipeline's parameters and steps, or what AWS would be told.
+
+    --as sagemaker prints a definition of SageMaker Pipelines, --as asl a state machine of Step
+    Functions, --as cloudformation a template of the first (of the second with --on
+    stepfunctions). No account is asked: what only it knows are placeholders.
+    """
+    if form is not None:
+        _show_compiled(session, name, form, service, region or "")
+        return
     spec = session.ops().pipelines.show(name)
     emit(session, spec, lambda: _spec_text(session, spec))
+
+
+def _show_compiled(
+    session: Session,
+    name: str,
+    form: Literal["sagemaker", "asl", "cloudformation"],
+    service: Literal["sagemaker", "stepfunctions"],
+    region: str,
+) -> None:
+    found = session.ops().pipelines.compiled(name, form, service=service, region=region)
+    click.echo(json.dumps(found.document, indent=2, ensure_ascii=False))
+    for placeholder, words in found.open.items():
+        session.say(f"{placeholder}: {words}")
+    for remark in found.remarks:
+        session.say(f"note: {remark}")
 
 
 def _spec_text(session: Session, spec: PipelineSpec) -> str:

@@ -50,6 +50,11 @@ def read_built_in(report: Report, path: str, kind: str, node: Node) -> dict[str,
     return options
 
 
+def strategy_faults(written: Any) -> list[tuple[str, str]]:
+    """What is wrong with a strategy as it is written, each with a hint."""
+    return [(problem.words(), problem.hint) for problem in read_plan(written)[1]]
+
+
 def _strategy(report: Report, path: str, node: Node) -> Any:
     """The strategy as it is written, checked: a preset's name, a list of stages, or a mapping.
 

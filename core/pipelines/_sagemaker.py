@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.pipelines._builtins import strategy_faults
 from core.pipelines._fields import read_fields
 from core.pipelines._keys import Key
 from core.pipelines._nodes import Node, Scalar, plain
 from core.pipelines._report import Report
-from core.releases.strategy import read_plan
 
 _LISTS = ("subnets", "security_groups", "alarms")
 
@@ -26,6 +26,6 @@ def read_sagemaker(
             found[name] = [text for text, _ in found[name]]
     if "strategy" in found:
         found["strategy"] = plain(found["strategy"])
-        for problem in read_plan(found["strategy"])[1]:
-            report.add(node.line, f"{path}.strategy", problem.words(), problem.hint)
+        for message, hint in strategy_faults(found["strategy"]):
+            report.add(node.line, f"{path}.strategy", message, hint)
     return found
