@@ -100,5 +100,7 @@ def test_another_worker_finishes_what_a_killed_one_began(tmp_path: Path, postgre
             (alert,) = site.ops.alerts.list(state=None)
             assert (alert.kind, alert.state) == ("rollback", "resolved")
             assert site.ops.audit.verify().ok
+            assert "Traceback" not in site.worker_log()
+            assert "brought on by nobody" not in site.worker_log()
         finally:
             endpoints.control("bike").stop()
