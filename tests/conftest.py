@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-pytest_plugins = ["tests.support.engine", "tests.support.postgres"]
+pytest_plugins = ["tests.support.aws", "tests.support.engine", "tests.support.postgres"]
 
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true")
 for _name in ("OPSDECK_ACTOR", "NO_COLOR", "MLFLOW_TRACKING_URI"):
