@@ -37,7 +37,7 @@ class OpsdeckApp(App[None]):
     """The console on one workspace, or on what another backend stands for.
 
     `clock` tells the time in epoch seconds. When it has ended, `switch_to` says which context
-    is wanted next ("" the workspace, `None` none).
+    is wanted next, and in which region ("" the workspace; `None`: none).
     """
 
     TITLE = "Opsdeck"
@@ -80,7 +80,8 @@ class OpsdeckApp(App[None]):
         self._stopped = False
         self._keys = HeldKeys(self, self._on_heard)
         self.fault: Exception | None = None
-        self.switch_to: str | None = None
+        self._first_words = ""
+        self.switch_to: tuple[str, str] | None = None
         self.log_path = self._backend.log_path
 
     # life
@@ -94,6 +95,8 @@ class OpsdeckApp(App[None]):
         self.app_resume_signal.subscribe(self, lambda _app: self._poller.resume())
         self.switch_mode(self._start_mode)
         self.set_interval(1.0, self._tick)
+        if self._first_words:
+            self.call_later(self.tell, f"✗ {self._first_words}", "bad")
 
     def on_unmount(self) -> None:
         self.stop_reading()
@@ -151,9 +154,9 @@ class OpsdeckApp(App[None]):
         return cast("Ops", self._backend.facade)
 
     @property
-    def facade(self) -> Any:
-        """What readings and changes are given."""
-        return self._backend.facade
+    def backend(self) -> Backend:
+        """What this console stands on."""
+        return self._backend
 
     @property
     def mode_screen(self) -> ModeScreen | None:
@@ -211,6 +214,10 @@ class OpsdeckApp(App[None]):
     def now(self) -> float:
         """The time, epoch seconds."""
         return self._clock()
+
+    def say_first(self, text: str) -> None:
+        """Say this once the first screen is there: why another context could not be opened."""
+        self._first_words = text
 
     def tell(self, text: str, style: str = "dim", command: str = "") -> None:
         """Say something on the message line, with the equivalent command."""
@@ -318,17 +325,9 @@ class OpsdeckApp(App[None]):
         except OpsdeckError as error:
             self.tell(f"▲ {error.one_line()}", "warn")
 
-    def read_names(self, facade: Any) -> Any:
-        """The names that commands take now."""
-        return self._backend.read_names(facade)
-
-    def complete(self, names: Any, text: str) -> Sequence[str]:
-        """Words that may stand in place of the last word typed."""
-        return self._backend.complete(names, text, read_only=self._backend.read_only)
-
-    def open_context(self, name: str) -> None:
+    def open_context(self, name: str, region: str = "") -> None:
         """End, so that the console of this context is opened next."""
-        self.switch_to = name
+        self.switch_to = (name, region)
         self.leave()
         if not self._exit:
             self.switch_to = None  # a change is under way: on the second asking

@@ -13,6 +13,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from core.aws.account import Account
+    from core.errors import BadInput
     from core.ops import Ops
 
 
@@ -24,18 +26,25 @@ class Session:
     """
 
     workspace: Path | None = None
+    context: str | None = None
+    region: str | None = None
     actor: str | None = None
     read_only: bool = False
     debug: bool = False
     json: bool = False
     no_color: bool = False
     _ops: Ops | None = field(default=None, repr=False)
+    _account: Account | None = field(default=None, repr=False)
 
-    def ops(self, *, any_schema: bool = False) -> Ops:
+    def ops(self, *, any_schema: bool = False, beside_aws: bool = False) -> Ops:
         """The workspace's operations, opened on first use and closed with the command.
 
         With `any_schema` also where the state is of another version than this Opsdeck's.
+        `beside_aws`: the command is about the workspace and an AWS account; any other raises
+        `BadInput` where `--context` or `--region` was given.
         """
+        if not beside_aws and (self.context or self.region):
+            raise not_on_aws(self.context)
         if self._ops is None:
             from core.ops import open_ops
 
@@ -47,6 +56,18 @@ class Session:
             )
             click.get_current_context().find_root().call_on_close(self._ops.close)
         return self._ops
+
+    def account(self) -> Account:
+        """The AWS account of `--context`, or of the environment; closed with the command.
+
+        Raises `BadInput` where no context is named, and `NoAwsExtra` without boto3.
+        """
+        if self._account is None:
+            from console.contexts import open_account
+
+            self._account = open_account(self)
+            click.get_current_context().find_root().call_on_close(self._account.close)
+        return self._account
 
     @property
     def terminal(self) -> bool:
@@ -63,6 +84,19 @@ class Session:
         """A remark for the person, on standard error; left out with `--json`."""
         if not self.json:
             click.echo(text, err=True)
+
+
+def not_on_aws(context: str | None) -> BadInput:
+    """A command about a workspace was given an AWS context."""
+    from core.errors import BadInput
+
+    noun = click.get_current_context().command_path.removeprefix("opsdeck").strip()
+    option = "--context" if context else "--region"
+    instead = f"opsdeck --context {context or 'NAME'} aws kinds"
+    return BadInput(
+        f"{noun}: is about a workspace, and {option} names an AWS account",
+        f"leave it out, or use {instead}",
+    )
 
 
 def _store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -97,6 +131,10 @@ def shared_options(*, hidden: bool) -> list[click.Option]:
             type=click.Path(path_type=Path),
             help="The workspace (default: this folder or the nearest above it).",
         ),
+        option(
+            "--context", metavar="NAME", help="An AWS account and region: opsdeck contexts list."
+        ),
+        option("--region", metavar="REGION", help="The context's account in another region."),
         option("--as", "actor", metavar="NAME", help="Act under this name in the journal."),
         flag("--read-only", help="Refuse every change."),
         flag("--json", shown=True, help="Print one JSON document."),

@@ -13,6 +13,7 @@ from screens.background import Change
 from screens.deck import Deck
 from screens.registry import MODES
 from screens.rollouts import changes as releasechanges
+from screens.switching import choose_context, context_names
 
 if TYPE_CHECKING:
     from core.domain.model import ModelVersion
@@ -32,6 +33,7 @@ class Names:
     features: tuple[str, ...] = ()
     monitors: tuple[str, ...] = ()
     alerts: tuple[str, ...] = ()
+    contexts: tuple[str, ...] = ()
 
 
 def read_names(ops: Ops) -> Names:
@@ -53,6 +55,7 @@ def read_names(ops: Ops) -> Names:
         features=tuple(view.spec.name for view in ops.features.list()),
         monitors=tuple(monitor.name for monitor in ops.monitors.list()),
         alerts=tuple(alert.id for alert in ops.alerts.list(state="active")),
+        contexts=tuple(context_names()),
     )  # fmt: skip
 
 
@@ -202,6 +205,10 @@ COMMANDS = (
     Command("labels", "labels ENDPOINT", 1, "endpoints", _labels, False),
     Command("lineage", "lineage [KIND/]NAME[.COLUMN]", 1, "datasets", _lineage, False),
     Command("rollback", "rollback ENDPOINT [VERSION]", 1, "endpoints", _rollback),
+    Command(
+        "context", "context [NAME]", 0, "contexts",
+        lambda deck, args: choose_context(deck, args[0] if args else ""), False,
+    ),
     Command("help", "help", 0, "", lambda deck, _args: deck.perform("help"), False),
     Command("q", "q", 0, "", lambda deck, _args: deck.leave(), False),
     Command("quit", "quit", 0, "", lambda deck, _args: deck.leave(), False),

@@ -11,6 +11,7 @@ from screens.background import Ask, Change, Head
 
 if TYPE_CHECKING:
     from core.ops import Ops
+    from screens.backend import Backend
     from screens.base import ModeScreen
 
 
@@ -42,8 +43,8 @@ class Deck(Protocol):
         """The facade of the workspace; only screens of a workspace use it."""
 
     @property
-    def facade(self) -> Any:
-        """What readings and changes are given: the workspace's operations, or an account."""
+    def backend(self) -> Backend:
+        """What the console stands on: a workspace, or an account."""
 
     @property
     def context(self) -> Context:
@@ -88,14 +89,8 @@ class Deck(Protocol):
     def perform(self, action_id: str) -> None:
         """Do an action, or say why not."""
 
-    def open_context(self, name: str) -> None:
+    def open_context(self, name: str, region: str = "") -> None:
         """Leave this console and open the one of another context; "" is the workspace."""
-
-    def read_names(self, facade: Any) -> Any:
-        """The names that commands take now; read off the event loop."""
-
-    def complete(self, names: Any, text: str) -> Sequence[str]:
-        """Words that may stand in place of the last word typed after `:`."""
 
     def go(self, mode: str, ref: str = "") -> None:
         """Show a mode; `ref` says what it is to select there."""

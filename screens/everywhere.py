@@ -86,7 +86,12 @@ class Everywhere:
             screen.prompt(Prompt("/", text))
             return
         names: Any = None
-        prompt = Prompt(":", text, complete_with=lambda typed: deck.complete(names, typed))
+        backend, read_only = deck.backend, deck.context.read_only
+        prompt = Prompt(
+            ":",
+            text,
+            complete_with=lambda typed: backend.complete(names, typed, read_only=read_only),
+        )
 
         def known(found: Any) -> str:
             nonlocal names
@@ -97,5 +102,7 @@ class Everywhere:
 
         screen.prompt(prompt)
         deck.change(
-            Change("names", "names for completion", deck.read_names, known, failed=lambda _e: True)
+            Change(
+                "names", "names for completion", backend.read_names, known, failed=lambda _e: True
+            )
         )

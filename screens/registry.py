@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from screens.actions import GLOBAL, Action, Context, Registry
 from screens.alerts.actions import ACTIONS as ALERTS
+from screens.aws.actions import ACTIONS as AWS
+from screens.aws.actions import PULSE as AWS_PULSE
 from screens.data.actions import ACTIONS as DATA
 from screens.data.actions import RECIPE, ROWS
 from screens.features.actions import ACTIONS as FEATURES
@@ -373,7 +375,7 @@ REGISTRY = Registry(
     (
         *_GO, *_GENERAL, *_PULSE, *_RUNS, *_RUN, *_MODELS, *_APPROVALS, *_DEPLOYS, *_RELEASE,
         *_AUDIT, *DATA, *RECIPE, *ROWS, *LINEAGE, *LABELS, *QUERY,
-        *FEATURES, *MONITORS, *ALERTS,
+        *FEATURES, *MONITORS, *ALERTS, *AWS, *AWS_PULSE,
     )
 )  # fmt: skip
 """Every action of the console."""

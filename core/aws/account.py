@@ -138,9 +138,11 @@ class Account:
         source = iter(client.get_paginator(operation).paginate(**parameters))
         while True:
             begun, error, sent = time.monotonic(), "", time.time()
+            asked = True
             try:
                 page = next(source)
             except StopIteration:
+                asked = False  # the last page said that there is no other
                 return
             except OpsdeckError as refused:
                 error = refused.code
@@ -150,8 +152,16 @@ class Account:
                 error = found.aws_code or found.code
                 raise found from raised
             finally:
-                self._wrote_down(what, parameters, sent, begun, error)
+                if asked:
+                    self._wrote_down(what, parameters, sent, begun, error)
             yield page
+
+    def renew(self) -> None:
+        """Forget clients and credentials: those there are now are taken at the next call."""
+        self.close()
+        with self._session_lock:
+            self._session = None
+        self.__dict__.pop("identity", None)
 
     def close(self) -> None:
         """Close every connection."""

@@ -19,8 +19,9 @@ from screens.widgets.page import Page
 class Question:
     """What is about to be done: where, to what, and what follows.
 
-    `typed` must be typed out word for word; `comment` names the field for a reason or a
-    comment (`""`: none), which is demanded where `comment_needed`.
+    `more` are further lines of the consequence. `typed` must be typed out word for word;
+    `comment` names the field for a reason or a comment (`""`: none), which is demanded where
+    `comment_needed`.
     """
 
     title: str
@@ -35,6 +36,7 @@ class Question:
     typed_what: str = "the model's name"
     comment: str = ""
     comment_needed: bool = False
+    more: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ def question_lines(question: Question, width: int) -> list[Line]:
     ]
     lines = facts(pairs, width)
     lines += [[], *paragraph(question.consequence, width, "warn" if question.danger else "text")]
+    for line in question.more:
+        lines += paragraph(line, width)
     if question.command:
         parts = wrap(question.command, width - 2)
         marks = ["$ ", *("  " for _ in parts[1:])]

@@ -104,6 +104,18 @@ class RowTable(ScrollView, can_focus=True):
         self._wanted: int | None = None
         self._layout: tuple[int, list[tuple[int, int]]] = (-1, [])
 
+    def reshape(
+        self, columns: Sequence[Column], cells: Callable[[Any], Sequence[Cell]], empty: str
+    ) -> None:
+        """Be a table of something else, of which nothing is held yet."""
+        self._columns, self._cells, self.empty = tuple(columns), cells, empty
+        self._layout = (-1, [])
+        self.total, self.offset_of_window, self.rows = 0, 0, ()
+        self.cursor, self.selected_key, self._loaded, self._wanted = 0, None, False, None
+        self.virtual_size = Size(0, int(self._header))
+        self.scroll_to(y=0, animate=False, force=True)
+        self.refresh()
+
     # what it holds
 
     @property
