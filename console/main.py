@@ -34,6 +34,7 @@ COMMANDS = {
     "triggers": ("console.commands.triggers", "Retrain by schedule, new data, drift, alarm."),
     "views": ("console.commands.views", "Keep queries over datasets as datasets."),
     "lineage": ("console.commands.lineage", "Show where data come from and where they go."),
+    "infra": ("console.commands.infra", "AWS stacks of a project: plan, deploy, drift, destroy."),
     "audit": ("console.commands.audit", "List the journal and verify its chain."),
 }
 

@@ -1,0 +1,1 @@
+"""CloudFormation: change sets with what they would change, stacks that take time and can fail."""
