@@ -35,6 +35,8 @@ COMMANDS = {
     "views": ("console.commands.views", "Keep queries over datasets as datasets."),
     "lineage": ("console.commands.lineage", "Show where data come from and where they go."),
     "infra": ("console.commands.infra", "AWS stacks of a project: plan, deploy, drift, destroy."),
+    "contexts": ("console.commands.contexts", "AWS accounts to look at: list, add, check."),
+    "aws": ("console.commands.aws", "Resources of an AWS account: list, show, do, logs."),
     "audit": ("console.commands.audit", "List the journal and verify its chain."),
 }
 

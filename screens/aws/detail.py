@@ -19,7 +19,8 @@ from screens.aws import words
 from screens.aws.actions import VERB
 from screens.aws.details import Details
 from screens.aws.kindbar import KindBar
-from screens.aws.verbs import run_verb, verbs_of
+from screens.aws.offered import name_of, verbs_of
+from screens.aws.verbs import run_verb
 from screens.background import Ask
 from screens.base import ModeScreen
 from screens.dialogs.base import Choice, Dialog
@@ -76,7 +77,7 @@ class DetailScreen(ModeScreen):
         return self._seen.error.code if self._seen.error is not None else ""
 
     def body(self) -> ComposeResult:
-        title = self.item.cells[0] if self.item.cells else self.item.id
+        title = name_of(self.item)
         yield KindBar([title], self._trail, id="bar")
         with Container(id="main"):
             yield Sheet(id="all")
@@ -179,7 +180,7 @@ class DetailScreen(ModeScreen):
         from core.aws.registry import kind as kind_of
         from screens.aws.screen import KindsScreen
 
-        way = (*self._trail, self.item.cells[0] if self.item.cells else self.item.id)
+        way = (*self._trail, name_of(self.item))
         child = kind_of(self.kind.child)
         self.deck.push_screen(KindsScreen(kinds=[child], parent=self.item.id, trail=way))
 

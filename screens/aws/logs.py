@@ -16,6 +16,7 @@ from core.domain.run import LogLine as Shown
 from core.errors import BadInput, OpsdeckError
 from screens.aws import words
 from screens.aws.kindbar import KindBar
+from screens.aws.offered import name_of
 from screens.background import Ask
 from screens.base import ModeScreen
 from screens.widgets.logview import LogView
@@ -108,7 +109,7 @@ class LogScreen(ModeScreen):
         return self.query_one("#log", LogView)
 
     def body(self) -> ComposeResult:
-        name = self._item.cells[0] if self._item.cells else self._item.id
+        name = name_of(self._item)
         yield KindBar(["logs"], (self._kind.title, name), id="bar")
         yield Page(lambda _width: [], id="notice")
         yield LogView(id="log")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from core.aws.kind import Item, Kind, Verb
-from screens.aws.verbs import creators_of, run_verb, verbs_of
+from screens.aws.offered import creators_of, name_of, verbs_of
+from screens.aws.verbs import run_verb
 from screens.dialogs.pick import Pick
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def open_menu(deck: Deck, account: Account, kind: Kind, item: Item) -> None:
     if not verbs:
         deck.tell(f"▲ {kind.title}: there is nothing to be done to one, they are looked at", "warn")
         return
-    name = item.cells[0] if item.cells else item.id
+    name = name_of(item)
     _pick(deck, account, kind, verbs, f"{kind.title} · {name}", item)
 
 

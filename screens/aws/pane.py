@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.aws.kind import Detail, Item, Kind
 from screens.aws import words
 from screens.aws.details import Known
+from screens.aws.offered import name_of
 from screens.widgets.lines import Line
 from screens.widgets.strips import small_chart
 
@@ -33,7 +34,7 @@ def _row_lines(kind: Kind, item: Item, width: int) -> list[Line]:
     )
     from core.aws.kind import Section
 
-    detail = Detail(item.cells[0] if item.cells else item.id, item.tone, (Section("", pairs),))
+    detail = Detail(name_of(item), item.tone, (Section("", pairs),))
     return words.detail_lines(detail, width)
 
 

@@ -23,8 +23,9 @@ from screens.aws.actions import VERB
 from screens.aws.kindbar import KindBar
 from screens.aws.kindsof import kinds_shown
 from screens.aws.listing import STEP, Listed, Listing
+from screens.aws.offered import creators_of, name_of, verbs_of
 from screens.aws.pane import pane_lines
-from screens.aws.verbs import creators_of, run_verb, verbs_of
+from screens.aws.verbs import run_verb
 from screens.background import Ask
 from screens.listing import ListScreen
 from screens.widgets.lines import Line, wrapped
@@ -424,7 +425,7 @@ class KindsScreen(ListScreen):
             return
         from core.aws.registry import kind as kind_of
 
-        way = (*(self._trail or (kind.title,)), item.cells[0] if item.cells else item.id)
+        way = (*(self._trail or (kind.title,)), name_of(item))
         self.deck.push_screen(KindsScreen(kinds=[kind_of(kind.child)], parent=item.id, trail=way))
 
     def do_aws_full(self) -> None:

@@ -6,7 +6,6 @@ it is answered.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,14 +15,13 @@ from core.aws.kind import Item, Kind, Verb
 from core.aws.partial import tried
 from core.aws.words import last_of
 from screens.aws.form import Form
+from screens.aws.offered import command_line, name_of, needs_typing, told_values
 from screens.background import Change
 from screens.dialogs.confirm import Question, Signed, dialog_for
 
 if TYPE_CHECKING:
     from core.aws.account import Account
     from screens.deck import Deck
-
-PRODUCTION = "production"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,37 +31,6 @@ class Prepared:
     account: str
     region: str
     consequence: tuple[str, ...]
-
-
-def needs_typing(verb: Verb, environment: str) -> bool:
-    """Whether the name has to be typed out: deleting, or anything dangerous in production."""
-    return verb.typed or (verb.dangerous and not verb.back and environment == PRODUCTION)
-
-
-def verbs_of(kind: Kind, account: Account) -> tuple[Verb, ...]:
-    """The verbs on a resource that are offered on this account."""
-    return tuple(verb for verb in kind.verbs if account.simulated or not verb.simulated_only)
-
-
-def creators_of(kind: Kind, account: Account) -> tuple[Verb, ...]:
-    """The verbs that need no resource."""
-    return tuple(verb for verb in kind.create if account.simulated or not verb.simulated_only)
-
-
-def command_line(
-    context: str, kind: Kind, verb: Verb, id_: str, values: Mapping[str, str] | None, *, typed: bool
-) -> str:
-    """The command that does the same; a secret is left out."""
-    secret = {field.name for field in verb.fields if field.secret}
-    pairs = [
-        f"{name}={'…' if name in secret else value}"
-        for name, value in (values or {}).items()
-        if value
-    ]
-    words = ["opsdeck", "--context", context, "aws"]
-    words += ["do", kind.name, id_, verb.name] if id_ else ["new", kind.name, verb.name]
-    line = shlex.join([*words, *pairs]).replace("'…'", "…")
-    return f"{line} --confirm {shlex.quote(last_of(id_))}" if typed and id_ else f"{line} --yes"
 
 
 def run_verb(deck: Deck, account: Account, kind: Kind, verb: Verb, item: Item | None) -> None:
@@ -76,7 +43,7 @@ def run_verb(deck: Deck, account: Account, kind: Kind, verb: Verb, item: Item | 
         if values is not None:
             _look_up(deck, account, kind, verb, item, values)
 
-    target = f" · {last_of(item.id)}" if item is not None else ""
+    target = f" · {name_of(item)}" if item is not None else ""
     deck.push_screen(Form(f"{verb.label}{target}", verb.help, verb.fields, {}), given)
 
 
@@ -111,8 +78,7 @@ def _ask(
     environment = deck.context.environment
     typed = needs_typing(verb, environment) and bool(id_)
     command = command_line(context, kind, verb, id_, values, typed=typed)
-    secret = {field.name for field in verb.fields if field.secret}
-    told = [(name, "…" if name in secret else text) for name, text in values.items() if text]
+    told = told_values(verb, values).items()
     first, *more = found.consequence or (verb.help,)
     question = Question(
         title=f"{verb.label}{f' · {last_of(id_)}' if id_ else ''}",
