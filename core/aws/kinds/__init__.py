@@ -17,6 +17,19 @@ class Place(NamedTuple):
 
 
 KINDS: dict[str, Place] = {
+    "pipelines": Place("core.aws.kinds.pipelines.pipelines:KIND", "runs", ("pl",)),
+    "executions": Place("core.aws.kinds.pipelines.executions:KIND", "runs", ("ex",)),
+    "steps": Place("core.aws.kinds.pipelines.steps:KIND", "runs"),
+    "training": Place("core.aws.kinds.jobs.training:KIND", "runs", ("training-jobs", "tj")),
+    "tuning": Place("core.aws.kinds.jobs.tuning:KIND", "runs", ("tuning-jobs", "hpo")),
+    "tuning-trials": Place("core.aws.kinds.jobs.tuning:TRIALS", "runs"),
+    "automl": Place("core.aws.kinds.jobs.automl:KIND", "runs", ("autopilot",)),
+    "candidates": Place("core.aws.kinds.jobs.automl:CANDIDATES", "runs"),
+    "processing": Place("core.aws.kinds.jobs.processing:KIND", "runs", ("processing-jobs", "pj")),
+    "transform": Place("core.aws.kinds.jobs.transform:KIND", "runs", ("transform-jobs", "bt")),
+    "state-machines": Place("core.aws.kinds.stepfunctions.machines:KIND", "runs", ("sfn", "sm")),
+    "sfn-executions": Place("core.aws.kinds.stepfunctions.executions:KIND", "runs", ("sfx",)),
+    "sfn-history": Place("core.aws.kinds.stepfunctions.history:KIND", "runs"),
     "model-groups": Place("core.aws.kinds.models.groups:KIND", "models", ("registry", "mpg")),
     "packages": Place("core.aws.kinds.models.packages:KIND", "models", ("model-packages", "mp")),
     "sm-models": Place("core.aws.kinds.models.deployable:KIND", "models"),
@@ -24,5 +37,7 @@ KINDS: dict[str, Place] = {
     "experiments": Place("core.aws.kinds.models.experiments:EXPERIMENTS", "models"),
     "trials": Place("core.aws.kinds.models.experiments:TRIALS", "models"),
     "trial-components": Place("core.aws.kinds.models.experiments:COMPONENTS", "models"),
+    "endpoints": Place("core.aws.kinds.endpoints.listing:KIND", "deploys", ("ep",)),
+    "endpoint-configs": Place("core.aws.kinds.endpoints.configs:KIND", "deploys", ("epc",)),
 }
 """Every kind by its name."""

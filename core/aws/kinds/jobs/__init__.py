@@ -1,0 +1,1 @@
+"""SageMaker's jobs: training, tuning, Autopilot, processing and batch transform."""

@@ -1,0 +1,1 @@
+"""Step Functions: state machines, their executions, and what happened in those."""
