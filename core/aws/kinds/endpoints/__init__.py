@@ -1,0 +1,1 @@
+"""Endpoints, what they serve by, and what is done to them."""
