@@ -1,0 +1,4 @@
+"""CodePipeline: executions that run through their stages by the clock, and approvals.
+
+Pipelines themselves (create, get, list, update, tags) are moto's.
+"""

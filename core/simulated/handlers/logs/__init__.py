@@ -1,0 +1,1 @@
+"""CloudWatch Logs: filter patterns, Insights queries; groups and streams are moto's."""
