@@ -76,30 +76,32 @@ def touch(state: State, record: Record, **changes: Any) -> None:
 # -- what a job is asked to do
 
 
+def _environment_key(name: str) -> str:
+    return (KNOB + name).upper().replace("-", "_")
+
+
 def knob(record: Mapping[str, Any], name: str) -> str | None:
     """What a job was asked to simulate by tag, hyperparameter or environment."""
     key = KNOB + name
     for tag in record.get("_tags") or record.get("Tags") or []:
         if tag["Key"] == key:
             return str(tag["Value"])
-    for place in ("HyperParameters", "Environment"):
-        value = (record.get(place) or {}).get(key)
-        if value is not None:
-            return str(value)
-    return None
+    value = (record.get("HyperParameters") or {}).get(key)
+    if value is None:
+        value = (record.get("Environment") or {}).get(_environment_key(name))
+    return None if value is None else str(value)
 
 
-def knobs(record: Mapping[str, Any], prefix: str) -> dict[str, str]:
-    """All that starts with `simulate-PREFIX`, without that start."""
-    start = KNOB + prefix
-    found: dict[str, str] = {}
-    for place in ("HyperParameters", "Environment"):
-        for key, value in (record.get(place) or {}).items():
-            if key.startswith(start):
-                found[key.removeprefix(start)] = value
-    for tag in record.get("_tags") or record.get("Tags") or []:
-        if tag["Key"].startswith(start):
-            found[tag["Key"].removeprefix(start)] = tag["Value"]
+def knobs(record: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """All of `simulate-NAME-X` by X; in the environment, an object in JSON under SIMULATE_NAME."""
+    start = f"{KNOB}{name}-"
+    text = (record.get("Environment") or {}).get(_environment_key(name))
+    found: dict[str, Any] = dict(json.loads(text)) if text else {}
+    pairs = [
+        *(record.get("HyperParameters") or {}).items(),
+        *((tag["Key"], tag["Value"]) for tag in record.get("_tags") or record.get("Tags") or []),
+    ]
+    found.update({key.removeprefix(start): v for key, v in pairs if key.startswith(start)})
     return found
 
 
@@ -163,9 +165,9 @@ def log(state: State, group: str, stream: str, *lines: str) -> None:
         if group not in made:
             _ensure(state, "CreateLogGroup", logGroupName=group)
             made[group] = True
-        if (group, stream) not in made:
+        if f"{group}:{stream}" not in made:
             _ensure(state, "CreateLogStream", logGroupName=group, logStreamName=stream)
-            made[group, stream] = True
+            made[f"{group}:{stream}"] = True
         at = int(state.now * 1000)
         events = [{"timestamp": at + number, "message": text} for number, text in enumerate(lines)]
         state.call(

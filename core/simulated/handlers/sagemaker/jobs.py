@@ -99,7 +99,7 @@ def _outputs(state: State, kind: JobKind, record: Record) -> str | None:
         each["OutputName"]: each.get("S3Output", {}).get("S3Uri", "")
         for each in (record.get("ProcessingOutputConfig") or {}).get("Outputs", [])
     }
-    files = {**(record.get("_files") or {}), **knobs(record, "file:")}
+    files = knobs(record, "file")
     for path, text in files.items():
         output, _, rest = path.partition("/")
         if output in outputs:

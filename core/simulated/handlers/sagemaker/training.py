@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from core.simulated.faults import Fault
+from core.simulated.handlers.sagemaker import lineage
 from core.simulated.handlers.sagemaker.common import (
+    drop,
     find,
     keep,
     knob,
@@ -159,6 +161,7 @@ def _complete(state: State, record: Record) -> None:
         {"MetricName": name, "Value": value, "Timestamp": state.now}
         for name, value in finals(record).items()
     ]
+    lineage.trained(state, record)
     _over(state, record, "Completed", "Completed")
 
 
@@ -249,8 +252,6 @@ def stop(state: State, record: Record) -> None:
 
 @operation("sagemaker", "DeleteTrainingJob")
 def delete_training_job(state: State, call: Call) -> dict[str, Any]:
-    from core.simulated.handlers.sagemaker.common import drop
-
     record = find(state, TABLE, call.params["TrainingJobName"], "Requested resource not found.")
     if record["TrainingJobStatus"] not in OVER:
         raise Fault("ValidationException", "A training job that runs cannot be deleted.")
@@ -286,7 +287,7 @@ def lower_is_better(metric: str) -> bool:
 
 def finals(record: Record) -> dict[str, float]:
     """The final value of each metric: what was asked for, else from the hyperparameters."""
-    asked = {name: float(value) for name, value in knobs(record, "metric-").items()}
+    asked = {name: float(value) for name, value in knobs(record, "metric").items()}
     defined = [
         each["Name"] for each in record["AlgorithmSpecification"].get("MetricDefinitions") or []
     ]

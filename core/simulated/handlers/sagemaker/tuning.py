@@ -7,7 +7,7 @@ from typing import Any
 
 from core.simulated.faults import Fault
 from core.simulated.handlers.sagemaker import training
-from core.simulated.handlers.sagemaker.common import find, keep, sagemaker_arn, share, touch
+from core.simulated.handlers.sagemaker.common import drop, find, keep, sagemaker_arn, share, touch
 from core.simulated.listing import Record, described, fit, output_shape, page, select, summaries
 from core.simulated.registry import operation
 from core.simulated.state import Call, State
@@ -256,8 +256,6 @@ def stop_tuning_job(state: State, call: Call) -> dict[str, Any]:
 
 @operation("sagemaker", "DeleteHyperParameterTuningJob")
 def delete_tuning_job(state: State, call: Call) -> dict[str, Any]:
-    from core.simulated.handlers.sagemaker.common import drop
-
     record = _job(state, call)
     if record[_STATUS] in ("InProgress", "Stopping"):
         raise Fault("ValidationException", "A tuning job that runs cannot be deleted.", 400)
