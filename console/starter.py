@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import core
@@ -70,7 +70,7 @@ def make_workspace(path: Path, example: str | None) -> list[Path]:
     taken = [name for name in files if (root / name).exists()]
     if taken:
         raise WrongState(f"{root / taken[0]}: exists already", "name an empty folder")
-    return _write(root, files)
+    return write_files(root, files)
 
 
 def _example_files(example: str) -> Mapping[str, bytes | Path]:
@@ -99,15 +99,22 @@ def _starter_files(name: str) -> Mapping[str, bytes | Path]:
     }
 
 
-def _write(root: Path, files: Mapping[str, bytes | Path]) -> list[Path]:
-    """Write the files, `opsdeck.yaml` last, so that a folder without it is no workspace."""
+def write_files(
+    root: Path, files: Mapping[str, bytes | Path], keep: Collection[str] = ()
+) -> list[Path]:
+    """Write the files, `opsdeck.yaml` last, so that a folder without it is no workspace.
+
+    What was made is taken back when not all can be written, but for `keep`, which were there
+    before. Raises `BadInput` and `DiskFull`.
+    """
     made: list[Path] = []
     order = sorted(files, key=lambda name: (name == CONFIG_NAME, name))
     try:
         for name in order:
             target = root / name
             _make_folders(target.parent, made)
-            made.append(target)
+            if name not in keep:
+                made.append(target)
             content = files[name]
             if isinstance(content, bytes):
                 target.write_bytes(content)
@@ -119,7 +126,7 @@ def _write(root: Path, files: Mapping[str, bytes | Path]) -> list[Path]:
             raise DiskFull(f"{root}: no room on the disk", "make room and try again") from error
         where = error.filename or root
         raise BadInput(f"{where}: {error.strerror}", "name a folder that you may write") from error
-    return [each for each in made if each.is_file()]
+    return [each for each in (*made, *(root / name for name in keep)) if each.is_file()]
 
 
 def _make_folders(folder: Path, made: list[Path]) -> None:

@@ -232,6 +232,35 @@ def destroy(
     emit(session, document, lambda: "\n".join(f"{name} destroyed" for name in names))
 
 
+@command.command("parameters")
+@click.argument("stack", metavar="STACK")
+@_values
+@_where
+@pass_session
+def parameters_(
+    session: Session,
+    stack: str,
+    parameters: tuple[str, ...],
+    files: tuple[str, ...],
+    project: str | None,
+    templates: Path | None,
+) -> None:
+    """Print a stack's parameters and tags as JSON, as CodePipeline's CloudFormation takes them.
+
+    The values are those that deploying it now would give. Nothing is changed.
+    """
+    import json
+
+    from core.aws.infra.values import read_given
+
+    infra = _infra(session, project, templates, None)
+    (layer,) = _layers(infra, (stack,))
+    values = infra.values(layer, read_given(parameters, files, infra.templates))
+    tags = infra.place.tags(infra.owner)
+    document = {"Parameters": values, "Tags": tags}
+    emit(session, document, lambda: json.dumps(document, indent=2))
+
+
 @command.command("list")
 @_where
 @pass_session

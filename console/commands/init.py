@@ -9,7 +9,8 @@ import click
 from console.groups import Verb
 from console.output import emit
 from console.session import Session, pass_session
-from core.errors import ReadOnly
+from core.errors import BadInput, ReadOnly
+from core.workspace import CONFIG_NAME
 
 FIRST_OF = {"bike-demand": "bike-data"}
 """The pipeline of an example that the others read from."""
@@ -18,20 +19,39 @@ FIRST_OF = {"bike-demand": "bike-data"}
 @click.command("init", cls=Verb)
 @click.argument("path", type=click.Path(path_type=Path), default=".")
 @click.option("--example", metavar="NAME", help="Copy an example workspace: bike-demand.")
+@click.option(
+    "--ci",
+    type=click.Choice(["github", "azure", "codebuild"]),
+    help="Write what this CI service needs, into a workspace that is there too.",
+)
+@click.option("--force", is_flag=True, help="Overwrite files of --ci that are there already.")
 @pass_session
-def command(session: Session, path: Path, example: str | None) -> None:
+def command(session: Session, path: Path, example: str | None, ci: str | None, force: bool) -> None:
     """Make a workspace in the folder PATH (default: this one).
 
     Overwrites nothing. Without --example it holds a pipeline of two steps to begin with.
     """
     if session.read_only:
         raise ReadOnly("init: this session is read-only", "leave out --read-only")
+    if force and ci is None:
+        raise BadInput("--force: goes with --ci", "opsdeck init --ci github --force")
     from console.starter import make_workspace
 
-    made = make_workspace(path, example)
     root = path.expanduser().resolve()
+    there = ci is not None and example is None and (root / CONFIG_NAME).is_file()
+    made = [] if there else make_workspace(path, example)
+    if ci is not None:
+        from console.ci import write_ci
+        from core.workspace import open_workspace
+
+        made += write_ci(root, open_workspace(root).name, ci, force=force)
 
     def text() -> str:
+        if there:
+            names = "\n".join(f"  {each.relative_to(root)}" for each in made)
+            return (
+                f"wrote for {ci}:\n{names}\nnext: read them, and set the region in ci/contexts.yaml"
+            )
         where = "" if root == Path.cwd() else f" -w {path}"
         pipeline = FIRST_OF.get(example or "", "hello")
         return (

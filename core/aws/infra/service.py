@@ -111,6 +111,18 @@ class Infra:
             raise
         return Plans(tuple(plans), tuple(left_out))
 
+    def values(self, name: str, given: Given) -> dict[str, str]:
+        """A layer's parameters with the values that deploying it now would give them.
+
+        Raises `InfraInvalid` where one is missing.
+        """
+        (template,) = chosen(self.templates, [name])
+        values = self._values(template, given, self._there(), set())
+        if values.waits:
+            raise InfraInvalid(f"{name}: {', '.join(values.waits)} is not deployed")
+        _refuse_missing(template, values)
+        return dict(values.known)
+
     def discard(self, plans: Sequence[StackPlan]) -> None:
         """Take away the change sets of these plans."""
         for each in plans:
