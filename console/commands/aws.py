@@ -148,8 +148,8 @@ def do(
     """
     found, account = kind(kind_name), session.account()
     verb = _verb(found, verb_name, verbs_of(found, account))
-    values = values_for(verb, split_pairs(pairs, verb.name))
     _may(account, verb)
+    values = values_for(verb, verb.asked(account, id_), split_pairs(pairs, verb.name))
     item = found.show(account, id_).item
     why_not = verb.blocked(item) if item is not None else None
     if why_not:
@@ -170,8 +170,8 @@ def new(
     """Make a resource of KIND by VERB, for example start a training job."""
     found, account = kind(kind_name), session.account()
     verb = _verb(found, verb_name, creators_of(found, account))
-    values = values_for(verb, split_pairs(pairs, verb.name))
     _may(account, verb)
+    values = values_for(verb, verb.asked(account, ""), split_pairs(pairs, verb.name))
     _confirm(session, account, found, verb, "", values, yes, None)
     _done(session, account, found, verb, "", verb.do(account, "", values))
 

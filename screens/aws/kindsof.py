@@ -7,11 +7,15 @@ from core.aws.kinds import KINDS
 from core.aws.registry import kind, kinds_of
 from screens.aws.calls import CALLS
 
+ALONE = frozenset({"executions", "packages", "sfn-executions"})
+"""Kinds that stand below another, and that are listed as a whole too."""
+
 
 def kinds_shown(mode: str) -> list[Kind]:
     """The tabs of a mode; what is below a resource is reached through it, or by its name."""
     own = [CALLS] if mode == "audit" else []
-    return own + [found for found in map(kind, kinds_of(mode)) if not found.parent]
+    found = [kind(name) for name in kinds_of(mode)]
+    return own + [each for each in found if not each.parent or each.name in ALONE]
 
 
 def mode_of(name: str) -> str:

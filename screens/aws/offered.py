@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from core.aws.kind import Item, Kind, Verb
+from core.aws.kind import Field, Item, Kind, Verb
 from core.aws.words import last_of
 from core.errors import BadInput
 
@@ -40,26 +40,26 @@ def name_of(item: Item) -> str:
     return item.cells[0] if item.cells and item.cells[0] else last_of(item.id)
 
 
-def told_values(verb: Verb, values: Mapping[str, str]) -> dict[str, str]:
+def told_values(fields: Sequence[Field], values: Mapping[str, str]) -> dict[str, str]:
     """The values that are given, a secret as `…`."""
-    secret = {field.name for field in verb.fields if field.secret}
+    secret = {field.name for field in fields if field.secret}
     return {name: "…" if name in secret else text for name, text in values.items() if text}
 
 
 def command_line(
-    context: str, kind: Kind, verb: Verb, id_: str, values: Mapping[str, str], *, typed: bool
+    context: str, kind: Kind, verb: Verb, id_: str, told: Mapping[str, str], *, typed: bool
 ) -> str:
-    """The command that does the same; a secret is left out."""
+    """The command that does the same; `told` is what `told_values` gives."""
     words = ["opsdeck", "--context", context, "aws"]
     words += ["do", kind.name, id_, verb.name] if id_ else ["new", kind.name, verb.name]
-    words += [f"{name}={value}" for name, value in told_values(verb, values).items()]
+    words += [f"{name}={value}" for name, value in told.items()]
     line = shlex.join(words)
     return f"{line} --confirm {shlex.quote(last_of(id_))}" if typed and id_ else f"{line} --yes"
 
 
-def values_for(verb: Verb, given: Mapping[str, str]) -> dict[str, str]:
+def values_for(verb: Verb, asked: Sequence[Field], given: Mapping[str, str]) -> dict[str, str]:
     """What was given with the defaults of the rest; raises `BadInput` for what does not fit."""
-    fields = {field.name: field for field in verb.fields}
+    fields = {field.name: field for field in asked}
     for name in given:
         if name not in fields:
             close = difflib.get_close_matches(name, fields, n=1)

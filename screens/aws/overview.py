@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.aws.kind import Item, Kind
-from core.aws.registry import MODES, kind, kinds_of
+from core.aws.registry import MODES
+from screens.aws.kindsof import kinds_shown
 
 if TYPE_CHECKING:
     from core.aws.account import Account
@@ -23,8 +24,12 @@ EACH = 200
 EVERY = 10.0
 WAIT_SECONDS = 0.25
 NEEDING = ("bad", "wait", "run")
-_ELSEWHERE = ("pulse", "audit")
-PER_MODE = 2
+_ELSEWHERE = ("pulse", "audit", "query")
+_HARDLY_STATES = frozenset({
+    "pipelines", "state-machines", "model-groups", "endpoint-configs", "sm-models",
+})  # fmt: skip
+"""What is only there, and neither runs nor waits nor goes wrong."""
+PER_MODE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +56,12 @@ class Overview:
 
 
 def main_kinds() -> list[Kind]:
-    """The first kinds of each mode that need no other resource to be listed from."""
+    """The first kinds of each mode that are listed as a whole and whose resources have states."""
     found: list[Kind] = []
     for mode in MODES:
         if mode not in _ELSEWHERE:
-            found += [one for one in map(kind, kinds_of(mode)) if not one.parent][:PER_MODE]
+            shown = [one for one in kinds_shown(mode) if one.name not in _HARDLY_STATES]
+            found += shown[:PER_MODE]
     return found
 
 

@@ -6,12 +6,11 @@ it is answered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
-from core.aws.kind import Item, Kind, Verb
+from core.aws.kind import Field, Item, Kind, Verb
 from core.aws.partial import tried
 from core.aws.words import last_of
 from screens.aws.form import Form
@@ -35,92 +34,109 @@ class Prepared:
 
 def run_verb(deck: Deck, account: Account, kind: Kind, verb: Verb, item: Item | None) -> None:
     """Ask for what it needs, then for a yes, then do it."""
-    if not verb.fields:
-        _look_up(deck, account, kind, verb, item, {})
+    doing = Doing(deck, account, kind, verb, item)
+    if verb.asks is None:
+        doing.fill(verb.fields)
         return
 
-    def given(values: dict[str, str] | None) -> None:
-        if values is not None:
-            _look_up(deck, account, kind, verb, item, values)
+    def read(_account: Account) -> tuple[Field, ...]:
+        return verb.asked(account, doing.id_)
 
-    target = f" · {name_of(item)}" if item is not None else ""
-    deck.push_screen(Form(f"{verb.label}{target}", verb.help, verb.fields, {}), given)
-
-
-def _look_up(
-    deck: Deck,
-    account: Account,
-    kind: Kind,
-    verb: Verb,
-    item: Item | None,
-    values: Mapping[str, str],
-) -> None:
-    id_ = item.id if item is not None else ""
-
-    def read(_account: Account) -> Prepared:
-        number, why_not = tried(lambda: account.account_id, "")
-        nothing: tuple[str, ...] = ()
-        told, unknown = tried(lambda: verb.consequence(account, id_, values), nothing)
-        return Prepared(number or why_not, account.region, (*told, *([unknown] * bool(unknown))))
-
-    def ask(found: Prepared) -> str:
-        _ask(deck, kind, verb, id_, values, found)
+    def found(fields: tuple[Field, ...]) -> str:
+        doing.fill(fields)
         return ""
 
-    title = f"look up what {verb.label.lower()} does"
-    deck.change(Change("command", title, read, ask))
+    deck.change(Change("command", f"look up what {verb.label.lower()} asks for", read, found))
 
 
-def _ask(
-    deck: Deck, kind: Kind, verb: Verb, id_: str, values: Mapping[str, str], found: Prepared
-) -> None:
-    context = deck.backend.name
-    environment = deck.context.environment
-    typed = needs_typing(verb, environment) and bool(id_)
-    command = command_line(context, kind, verb, id_, values, typed=typed)
-    told = told_values(verb, values).items()
-    first, *more = found.consequence or (verb.help,)
-    question = Question(
-        title=f"{verb.label}{f' · {last_of(id_)}' if id_ else ''}",
-        environment=environment,
-        target=(
-            ("account", found.account),
-            ("region", found.region),
-            ("context", context),
-            (kind.service, f"{kind.title}: {id_}" if id_ else kind.title),
-            *told,
-        ),
-        consequence=first,
-        more=more,
-        yes=verb.label,
-        command=command,
-        danger=verb.dangerous,
-        typed=last_of(id_) if typed else "",
-        typed_what="the name",
-    )
+class Doing:
+    """A verb on a resource (or on none), step by step."""
 
-    def answered(answer: Signed | None) -> None:
-        if answer is not None:
-            _do(deck, kind, verb, id_, values, command)
+    def __init__(
+        self, deck: Deck, account: Account, kind: Kind, verb: Verb, item: Item | None
+    ) -> None:
+        self._deck = deck
+        self._account = account
+        self._kind = kind
+        self._verb = verb
+        self._name = name_of(item) if item is not None else ""
+        self.id_ = item.id if item is not None else ""
 
-    deck.push_screen(dialog_for(question), answered)
+    def _titled(self) -> str:
+        return f"{self._verb.label} · {self._name}" if self._name else self._verb.label
 
+    def fill(self, fields: Sequence[Field]) -> None:
+        """Have the fields filled in, if there are any."""
+        if not fields:
+            self._look_up((), {})
+            return
 
-def _do(
-    deck: Deck, kind: Kind, verb: Verb, id_: str, values: Mapping[str, str], command: str
-) -> None:
-    from screens.aws.backend import AwsBackend
+        def given(values: dict[str, str] | None) -> None:
+            if values is not None:
+                self._look_up(fields, values)
 
-    def done(line: str) -> str:
-        backend = deck.backend
-        if isinstance(backend, AwsBackend):
-            backend.details.forget()
-        return line
+        self._deck.push_screen(Form(self._titled(), self._verb.help, fields, {}), given)
 
-    call: Callable[[Account], str] = partial(_call, verb, id_, values)
-    title = f"{verb.label.lower()} {last_of(id_)}".strip()
-    deck.change(Change(f"{kind.name} {id_}", title, call, done, command=command))
+    def _look_up(self, fields: Sequence[Field], values: Mapping[str, str]) -> None:
+        account, verb = self._account, self._verb
 
+        def read(_account: Account) -> Prepared:
+            number, why_not = tried(lambda: account.account_id, "")
+            nothing: tuple[str, ...] = ()
+            told, unknown = tried(lambda: verb.consequence(account, self.id_, values), nothing)
+            consequence = (*told, *([unknown] * bool(unknown)))
+            return Prepared(number or why_not, account.region, consequence)
 
-def _call(verb: Verb, id_: str, values: Mapping[str, str], account: Account) -> str:
-    return verb.do(account, id_, values)
+        def ask(found: Prepared) -> str:
+            self._ask(told_values(fields, values), values, found)
+            return ""
+
+        title = f"look up what {verb.label.lower()} does"
+        self._deck.change(Change("command", title, read, ask))
+
+    def _ask(self, told: Mapping[str, str], values: Mapping[str, str], found: Prepared) -> None:
+        kind, verb, context = self._kind, self._verb, self._deck.backend.name
+        environment = self._deck.context.environment
+        typed = needs_typing(verb, environment) and bool(self.id_)
+        command = command_line(context, kind, verb, self.id_, told, typed=typed)
+        first, *more = found.consequence or (verb.help,)
+        question = Question(
+            title=self._titled(),
+            environment=environment,
+            target=(
+                ("account", found.account),
+                ("region", found.region),
+                ("context", context),
+                (kind.service, f"{kind.title}: {self.id_}" if self.id_ else kind.title),
+                *told.items(),
+            ),
+            consequence=first,
+            more=more,
+            yes=verb.label,
+            command=command,
+            danger=verb.dangerous,
+            typed=last_of(self.id_) if typed else "",
+            typed_what="the name",
+        )
+
+        def answered(answer: Signed | None) -> None:
+            if answer is not None:
+                self._do(values, command)
+
+        self._deck.push_screen(dialog_for(question), answered)
+
+    def _do(self, values: Mapping[str, str], command: str) -> None:
+        from screens.aws.backend import AwsBackend
+
+        deck, verb = self._deck, self._verb
+
+        def done(line: str) -> str:
+            if isinstance(deck.backend, AwsBackend):
+                deck.backend.details.forget()
+            return line
+
+        def do(account: Account) -> str:
+            return verb.do(account, self.id_, values)
+
+        title = f"{verb.label.lower()} {self._name}".strip()
+        deck.change(Change(f"{self._kind.name} {self.id_}", title, do, done, command=command))
