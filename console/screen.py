@@ -37,14 +37,14 @@ def open_console(session: Session) -> None:
     if session.region and not name:
         raise BadInput("--region goes with --context", "name the AWS account: --context NAME")
     here: Place = (name or "", session.region or "")
-    show(lambda place: _opened(session, place), here)
+    show(lambda place: open_place(session, place), here)
 
 
 def show_console(ops: Ops, start_mode: str = "pulse") -> None:
     """Show the console on a workspace until the person leaves it, whatever else they look at
     meanwhile; raises `Bug` where a fault ended it."""
     session = Session(workspace=ops.workspace.root, actor=ops.actor, read_only=ops.read_only)
-    show(lambda place: ops if not place[0] else _opened(session, place), ("", ""), start_mode)
+    show(lambda place: ops if not place[0] else open_place(session, place), ("", ""), start_mode)
 
 
 def show(open_: Callable[[Place], Ops | Backend], place: Place, start_mode: str = "pulse") -> None:
@@ -75,7 +75,8 @@ def show(open_: Callable[[Place], Ops | Backend], place: Place, start_mode: str 
             told = error.one_line()
 
 
-def _opened(session: Session, place: Place) -> Ops | Backend:
+def open_place(session: Session, place: Place) -> Ops | Backend:
+    """What a console is opened on: the workspace of the session, or the account of a context."""
     name, region = place
     if not name:
         workspace = replace(session, context=None, region=None)
