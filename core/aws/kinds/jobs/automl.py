@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class AutoMLJob(Job):
     """Autopilot's jobs are described by the second version of the operation."""
 
-    def describe(self, account: Account, name: str) -> Mapping[str, Any]:
-        """The job as AWS describes it."""
+    def described(self, account: Account, name: str) -> Mapping[str, Any]:
+        """The job of exactly this name."""
         told: Mapping[str, Any] = account.call(
             "sagemaker", "describe_auto_ml_job_v2", AutoMLJobName=name
         )
@@ -157,18 +157,38 @@ def _measured(candidate: Mapping[str, Any]) -> tuple[Line, ...]:
     return tuple(lines)
 
 
+_LOWER = ("MSE", "RMSE", "MAE", "MAPE", "MASE", "WAPE", "LogLoss", "AverageWeightedQuantileLoss")
+
+
+def _falls(job: Mapping[str, Any]) -> bool:
+    """Whether less is better: the best candidate says so, else the metric's name does."""
+    best = (job.get("BestCandidate") or {}).get("FinalAutoMLJobObjectiveMetric") or {}
+    if best.get("Type"):
+        return bool(best["Type"] == "Minimize")
+    resolved = (job.get("ResolvedAttributes") or {}).get("AutoMLJobObjective") or {}
+    asked = (job.get("AutoMLJobObjective") or resolved).get("MetricName", "")
+    return asked in _LOWER
+
+
 def _pages(account: Account, name: str) -> Iterator[Sequence[Mapping[str, Any]]]:
-    """Candidates, best first: Autopilot's ranking, which knows which way its metric goes."""
+    """Candidates, best first; those not measured yet come last."""
+    falls = _falls(AUTOML.describe(account, name))
+
+    def rank(candidate: Mapping[str, Any]) -> tuple[bool, float]:
+        metric = candidate.get("FinalAutoMLJobObjectiveMetric") or {}
+        value = float(metric.get("Value", 0.0))
+        return not metric, value if falls else -value
+
     pages = account.pages(
         "sagemaker",
         "list_candidates_for_auto_ml_job",
         AutoMLJobName=name,
         SortBy="FinalObjectiveMetricValue",
-        SortOrder="Descending",
+        SortOrder="Ascending" if falls else "Descending",
         MaxResults=PAGE,
     )
     for page in pages:
-        yield page.get("Candidates", ())
+        yield sorted(page.get("Candidates", ()), key=rank)
 
 
 def _ranked(account: Account, name: str) -> Section:

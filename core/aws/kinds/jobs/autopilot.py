@@ -29,7 +29,7 @@ def request(values: Values) -> dict[str, Any]:
         raise BadInput("metric: must be given with a type", "metric=F1, MSE, Accuracy, …")
     name, config = _problem(values, problem, kind)
     return {
-        "AutoMLJobName": asking.named(values, f"autopilot-{problem}"[:16], MOST_NAME),
+        "AutoMLJobName": asking.named(values, f"auto-{problem}", MOST_NAME),
         "AutoMLJobInputDataConfig": [
             {
                 "ChannelType": "training",

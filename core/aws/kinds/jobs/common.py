@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from core.aws.errors import ResourceNotFound
 from core.aws.kind import Item, Line, Section, Verb
 from core.aws.kinds.shared import PAGE, found, lasted, only_in
 from core.aws.logs import LogSource
@@ -16,7 +17,7 @@ from core.aws.words import clock, epoch, money, short, span, tone
 if TYPE_CHECKING:
     from core.aws.account import Account
 
-ENDED = ("Completed", "Failed", "Stopped")
+_OF_PIPELINES = "pipelines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,35 @@ class Job:
     group: str = ""
 
     def describe(self, account: Account, name: str) -> Mapping[str, Any]:
-        """The job as AWS describes it."""
-        found: Mapping[str, Any] = account.call(
+        """The job as AWS describes it; a name taken from an ARN may be in lower case."""
+        try:
+            return self.described(account, name)
+        except ResourceNotFound:
+            real = self._spelled(account, name)
+            if real == name:
+                raise
+            return self.described(account, real)
+
+    def described(self, account: Account, name: str) -> Mapping[str, Any]:
+        """The job of exactly this name."""
+        told: Mapping[str, Any] = account.call(
             "sagemaker", f"describe_{self.snake}", **{f"{self.title}Name": name}
         )
-        return found
+        return told
+
+    def _spelled(self, account: Account, name: str) -> str:
+        """A pipeline's job (`pipelines-EXECUTION-Step-…`) as it is spelled: its ARN says it in
+        lower case, its log streams don't."""
+        parts = name.split("-")
+        if parts[0] != _OF_PIPELINES or len(parts) < 3:
+            return name
+        asked = {"NameContains": parts[1], "MaxResults": PAGE}
+        key = f"{self.title}Name"
+        for page in account.pages("sagemaker", f"list_{self.snake}s", **asked):
+            for each in page.get(f"{self.title}Summaries", ()):
+                if each[key].lower() == name.lower():
+                    return str(each[key])
+        return name
 
     def pages(self, account: Account) -> Iterator[Sequence[Mapping[str, Any]]]:
         """Summaries, newest first."""
@@ -41,8 +66,10 @@ class Job:
         for page in account.pages("sagemaker", f"list_{self.snake}s", **asked):
             yield page.get(f"{self.title}Summaries", ())
 
-    def logs(self, _account: Account, name: str) -> LogSource:
+    def logs(self, account: Account, name: str) -> LogSource:
         """A stream of each instance: `NAME/algo-1-…`."""
+        if name.startswith(f"{_OF_PIPELINES}-"):
+            name = self._spelled(account, name)
         return LogSource(self.group, prefix=f"{name}/")
 
     def stop(self, consequence: str) -> Verb:

@@ -156,7 +156,7 @@ def _delete_consequence(account: Account, name: str, _values: Mapping[str, str])
     count = f"{len(ran)}{' or more' if page.get('NextToken') else ''}"
     return (
         f"deletes the definition of {name}; it can't be had back",
-        f"its {count} executions are no longer listed; jobs, models and data stay",
+        f"what it has run ({count}) is no longer listed; jobs, models and data stay",
         *((f"{going} executions are running: AWS refuses while they do",) if going else ()),
     )
 

@@ -77,7 +77,7 @@ def step_line(step: Mapping[str, Any]) -> tuple[str, str, str]:
     _kind, job = job_of(step)
     parts = (
         status, took, "cached" if source_of(step) else "", job,
-        short(step.get("FailureReason", "")),
+        short(step.get("FailureReason", ""), 400),
     )  # fmt: skip
     return full_name(step), " · ".join(part for part in parts if part), tone(status)
 

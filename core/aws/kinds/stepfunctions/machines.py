@@ -50,7 +50,8 @@ def full(account: Account, name: str) -> str:
     """A state machine's ARN, of its name where that is what is given."""
     if name.startswith("arn:"):
         return name
-    return f"arn:aws:states:{account.region}:{account.account_id}:stateMachine:{name}"
+    partition = account.identity["Arn"].split(":")[1]
+    return f"arn:{partition}:states:{account.region}:{account.account_id}:stateMachine:{name}"
 
 
 def _shown(account: Account, arn: str) -> Detail:

@@ -83,10 +83,16 @@ def _waiting(execution: str, event: Event, keys: frozenset[str]) -> Waiting:
         execution=execution,
         state=event.state,
         since=event.at,
-        resource=str(event.details.get("resource", "")).removesuffix(TAIL),
+        resource=called(event).removesuffix(TAIL),
         token=found,
         parameters=parameters,
     )
+
+
+def called(event: Event) -> str:
+    """What a task calls: service:operation."""
+    parts = (str(event.details.get(key, "")) for key in ("resourceType", "resource"))
+    return ":".join(part for part in parts if part)
 
 
 def _tokens(value: Any, keys: frozenset[str]) -> Iterator[str]:
