@@ -143,8 +143,8 @@ class Infra:
         waiting = list(plans.stacks)
         done: list[Stack] = []
         try:
-            self._upload(given)
             while waiting:
+                self._upload(given, self.templates[waiting[0].layer])
                 plan = waiting[0] = self._renewed(waiting[0], given, tell)
                 if plan.kind != "none":
                     begin(plan)
@@ -299,9 +299,10 @@ class Infra:
         if end.status not in GOOD:
             raise failed(end, events)
 
-    def _upload(self, given: Given) -> None:
-        """Put the files that parameters name where their keys say."""
-        if not given.files:
+    def _upload(self, given: Given, template: Template) -> None:
+        """Put the files that a layer's parameters name where their keys say."""
+        files = [path for name, path in given.files.items() if name in template.parameters]
+        if not files:
             return
         layer, output = FILES_FROM
         there = self._there().get(layer)
@@ -311,7 +312,7 @@ class Infra:
                 f"--file: {self.place.stack(layer)} is not deployed, whose bucket takes the files",
                 f"opsdeck infra deploy {layer}",
             )
-        for path in given.files.values():
+        for path in files:
             self.account.call(
                 "s3", "put_object", Bucket=bucket, Key=key_of(path), Body=path.read_bytes()
             )

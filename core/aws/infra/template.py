@@ -31,13 +31,15 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One layer: `sources` says of which layer's outputs a parameter comes by itself."""
+    """One layer: `sources` says of which layer's outputs a parameter comes by itself; `after`
+    names layers that are deployed first where both are."""
 
     layer: str
     body: str
     about: str
     parameters: Mapping[str, Parameter]
     sources: Mapping[str, str]
+    after: tuple[str, ...]
     content: Mapping[str, Any] = field(repr=False, compare=False)
 
     @property
@@ -77,10 +79,15 @@ def templates_in(folder: Path) -> dict[str, Template]:
         raise InfraInvalid(f"{folder}: holds no template (*.yaml)", "name another with --templates")
     found = {path.stem: _read(path) for path in files}
     for each in found.values():
+        for layer in each.after:
+            if layer not in found:
+                where = f"{folder / each.layer}.yaml Metadata.Opsdeck.After"
+                raise InfraInvalid(f"{where}: no layer {layer}", f"layers: {', '.join(found)}")
         for parameter, layer in each.sources.items():
             _check_source(folder, found, each, parameter, layer)
     try:
-        order = list(TopologicalSorter({n: t.needs for n, t in found.items()}).static_order())
+        graph = {name: (*each.needs, *each.after) for name, each in found.items()}
+        order = list(TopologicalSorter(graph).static_order())
     except CycleError as error:
         circle = " → ".join(error.args[1])
         raise InfraInvalid(f"{folder}: layers need each other: {circle}") from error
@@ -135,6 +142,7 @@ def _read(path: Path) -> Template:
             name: _parameter(name, each) for name, each in (content.get("Parameters") or {}).items()
         },
         sources=dict(own.get("From") or {}),
+        after=tuple(own.get("After") or ()),
         content=content,
     )
 

@@ -17,7 +17,7 @@ from moto.cloudformation.models import (
 from core.aws.infra.diff import REMOVE, compared
 from core.aws.infra.resolve import Resolver
 from core.simulated.faults import Fault
-from core.simulated.handlers.cloudformation.resources import acting_in, known
+from core.simulated.handlers.cloudformation.resources import acting_in, known, progress_of
 from core.simulated.inner import not_simulated
 from core.simulated.registry import operation
 from core.simulated.state import Call, State
@@ -121,19 +121,44 @@ def execute(state: State, call: Call) -> dict[str, Any]:
 
 
 def _finish(state: State, stack: Stack, change_set: ChangeSet, creates: bool) -> None:
-    word = "CREATE" if creates else "UPDATE"
     before = (stack.template, dict(stack.stack_parameters), stack.tags)
     values = {**_kept(stack), **change_set.parameters} if not creates else change_set.parameters
     try:
         with acting_in(state):
             stack.resource_map.tags.update(change_set.tags or {})
             stack.resource_map.update(change_set.template_dict, values)
-            made = {
-                name: stack.resource_map[name] for name in change_set.template_dict["Resources"]
-            }
+            wanted = change_set.template_dict["Resources"]
+            made = {name: stack.resource_map[name] for name in wanted}
     except Exception as error:  # noqa: BLE001 - whatever a resource says fails the stack
         _roll_back(state, stack, change_set, creates, before, error)
         return
+    _when_ready(state, stack, change_set, creates, before, made)
+
+
+def _when_ready(
+    state: State,
+    stack: Stack,
+    change_set: ChangeSet,
+    creates: bool,
+    before: tuple[Any, dict[str, Any], Any],
+    made: dict[str, Any],
+) -> None:
+    """End the work once every endpoint of the stack is in service, as CloudFormation waits."""
+    for name, resource in made.items():
+        waits, failed = progress_of(state, resource)
+        if failed:
+            _roll_back(state, stack, change_set, creates, before, refused(failed), name)
+            return
+        if waits:
+            rest = (state, stack, change_set, creates, before, made)
+            state.after(SECONDS, _when_ready, *rest)
+            return
+    _complete(state, stack, change_set, creates, made)
+
+
+def _complete(
+    state: State, stack: Stack, change_set: ChangeSet, creates: bool, made: dict[str, Any]
+) -> None:
     changed = {
         each["ResourceChange"]["LogicalResourceId"]: each["ResourceChange"]["Action"]
         for each in state.table(_CHANGES).get(change_set.change_set_id, ())
@@ -146,11 +171,12 @@ def _finish(state: State, stack: Stack, change_set: ChangeSet, creates: bool) ->
             _event(stack, name, str(getattr(resource, "physical_resource_id", "")), kind, status)
     stack.template = change_set.template
     stack._parse_template()
-    stack.parameters = dict(values)
+    kept = {} if creates else _kept(stack)
+    stack.parameters = {**kept, **change_set.parameters}
     if change_set.tags:
         stack.tags = change_set.tags
     stack.output_map = stack._create_output_map()
-    stack.status = f"{word}_COMPLETE"
+    stack.status = "CREATE_COMPLETE" if creates else "UPDATE_COMPLETE"
     change_set.execution_status = "EXECUTE_COMPLETE"
     backend(state).change_sets.pop(change_set.change_set_id, None)
     _event(stack, stack.name, stack.stack_id, "AWS::CloudFormation::Stack", stack.status)
@@ -163,9 +189,11 @@ def _roll_back(
     creates: bool,
     before: tuple[Any, dict[str, Any], Any],
     error: Exception,
+    at: str = "",
 ) -> None:
     reason = getattr(error, "message", "") or str(error)
-    name, kind = _culprit(stack, change_set, error)
+    name = at or _culprit(stack, change_set)
+    kind = change_set.template_dict["Resources"][name]["Type"]
     word = "CREATE" if creates else "UPDATE"
     _event(stack, name, "", kind, f"{word}_FAILED", reason)
     going_back = "ROLLBACK" if creates else "UPDATE_ROLLBACK"
@@ -187,16 +215,15 @@ def _roll_back(
     _event(stack, stack.name, stack.stack_id, stack_type, stack.status)
 
 
-def _culprit(stack: Stack, change_set: ChangeSet, error: Exception) -> tuple[str, str]:
+def _culprit(stack: Stack, change_set: ChangeSet) -> str:
     """The resource that could not be made: the first that is wanted and not there."""
     resources = change_set.template_dict["Resources"]
     conditions = stack.resource_map.lazy_condition_map
     for name, each in resources.items():
         wanted = "Condition" not in each or conditions[each["Condition"]]
         if wanted and name not in stack.resource_map._parsed_resources:
-            return name, each["Type"]
-    name = next(iter(resources))
-    return name, resources[name]["Type"]
+            return str(name)
+    return str(next(iter(resources)))
 
 
 def _event(

@@ -37,7 +37,10 @@ def acting_in(state: State) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """How a type is made and deleted: `service:Operation`, and what to send."""
+    """How a type is made and deleted: `service:Operation`, and what to send.
+
+    Without `update` a change makes it anew; `change` is what an update sends, where it differs.
+    """
 
     name: str
     service: str
@@ -46,6 +49,7 @@ class Type:
     delete: str = ""
     undo: Callable[[Properties, str], Properties] = lambda properties, physical: {}
     update: str = ""
+    change: Request | None = None
     name_property: str = ""
     physical: Callable[[Properties, Mapping[str, Any]], str] = lambda properties, answer: ""
     attributes: Mapping[str, Callable[[Properties, Mapping[str, Any]], str]] | None = None
@@ -58,6 +62,24 @@ def known(resource_type: str) -> bool:
         or resource_type in parsing.NULL_MODELS
         or resource_type.startswith("Custom::")
     )
+
+
+def progress_of(state: State, resource: Any) -> tuple[bool, str]:
+    """Whether a resource still comes up, and why it failed ("" = it did not).
+
+    An endpoint that went back to its old configuration by an alarm has failed its stack.
+    """
+    if getattr(type(resource), "cloudformation_type", str)() != "AWS::SageMaker::Endpoint":
+        return False, ""
+    name = resource.properties["EndpointName"]
+    found = state.call("sagemaker", "DescribeEndpoint", EndpointName=name)
+    if found["EndpointStatus"] in ("Creating", "Updating", "RollingBack", "SystemUpdating"):
+        return True, ""
+    wanted = resource.properties["EndpointConfigName"]
+    if found["EndpointStatus"] == "InService" and found.get("EndpointConfigName") == wanted:
+        return False, ""
+    reason = found.get("FailureReason") or f"it serves {found.get('EndpointConfigName')} again"
+    return False, f"Endpoint {name} is {found['EndpointStatus']}: {reason}"
 
 
 def _send(state: State, spec: Type, operation: str, request: Properties) -> dict[str, Any]:
@@ -114,7 +136,8 @@ def register(spec: Type) -> type[CloudFormationModel]:
         if spec.update:
             made = cls()
             made.properties = properties
-            made.answer = _send(_STATE.get(), spec, spec.update, spec.request(properties))
+            request = (spec.change or spec.request)(properties)
+            made.answer = _send(_STATE.get(), spec, spec.update, request)
             made.physical = original_resource.physical
             return made
         original_resource.delete(account_id, region_name)
@@ -337,7 +360,8 @@ TYPES = (
     _sagemaker("EndpointConfig", "EndpointConfigName", "EndpointConfigArn"),
     _with(
         _sagemaker("Endpoint", "EndpointName", "EndpointArn", "UpdateEndpoint"),
-        request=_without("ExcludeRetainedVariantProperties"),
+        request=_without("RetainAllVariantProperties", "ExcludeRetainedVariantProperties", "Tags"),
+        change=_without("Tags"),
     ),
     _sagemaker("DataQualityJobDefinition", "JobDefinitionName", "JobDefinitionArn"),
     _sagemaker("MonitoringSchedule", "MonitoringScheduleName", "MonitoringScheduleArn"),
