@@ -118,17 +118,19 @@ def _environ(request: Mapping[str, Any], signed_as: str, key: str, region: str) 
         for name, value in query.items()
         for inner in (value if isinstance(value, (list, tuple)) else [value])
     ]
+    path, _, literal = str(request["url_path"]).partition("?")
+    asked = "&".join(part for part in (literal, urlencode(pairs, quote_via=quote)) if part)
     builder = EnvironBuilder(
-        path=request["url_path"],
+        path=path,
         method=request["method"],
         base_url="http://127.0.0.1",
         headers=headers,
         input_stream=io.BytesIO(_bytes(body)),
-        query_string=urlencode(pairs, quote_via=quote) if "?" not in request["url_path"] else None,
+        query_string=asked,
     )
     environ: Environ = builder.get_environ()
     environ["CONTENT_LENGTH"] = str(len(_bytes(body)))
-    environ["RAW_URI"] = request["url_path"] + (f"?{environ['QUERY_STRING']}" if pairs else "")
+    environ["RAW_URI"] = f"{path}?{asked}" if asked else path
     return environ
 
 

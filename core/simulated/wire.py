@@ -67,7 +67,18 @@ def parse(request: Request, target: Target) -> dict[str, Any]:
         )
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise Fault("SerializationException", f"{target.name}: {error}", 400) from error
-    return {name: value for name, value in parsed.items() if value is not None}
+    absent = _absent(target.operation.input_shape, parsed)
+    return {k: v for k, v in parsed.items() if v is not None and k not in absent}
+
+
+def _absent(shape: Any, parsed: Mapping[str, Any]) -> set[str]:
+    """Lists in a query string that moto's parser says are empty where they are not there."""
+    members = shape.members if shape is not None else {}
+    return {
+        name
+        for name, value in parsed.items()
+        if value in ([], {}) and members[name].serialization.get("location") == "querystring"
+    }
 
 
 def _parse_cbor(body: bytes) -> dict[str, Any]:
