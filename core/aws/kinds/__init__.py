@@ -39,5 +39,10 @@ KINDS: dict[str, Place] = {
     "trial-components": Place("core.aws.kinds.models.experiments:COMPONENTS", "models"),
     "endpoints": Place("core.aws.kinds.endpoints.listing:KIND", "deploys", ("ep",)),
     "endpoint-configs": Place("core.aws.kinds.endpoints.configs:KIND", "deploys", ("epc",)),
+    "approvals": Place("core.aws.kinds.approvals.listing:KIND", "approvals", ("inbox",)),
+    "metrics": Place("core.aws.kinds.cloudwatch.metrics:KIND", "query"),
+    "log-groups": Place("core.aws.kinds.cloudwatch.loggroups:GROUPS", "query", ("lg", "logs")),
+    "log-streams": Place("core.aws.kinds.cloudwatch.loggroups:STREAMS", "query"),
+    "alarms": Place("core.aws.kinds.cloudwatch.alarms:KIND", "alerts", ("al",)),
 }
 """Every kind by its name."""

@@ -251,7 +251,6 @@ KIND = Kind(
             lambda account, name, _values: what_deciding_does(account, name, "Approved"),
             fields=(_COMMENT,),
             dangerous=True,
-            typed=True,
             blocked=_decided("Approved"),
         ),
         Verb(
