@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from core.aws.calls import writes
+
 if TYPE_CHECKING:
     from core.aws.account import Account
     from core.aws.logs import LogSource
@@ -121,6 +123,13 @@ class Verb:
     blocked: Callable[[Item], str | None] = _never_blocked
     simulated_only: bool = False
     asks: Callable[[Account, str], tuple[Field, ...]] | None = None
+
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing: it needs no question, and a read-only account may do it.
+        What it tells may have many lines."""
+        names = [operation.partition(":")[2] for operation in self.operations]
+        return bool(names) and not any(writes(name) for name in names)
 
     def asked(self, account: Account, id: str) -> tuple[Field, ...]:
         """All that it asks for of this item; raises the errors of `core.aws.errors`."""

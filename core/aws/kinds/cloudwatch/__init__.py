@@ -1,0 +1,1 @@
+"""CloudWatch: alarms, metrics, logs and questions to them."""
