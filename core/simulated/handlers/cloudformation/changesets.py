@@ -171,8 +171,7 @@ def _complete(
             _event(stack, name, str(getattr(resource, "physical_resource_id", "")), kind, status)
     stack.template = change_set.template
     stack._parse_template()
-    kept = {} if creates else _kept(stack)
-    stack.parameters = {**kept, **change_set.parameters}
+    stack.parameters = {k: str(v) for k, v in stack.stack_parameters.items()}
     if change_set.tags:
         stack.tags = change_set.tags
     stack.output_map = stack._create_output_map()
