@@ -56,6 +56,10 @@ def find(state: State, table: str, name: str, missing: str, code: str = "") -> R
         if record is not None and record["_table"] != table:
             record = None
     if record is None:
+        # Names are told apart without case: one taken from an ARN is in lower case.
+        lower = name.lower()
+        record = next((each for key, each in kept.items() if key.lower() == lower), None)
+    if record is None:
         raise Fault(code or "ValidationException", missing, 400)
     return record
 

@@ -7,6 +7,7 @@ traffic back, and the endpoint ends InService on what it had before.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from core.simulated.faults import Fault
@@ -37,7 +38,7 @@ def steps(deployment: Record | None, whole: int) -> list[tuple[float, float]]:
 
 
 def _even(part: float, wait: float) -> list[tuple[float, float]]:
-    count = max(1, -(-1000 // max(1, round(part * 1000))))
+    count = max(1, math.ceil(1 / part - 1e-6))
     return [(min(1.0, round(part * number, 6)), wait) for number in range(1, count)] + [(1.0, wait)]
 
 

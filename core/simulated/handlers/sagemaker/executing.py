@@ -32,6 +32,9 @@ from core.simulated.state import State
 STARTING = 3.0
 OVER = frozenset({"Succeeded", "Failed", "Stopped"})
 _CACHE = "sagemaker.step-cache"
+_NOT_ASKED = frozenset({"ProcessingOutputConfig", "OutputDataConfig"})
+"""Where outputs go does not count: a step that has them elsewhere hands on the earlier ones.
+https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-default-keys.html"""
 
 
 def every(definition: Mapping[str, Any]) -> Iterator[Record]:
@@ -253,7 +256,8 @@ def _again(execution: Record, step: Record) -> bool:
 
 
 def _key(execution: Record, step: Record, arguments: Record) -> tuple[str, str, str]:
-    text = json.dumps([step["_spec"]["Type"], arguments], sort_keys=True, default=str)
+    asked = {name: value for name, value in arguments.items() if name not in _NOT_ASKED}
+    text = json.dumps([step["_spec"]["Type"], asked], sort_keys=True, default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return str(execution["PipelineArn"]), str(step["StepName"]), digest
 

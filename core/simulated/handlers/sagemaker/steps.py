@@ -219,7 +219,7 @@ def _endpoint(state: State, step: Record, name: str, arguments: Record, finish: 
 
 def _callback(state: State, step: Record, name: str, arguments: Record, finish: Finish) -> Started:
     queue = str(step["_spec"].get("SqsQueueUrl", ""))
-    token = f"{state.unique()}{state.unique()}"
+    token = state.unique()[:10]
     wanted = [each["OutputName"] for each in step["_spec"].get("OutputParameters", [])]
     body = {
         "token": token,
