@@ -63,7 +63,7 @@ def identity(state: HeaderState, width: int) -> list[Piece]:
         *state.badges,
         (f" {state.actor}" if state.actor else "", "dim"),
     ]
-    if state.read_only:
+    if state.read_only and not any("READ-ONLY" in text for text, _ in state.badges):
         left += [(" ", "text"), (" READ-ONLY ", "badge.read")]
     alive = [worker for worker in state.head.workers if worker.alive]
     right: list[Piece] = []

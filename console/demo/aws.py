@@ -207,7 +207,7 @@ def _runs(account: Account, simulated: Simulation, ledger: Ledger) -> None:
 def _approve(account: Account, ledger: Ledger) -> None:
     with ledger.step("approve a model package") as line:
         package = _first(account, "packages", lambda item: item.tone == "wait", "pending")
-        line.outcome = do(account, "packages", package, "approve", {"reason": "demo"})
+        line.outcome = do(account, "packages", package, "approve", {"comment": "shown by the demo"})
         approved = _now(account, "packages", package)
         check(approved.tone == "ok", f"the package is {' '.join(approved.cells)}")
 

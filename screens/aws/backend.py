@@ -72,8 +72,11 @@ class AwsBackend(Backend):
         simulated: list[Piece] = (
             [(" SIMULATED ", "badge.staging"), (" ", "text")] if self.account.simulated else []
         )
+        refusing: list[Piece] = (
+            [(" READ-ONLY ", "badge.read"), (" ", "text")] if self.read_only else []
+        )
         where = " ".join(part for part in (self.account_id, self.region) if part)
-        return [(" ", "text"), *simulated, (where, "text")]
+        return [(" ", "text"), *simulated, *refusing, (where, "text")]
 
     def version(self) -> Any:
         return None

@@ -227,6 +227,7 @@ class KindsScreen(ListScreen):
         kind = self.kind
         if kind is None:
             self.table.reshape((), lambda _row: (), "no kind of resource stands here")
+            self.table.put(())
             return
         self.query_one("#bar", KindBar).put(self._at, [each.title for each in self._kinds])
         empty = "reading…"
@@ -337,7 +338,9 @@ class KindsScreen(ListScreen):
     def status(self) -> Sequence[tuple[str, str]]:
         line = self.filter_status()
         kind, listing = self.kind, self.listing
-        if kind is None or listing is None or not listing.last.read:
+        if kind is None or listing is None:
+            return [("no kind of resource stands here", "faint")]
+        if not listing.last.read:
             return [*line, ("reading…", "faint")]
         data = listing.last
         count = words.count_text(len(data.items), data.more, kind.title.lower())
@@ -425,7 +428,7 @@ class KindsScreen(ListScreen):
             return
         from core.aws.registry import kind as kind_of
 
-        way = (*(self._trail or (kind.title,)), name_of(item))
+        way = (*self._trail, kind.title, name_of(item))
         self.deck.push_screen(KindsScreen(kinds=[kind_of(kind.child)], parent=item.id, trail=way))
 
     def do_aws_full(self) -> None:
@@ -433,7 +436,8 @@ class KindsScreen(ListScreen):
         from screens.aws.detail import DetailScreen
 
         if self.kind is not None and self.item is not None:
-            self.deck.push_screen(DetailScreen(self.kind, self.item))
+            way = (*self._trail, self.kind.title)
+            self.deck.push_screen(DetailScreen(self.kind, self.item, way))
 
     def do_aws_next(self) -> None:
         """The next kind."""
