@@ -292,6 +292,33 @@ def test_what_another_stack_is_built_on_stays(make: Make) -> None:
     ]
 
 
+def test_what_was_changed_by_hand_is_told(make: Make, account: Account) -> None:
+    infra = make()
+    deploy(infra)
+    assert [(each.layer, each.status, each.resources) for each in infra.drift([])] == [
+        ("base", "IN_SYNC", ()),
+        ("user", "IN_SYNC", ()),
+    ]
+    (alarm,) = account.call("cloudwatch", "describe_alarms", AlarmNames=["shop-staging-a"])[
+        "MetricAlarms"
+    ]
+    keys = ("AlarmName", "Namespace", "MetricName", "Statistic", "Period", "EvaluationPeriods",
+            "ComparisonOperator", "AlarmActions")  # fmt: skip
+    same = {key: alarm[key] for key in keys}
+    account.call("cloudwatch", "put_metric_alarm", **same, Threshold=50)
+    bucket = infra.rows()[0].stack.outputs["Bucket"]  # type: ignore[union-attr]
+    account.call("s3", "delete_bucket", Bucket=bucket)
+    (drift,) = infra.drift(["base"])
+    assert drift.drifted
+    deleted, modified = drift.resources
+    assert (deleted.name, deleted.status) == ("Bucket", "DELETED")
+    assert modified.name == "Alarm"
+    (difference,) = modified.properties
+    assert (difference.path, difference.expected, difference.actual) == ("Threshold", "5", "50")
+    with pytest.raises(InfraInvalid, match="no such layer"):
+        infra.drift(["nope"])
+
+
 def test_another_environment_is_not_touched(make: Make) -> None:
     deploy(make("staging"))
     other = make("staging-eu")
