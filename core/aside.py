@@ -27,7 +27,7 @@ from core.session import Session
 HEAD = struct.Struct("!Q")
 SERVICES = (
     "data", "explaining", "explore", "fairness", "features", "governance", "ingest", "labelling",
-    "lineage", "monitors", "quality", "queries", "recipes", "triggers", "views",
+    "lineage", "monitors", "quality", "queries", "recipes", "remote", "triggers", "views",
 )  # fmt: skip
 """What may be asked: the services that need the libraries."""
 

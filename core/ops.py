@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from core.services.quality import QualityService
     from core.services.queries import QueriesService
     from core.services.recipes import RecipesService
+    from core.services.remote import RemoteService
     from core.services.runs import RunsService
     from core.services.series import SeriesService
     from core.services.slos import SlosService
@@ -84,6 +85,13 @@ class Ops:
         from core.services.runs import RunsService
 
         return RunsService(self.session, self.workers)
+
+    @cached_property
+    def remote(self) -> RemoteService:
+        """Runs in AWS accounts."""
+        from core.services.remote import RemoteService
+
+        return RemoteService(self.session)
 
     @cached_property
     def models(self) -> ModelsService:

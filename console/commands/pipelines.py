@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -54,23 +55,22 @@ def _files_state(session: Session, problems: int) -> Cell:
 @click.argument("name")
 @click.option("--as", "form", type=click.Choice(FORMS), help="As AWS would be told.")
 @click.option("--on", "service", type=click.Choice(SERVICES), default=SERVICES[0], hidden=True)
-@click.option("--region", envvar=("AWS_REGION", "AWS_DEFAULT_REGION"), help="Whose images.")
 @pass_session
 def show(
     session: Session,
     name: str,
     form: Literal["sagemaker", "asl", "cloudformation"] | None,
     service: Literal["sagemaker", "stepfunctions"],
-    region: str | None,
 ) -> None:
     """Show a pipeline's parameters and steps, or what AWS would be told.
 
     --as sagemaker prints a definition of SageMaker Pipelines, --as asl a state machine of Step
     Functions, --as cloudformation a template of the first (of the second with --on
-    stepfunctions). No account is asked: what only it knows are placeholders.
+    stepfunctions). No account is asked: what only it knows are placeholders; with --region
+    or --context the images are that region's.
     """
     if form is not None:
-        _show_compiled(session, name, form, service, region or "")
+        _show_compiled(session, name, form, service)
         return
     spec = session.ops().pipelines.show(name)
     emit(session, spec, lambda: _spec_text(session, spec))
@@ -81,14 +81,26 @@ def _show_compiled(
     name: str,
     form: Literal["sagemaker", "asl", "cloudformation"],
     service: Literal["sagemaker", "stepfunctions"],
-    region: str,
 ) -> None:
-    found = session.ops().pipelines.compiled(name, form, service=service, region=region)
+    region = _region(session)
+    found = session.ops(beside_aws=True).pipelines.compiled(
+        name, form, service=service, region=region
+    )
     click.echo(json.dumps(found.document, indent=2, ensure_ascii=False))
     for placeholder, words in found.open.items():
         session.say(f"{placeholder}: {words}")
     for remark in found.remarks:
         session.say(f"note: {remark}")
+
+
+def _region(session: Session) -> str:
+    """The region that is named, by an option, a context or the environment."""
+    if session.context:
+        from core.aws.context import find_context
+
+        return find_context(session.context, session.region or "").region
+    named = (os.environ.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION"))
+    return session.region or next((each for each in named if each), "")
 
 
 def _spec_text(session: Session, spec: PipelineSpec) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
 
+from console.contexts import named_context
 from console.debug_text import debug_text
 from console.groups import noun
 from console.output import emit
@@ -12,6 +15,8 @@ from console.session import Session, pass_session
 from console.waiting import Waiting, report_run, split_pairs, waiting_options
 
 STATUSES = ("queued", "running", "waiting", "succeeded", "failed", "rejected", "cancelled")
+
+SERVICES = ("sagemaker", "stepfunctions")
 
 
 @noun("Start, list, show, cancel, resume and rerun runs.")
@@ -24,6 +29,7 @@ def command() -> None:
 @click.option("-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter.")
 @click.option("--no-cache", is_flag=True, help="Execute every step, whatever is cached.")
 @click.option("-m", "--reason", default="", help="Why, for the journal.")
+@click.option("--on", type=click.Choice(SERVICES), help="In the AWS account of --context.")
 @waiting_options()
 @pass_session
 def start(
@@ -32,18 +38,31 @@ def start(
     params: tuple[str, ...],
     no_cache: bool,
     reason: str,
+    on: Literal["sagemaker", "stepfunctions"] | None,
     waiting: Waiting,
 ) -> None:
-    """Start a run of PIPELINE.
+    """Start a run of PIPELINE, here or (--on SERVICE --context NAME) in an AWS account.
+
+    There it is the same run: the worker takes source and data to S3, starts it, and mirrors
+    its steps, logs and gates, so that it is shown, cancelled and resumed as any other. What
+    cannot happen there is refused before anything is sent.
 
     With --wait: exits 0 if it succeeded, 1 if it did not, 5 if the time is up, and 6 if it
     waits at a gate for a decision.
     """
     given = split_pairs(params, "-p")
-    ops = session.ops()
+    ops = session.ops(beside_aws=on is not None)
     if waiting.wait and not ops.read_only and ops.workspace.embedded and not ops.workers.alive():
         session.say("no worker is alive: one is started, which takes some seconds")
-    run = ops.runs.start(pipeline, given, use_cache=not no_cache, reason=reason)
+    run = ops.runs.start(
+        pipeline,
+        given,
+        use_cache=not no_cache,
+        reason=reason,
+        on=on,
+        context=named_context(session) or "",
+        region=session.region or "",
+    )
     report_run(session, run, "started", waiting)
 
 

@@ -30,11 +30,13 @@ def insert_run(
     from_step: str | None = None,
     kept: Mapping[str, Mapping[str, Any]] | None = None,
     datasets: Mapping[str, str] | None = None,
+    elsewhere: bool = False,
 ) -> str:
     """A run that waits for a worker, and the message that asks for one; the run's id.
 
     `kept` are values of step runs that do not run again; `datasets` maps datasets to the
-    version (snapshot id) that this run is to read under their names.
+    version (snapshot id) that this run is to read under their names. A run that happens
+    `elsewhere` asks for no worker's slots: whoever starts it there has rows of its own.
     """
     run_id = new_id()
     number = 1 + int(
@@ -70,5 +72,6 @@ def insert_run(
         }
         tx.execute(schema.step_runs.insert().values(values))
     tx.journal("run.request", f"run/{number}", pipeline=spec.name, params=params, reason=reason)
-    tx.outbox("run.start", run_id, generation=1)
+    if not elsewhere:
+        tx.outbox("run.start", run_id, generation=1)
     return run_id

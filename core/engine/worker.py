@@ -58,6 +58,7 @@ def _serve(workspace: Workspace, slots: int) -> int:
     from core.engine.heartbeat import Heartbeat, new_worker_id
     from core.engine.monitorduty import MonitorDuty
     from core.engine.plan import threads_per_step
+    from core.engine.remoteduty import RemoteDuty
     from core.engine.slots import Slots
     from core.engine.tracking import LazyTracker
     from core.engine.warm import WarmServer
@@ -90,6 +91,7 @@ def _serve(workspace: Workspace, slots: int) -> int:
     Duties(engine).start()
     Watchman(engine).start()
     MonitorDuty(engine).start()
+    RemoteDuty(engine).start()
     AlertWork(engine).start()
     log.info("worker %s serves %s with %d slots", engine.worker_id, workspace.root, slots)
     asked_to_stop.wait()

@@ -119,7 +119,8 @@ SAGEMAKER: Mapping[str, Key] = {
 SAGEMAKER_TOP: Mapping[str, Key] = {
     **SAGEMAKER,
     "name": Key("text", "Name of the pipeline or state machine there; its own by default."),
-    "bucket": Key("text", "S3 bucket for its source, data and outputs."),
+    "service_role": Key("text", "ARN of the role that starts the jobs; theirs by default."),
+    "bucket": Key("text", "S3 bucket for its source, data and outputs; SageMaker's default one."),
     "prefix": Key("text", "Folder in the bucket; opsdeck by default."),
     "approvals_queue": Key("text", "URL of the SQS queue that gates ask by."),
     "tracking": Key("text", "MLflow there: an address, or the ARN of a tracking server or app."),

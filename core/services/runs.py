@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.domain.run import Run, RunDetail, RunStatus, StepStatus
 from core.engine.logfiles import LogPage, read_log
-from core.errors import WrongState
+from core.errors import BadInput, ReadOnly, WrongState
 from core.reads import runs as _runs
 from core.services.workers import WorkersService
 from core.session import Session
@@ -16,6 +16,7 @@ from core.session import Session
 if TYPE_CHECKING:
     from core.domain.debugger import DebugReport
     from core.domain.pipeline import PipelineSpec
+    from core.domain.remote import Service
     from core.domain.tuning import Trial
     from core.tracking import MetricSeries
 
@@ -114,18 +115,34 @@ class RunsService:
         *,
         use_cache: bool = True,
         reason: str = "",
+        on: Service | None = None,
+        context: str = "",
+        region: str = "",
     ) -> Run:
         """Ask for a run of a pipeline; a worker takes it up at once.
 
-        Raises `NotFound`, `PipelineInvalid`, `BadInput` and `ReadOnly`; then nothing was
-        asked for.
+        `on` a service of AWS it happens there, in the account that `context` names: the worker
+        takes source and data there, starts it and follows it.
+
+        Raises `NotFound`, `PipelineInvalid`, `BadInput` and `ReadOnly`, and for AWS
+        `CannotCompile` and `NotSettled`; then nothing was asked for.
         """
         from core.pipelines import bind_params, load_pipeline
 
         self._session.refuse_when_read_only("runs start")
         spec = load_pipeline(self._session.workspace.root, pipeline)
         values = bind_params(spec, params)
-        run_id = self._insert(spec, values, use_cache=use_cache, reason=reason)
+        if on is not None:
+            self._check_there(spec, on, context, region)
+        run_id = self._insert(
+            spec,
+            values,
+            use_cache=use_cache,
+            reason=reason,
+            on=on,
+            context=context,
+            region=region,
+        )
         self._workers.wake()
         return _runs.find_run(self._session.reader, run_id)
 
@@ -136,10 +153,12 @@ class RunsService:
         """
         import sqlalchemy as sa
 
+        from core.aws.running import rows as remote_rows
         from core.state import schema
 
         self._session.refuse_when_read_only("runs cancel")
         run = _runs.find_run(self._session.reader, ref)
+        there = self._remote(run.id)
         with self._session.change("runs cancel") as tx:
             row = tx.row(sa.select(schema.runs).where(schema.runs.c.id == run.id))
             assert row is not None
@@ -152,7 +171,10 @@ class RunsService:
                     .values(cancel_requested=1)
                 )
                 tx.journal("run.cancel", f"run/{run.number}", reason=reason)
-                tx.outbox("run.cancel", run.id)
+                if there is None:
+                    tx.outbox("run.cancel", run.id)
+                else:
+                    remote_rows.wake(tx, run.id)
         self._workers.wake()
         return _runs.find_run(self._session.reader, run.id)
 
@@ -163,10 +185,12 @@ class RunsService:
         """
         import sqlalchemy as sa
 
+        from core.aws.running import rows as remote_rows
         from core.state import schema
 
         self._session.refuse_when_read_only("runs resume")
         run = _runs.find_run(self._session.reader, ref)
+        there = self._remote(run.id)
         kept = [s.value for s in StepStatus if s.ended_well]
         with self._session.change("runs resume") as tx:
             row = tx.row(sa.select(schema.runs).where(schema.runs.c.id == run.id))
@@ -192,7 +216,10 @@ class RunsService:
                 .values(_PENDING)
             )
             tx.journal("run.resume", f"run/{run.number}", generation=row["generation"] + 1)
-            tx.outbox("run.start", run.id, generation=row["generation"] + 1)
+            if there is None:
+                tx.outbox("run.start", run.id, generation=row["generation"] + 1)
+            else:
+                remote_rows.ask_again(tx, there, row["generation"] + 1)
         self._workers.wake()
         return _runs.find_run(self._session.reader, run.id)
 
@@ -211,6 +238,14 @@ class RunsService:
             raise WrongState(
                 f"run #{parent.run.number} is {parent.run.status}", "rerun it once it has ended"
             )
+        there = self._remote(parent.run.id)
+        if there is not None and from_step:
+            from core.aws.running.errors import NotThere
+
+            raise NotThere(
+                f"run #{parent.run.number} happened in AWS: it can't be repeated from a step on",
+                "repeat it whole: steps that are equal are taken from its cache there",
+            )
         spec = load_pipeline(self._session.workspace.root, parent.run.pipeline)
         values = bind_params(spec, {k: _as_text(v) for k, v in parent.run.params.items()})
         kept = kept_steps(spec, parent, from_step) if from_step else {}
@@ -222,6 +257,9 @@ class RunsService:
             parent=parent.run,
             from_step=from_step,
             kept=kept,
+            on=there["service"] if there else None,
+            context=there["context"] if there else "",
+            region=there["region"] if there else "",
         )
         self._workers.wake()
         return _runs.find_run(self._session.reader, run_id)
@@ -263,11 +301,14 @@ class RunsService:
         parent: Run | None = None,
         from_step: str | None = None,
         kept: Mapping[str, Mapping[str, Any]] | None = None,
+        on: Service | None = None,
+        context: str = "",
+        region: str = "",
     ) -> str:
         from core.engine.runrows import insert_run
 
         with self._session.change("runs start") as tx:
-            return insert_run(
+            run_id = insert_run(
                 tx,
                 spec,
                 params,
@@ -277,7 +318,36 @@ class RunsService:
                 parent=parent,
                 from_step=from_step,
                 kept=kept,
+                elsewhere=on is not None,
             )
+            if on is not None:
+                from core.aws.running.rows import insert_remote
+
+                insert_remote(tx, run_id, on, context, region)
+            return run_id
+
+    def _remote(self, run_id: str) -> Mapping[str, Any] | None:
+        """What is on record of a run in AWS; `None` of one that happens here."""
+        from core.aws.running.rows import find_remote
+
+        return find_remote(self._session.reader, run_id)
+
+    def _check_there(self, spec: PipelineSpec, on: Service, context: str, region: str) -> None:
+        """Refuse what cannot happen there, before anything is asked for; asks no account."""
+        from core.aws.compile import lower, pipeline_definition, state_machine, target_of
+        from core.aws.context import find_context
+        from core.aws.running.place import check_settled
+
+        if not context:
+            raise BadInput(
+                f"runs start --on {on}: in which account?", "name its context: --context NAME"
+            )
+        if find_context(context, region).read_only:
+            raise ReadOnly(f"--context {context} is read-only; nothing was asked for")
+        target = target_of(spec)
+        build = pipeline_definition if on == "sagemaker" else state_machine
+        build(lower(spec, target), target)
+        check_settled(spec)
 
 
 _PENDING: dict[str, Any] = {

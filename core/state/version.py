@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.errors import StateVersion
 from core.state.reading import Reader
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest schema version that this code knows."""
 
 

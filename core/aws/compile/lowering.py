@@ -151,7 +151,8 @@ class _Lowering:
         if source.kind == "param":
             arguments[name] = Param(source.name)
             declared = next(each for each in self.spec.params if each.name == source.name)
-            return {"from": "argument", "type": declared.type}
+            absent = declared.default is None and not declared.required
+            return {"from": "argument", "type": declared.type, "empty": None if absent else ""}
         text = str(source.value)
         if step.kind == "script" and "\n" not in text and len(text) <= LONGEST_LITERAL:
             arguments[name] = text

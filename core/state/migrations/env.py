@@ -9,6 +9,7 @@ from core.state import (  # noqa: F401 - so that the metadata has their tables t
     alert_tables,
     lake_tables,
     monitor_tables,
+    remote_tables,
     trigger_tables,
     tune_tables,
 )
