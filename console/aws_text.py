@@ -100,7 +100,9 @@ def items_text(session: Session, kind: Kind, items: Sequence[Item], more: bool) 
         Column(each.title, right=each.align == "right", flexible=bool(each.grow))
         for each in kind.columns
     ]
-    columns += [Column("age")] + ([Column("id", flexible=True)] if ids else [])
+    columns += [Column("age" if session.terminal else "at")] + (
+        [Column("id", flexible=True)] if ids else []
+    )
     rows: list[list[Cell | str]] = []
     for item in items:
         colour = _COLOURS.get(item.tone, "")

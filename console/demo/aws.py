@@ -234,8 +234,11 @@ def _roll_back(account: Account, simulated: Simulation, ledger: Ledger) -> None:
 
 def _alarm(account: Account, ledger: Ledger) -> None:
     with ledger.step("an alarm is raised") as line:
-        alarm = _first(account, "alarms", lambda item: item.tone == "bad", "in ALARM")
-        line.outcome = " ".join(alarm.cells[:2])
+        alarm = _first(account, "alarms", lambda item: item.tone == "ok", "OK")
+        given = {"state": "ALARM", "reason": "shown by the demo"}
+        line.outcome = do(account, "alarms", alarm, "set-state", given)
+        raised = _now(account, "alarms", alarm)
+        check(raised.tone == "bad", f"the alarm is {' '.join(raised.cells)}")
 
 
 def _read_only(context: AwsContext) -> str:

@@ -23,6 +23,9 @@ from screens.widgets.page import Page
 from screens.widgets.table import Cell, Column, RowTable
 from screens.words import plural, span
 
+HISTORY_SECONDS = 7 * 86_400.0
+"""How long something that ended badly needs somebody."""
+_OF_RUNS = ("runs", "models", "approvals")
 _WORDS = {"bad": "wrong", "wait": "waits", "run": "runs"}
 
 
@@ -34,24 +37,33 @@ class Needing:
     item: Item
 
 
-def needing(overview: Overview) -> list[Needing]:
-    """What is wrong, then what waits, then what runs; the newest of each first."""
+def needing(overview: Overview, now: float) -> list[Needing]:
+    """What is wrong, then what waits, then what runs; the newest of each first.
+
+    A run that failed, or a version that was rejected, is history after some days.
+    """
     found = [
         Needing(count.kind, item)
         for count in overview.counts
         for item in count.items
-        if item.tone in NEEDING
+        if item.tone in NEEDING and not _over(count.kind, item, now)
     ]
     return sorted(found, key=lambda one: (NEEDING.index(one.item.tone), -(one.item.changed or 0.0)))
 
 
-def verdict(overview: Overview | None) -> Line:
+def _over(kind: Kind, item: Item, now: float) -> bool:
+    old = item.changed is not None and now - item.changed > HISTORY_SECONDS
+    return item.tone == "bad" and old and mode_of(kind.name) in _OF_RUNS
+
+
+def verdict(overview: Overview | None, now: float) -> Line:
     """One line: how it stands."""
     if overview is None:
         return [(" reading…", "faint")]
     pieces: list[tuple[str, str]] = []
+    told = needing(overview, now)
     for tone in NEEDING:
-        number = sum(count.of(tone) for count in overview.counts)
+        number = sum(one.item.tone == tone for one in told)
         if number:
             glyph, style = words.sign(tone)
             verb = _WORDS[tone] if number == 1 else _WORDS[tone].removesuffix("s")
@@ -119,7 +131,7 @@ class PulseScreen(ModeScreen):
         return mode == "pulse"
 
     def body(self) -> ComposeResult:
-        yield Page(lambda _width: [verdict(self._overview)], id="verdict")
+        yield Page(lambda _width: [verdict(self._overview, self.deck.now())], id="verdict")
         with Container(id="panes"):
             yield RowTable(
                 (
@@ -156,7 +168,8 @@ class PulseScreen(ModeScreen):
 
     def show(self, data: Overview) -> None:
         self._overview = data
-        self.query_one("#verdict", Page).put(lambda _width: [verdict(data)])
+        now = self.deck.now()
+        self.query_one("#verdict", Page).put(lambda _width: [verdict(data, now)])
         self.refilter()
         if data.waiting:
             self.deck.poke()
@@ -165,7 +178,8 @@ class PulseScreen(ModeScreen):
         if self._overview is None:
             return
         found = self.matching(
-            needing(self._overview), lambda one: f"{one.kind.title} {words.searched(one.item)}"
+            needing(self._overview, self.deck.now()),
+            lambda one: f"{one.kind.title} {words.searched(one.item)}",
         )
         table = self.query_one("#needing", RowTable)
         table.put(found)
