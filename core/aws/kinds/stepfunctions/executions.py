@@ -13,7 +13,8 @@ from core.aws.kinds.stepfunctions.history import progress
 from core.aws.kinds.stepfunctions.tokens import waiting
 from core.aws.logs import LogSource
 from core.aws.partial import section, side_by_side
-from core.aws.words import clock, epoch, last_of, pretty, short, span, tone
+from core.aws.words import clock, epoch, last_of, pretty, short, span
+from core.aws.words import tone as told_by
 from core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ PAGE = 100
 MOST_MACHINES = 40
 NEWEST_OF_EACH = 20
 REDRIVABLE = ("FAILED", "ABORTED", "TIMED_OUT")
+
+
+def tone(status: str) -> str:
+    """The tone of an execution's status: one that is ABORTED was stopped, and has not failed."""
+    return {"ABORTED": "dim", "PENDING_REDRIVE": "wait"}.get(status) or told_by(status)
 
 
 def machine_of(arn: str) -> str:

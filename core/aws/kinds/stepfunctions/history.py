@@ -36,7 +36,8 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event and what it is about. `took` is filled where a state is left."""
+    """An event and what it is about. `took` is filled where a state is left; `again` is the event
+    by which a state was first entered that is now entered again, since it was redriven."""
 
     id: int
     before: int
@@ -46,6 +47,7 @@ class Event:
     details: Mapping[str, Any]
     open: Open | None
     took: str = ""
+    again: int = 0
 
     @property
     def tone(self) -> str:
@@ -107,10 +109,13 @@ def _event(entry: Mapping[str, Any], opened: dict[int, Open | None]) -> Event:
     before = int(entry.get("previousEventId") or 0)
     details = _details(entry)
     inside = opened.get(before)
-    state, took = inside.name if inside else "", ""
+    state, took, again = inside.name if inside else "", "", 0
     after = inside
     if kind.endswith("StateEntered"):
         state = str(details.get("name", ""))
+        earlier = _left(inside, state)
+        if earlier is not None:  # names are unique in a machine, so it can't be inside itself
+            again, inside = earlier.entered, earlier.around
         after = Open(state, int(entry["id"]), at, inside.depth + 1 if inside else 0, inside)
     elif kind.endswith("StateExited"):
         state = str(details.get("name", ""))
@@ -118,7 +123,7 @@ def _event(entry: Mapping[str, Any], opened: dict[int, Open | None]) -> Event:
         if left is not None:
             took, after = lasted(left.begun, at), left.around
     opened[int(entry["id"])] = after
-    return Event(int(entry["id"]), before, at, kind, state, details, after, took)
+    return Event(int(entry["id"]), before, at, kind, state, details, after, took, again)
 
 
 def _left(inside: Open | None, name: str) -> Open | None:
@@ -156,6 +161,8 @@ def progress(account: Account, execution: str) -> tuple[Visited, ...]:
 def _seen(event: Event, found: dict[int, Visited]) -> None:
     inside = event.open
     if event.kind.endswith("StateEntered") and inside is not None:
+        if event.again:
+            found.pop(event.again, None)
         found[event.id] = Visited(
             inside.name, inside.depth, event.at, None, "in it", "run", entered=event.id
         )
