@@ -213,8 +213,14 @@ def _judge(alarm: Mapping[str, Any], present: int, breaching: int) -> str:
 
 
 def _reason(alarm: Mapping[str, Any], value: str, values: list[float], breaching: int) -> str:
-    if value == "INSUFFICIENT_DATA" or not values:
-        count = int(alarm["EvaluationPeriods"])
+    count = int(alarm["EvaluationPeriods"])
+    if value != "INSUFFICIENT_DATA" and not values:
+        treated = str(alarm.get("TreatMissingData") or "missing")
+        return (
+            f"Threshold Crossed: no datapoints were received for {count} periods and {count} "
+            f"missing datapoints were treated as [{treated[:1].upper()}{treated[1:]}]."
+        )
+    if value == "INSUFFICIENT_DATA":
         return f"Insufficient Data: {count} datapoint{'s' if count > 1 else ''} were unknown."
     known = _SIGNS.get(str(alarm["ComparisonOperator"]))
     sign = known[0] if known else "outside of"

@@ -1,0 +1,1 @@
+"""What is in a simulated account at its start; each module has `plant(world)`."""
