@@ -44,5 +44,7 @@ KINDS: dict[str, Place] = {
     "log-groups": Place("core.aws.kinds.cloudwatch.loggroups:GROUPS", "query", ("lg", "logs")),
     "log-streams": Place("core.aws.kinds.cloudwatch.loggroups:STREAMS", "query"),
     "alarms": Place("core.aws.kinds.cloudwatch.alarms:KIND", "alerts", ("al",)),
+    "schedules": Place("core.aws.kinds.monitors.schedules:KIND", "monitors", ("ms",)),
+    "monitor-runs": Place("core.aws.kinds.monitors.runs:KIND", "monitors", ("mr",)),
 }
 """Every kind by its name."""

@@ -1,0 +1,1 @@
+"""SageMaker Model Monitor, Clarify and Debugger, for accounts that have them."""
