@@ -69,13 +69,18 @@ class Event:
 Tell = Callable[[Event], None]
 
 
+def pause(seconds: float) -> None:
+    """How time is let pass between two questions, where nobody says otherwise."""
+    time.sleep(seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How often to ask (seconds), and when to give up (seconds; None = never)."""
 
     every: float = 2.0
     timeout: float | None = None
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] | None = None
     now: Callable[[], float] = time.monotonic
 
     def turns(self, what: str) -> Iterator[None]:
@@ -88,7 +93,7 @@ class Patience:
                     f"{what}: did not end within {self.timeout:.0f} s; it goes on at AWS",
                     "the same command later takes up where it is",
                 )
-            self.sleep(self.every)
+            (self.sleep or pause)(self.every)
 
 
 def find(account: Account, name: str) -> Stack | None:
