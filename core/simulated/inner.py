@@ -37,6 +37,11 @@ class Moto:
             body, status, headers = run_wsgi_app(self._app, environ, buffered=True)
         except NotImplementedError as error:
             raise not_simulated(action) from error
+        except Exception as error:
+            # moto stumbles over much that AWS would refuse, mostly what is not there.
+            _LOG.warning("moto failed at %s", action, exc_info=True)
+            text = f"{action}: moto failed: {type(error).__name__}: {error}"
+            raise Fault("InternalFailure", text, 500) from error
         answer = Answer(int(status.split()[0]), list(headers.items()), b"".join(body))
         if answer.status in (404, 405, 500) and _is_page(answer):
             raise not_simulated(action)

@@ -101,7 +101,7 @@ def _deliver(state: State, rule: Any, target: dict[str, Any], event: dict[str, A
     if service in _MOTO and "api-destination" not in arn:
         only = copy.copy(rule)
         only.targets = [target]
-        only.send_to_targets(copy.deepcopy(event))
+        only.send_to_targets({**copy.deepcopy(event), "ingestion-time": state.now})
         return
     text = _input(target, event)
     name = arn.rpartition(":")[2].rpartition("/")[2]

@@ -218,14 +218,25 @@ def measure(
 @operation("sagemaker", "ListTags")
 def list_tags(state: State, call: Call) -> dict[str, Any]:
     record = by_arn(state, call.params["ResourceArn"])
-    return {"Tags": record["_tags"]} if record is not None else call.moto()
+    return {"Tags": record["_tags"]} if record is not None else _by_moto(call)
+
+
+def _by_moto(call: Call) -> dict[str, Any]:
+    """Tags of what moto keeps; it fails at an ARN it does not know."""
+    try:
+        return call.moto()
+    except Fault as fault:
+        if fault.code != "InternalFailure":
+            raise
+        arn = call.params["ResourceArn"]
+        raise Fault("ValidationException", f"Resource {arn} does not exist.", 400) from fault
 
 
 @operation("sagemaker", "AddTags")
 def add_tags(state: State, call: Call) -> dict[str, Any]:
     record = by_arn(state, call.params["ResourceArn"])
     if record is None:
-        return call.moto()
+        return _by_moto(call)
     new = {tag["Key"]: tag for tag in record["_tags"]}
     new.update({tag["Key"]: dict(tag) for tag in call.params["Tags"]})
     record["_tags"] = list(new.values())
@@ -236,7 +247,7 @@ def add_tags(state: State, call: Call) -> dict[str, Any]:
 def delete_tags(state: State, call: Call) -> dict[str, Any]:
     record = by_arn(state, call.params["ResourceArn"])
     if record is None:
-        return call.moto()
+        return _by_moto(call)
     record["_tags"] = [tag for tag in record["_tags"] if tag["Key"] not in call.params["TagKeys"]]
     return {}
 
