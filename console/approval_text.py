@@ -34,9 +34,9 @@ def approvals_text(session: Session, approvals: tuple[Approval, ...]) -> str:
             a.id,
             state(a.status, terminal=tty),
             a.model,
-            str(a.version),
+            str(a.version) if a.version else "",
             a.environment,
-            str(a.run_number),
+            str(a.run_number) if a.run_number else a.gate,
             a.requested_by,
             when(a.opened_at, terminal=tty),
             when(a.expires_at, terminal=tty),
@@ -76,7 +76,7 @@ def approval_text(session: Session, approval: Approval, champion_now: int | None
         ("state", state(approval.status, terminal=tty)),
         ("model", f"{approval.model} version {approval.version}"),
         ("environment", approval.environment),
-        ("run", f"{approval.run_number} of {approval.pipeline}, gate {approval.gate}"),
+        ("run", _run(approval)),
         ("asked by", f"{approval.requested_by} {when(approval.opened_at, terminal=tty)}"),
         ("expires", when(approval.expires_at, terminal=tty) if approval.expires_at else "never"),
         ("approvals", rule),
@@ -95,6 +95,13 @@ def approval_text(session: Session, approval: Approval, champion_now: int | None
     if approval.decisions:
         parts.append(f"{heading(session, 'decisions')}\n{_decisions(session, approval)}")
     return "\n\n".join(parts)
+
+
+def _run(approval: Approval) -> str:
+    """The run that waits; outside of a workspace's runs, where it waits."""
+    if approval.run_number:
+        return f"{approval.run_number} of {approval.pipeline}, gate {approval.gate}"
+    return " ".join(part for part in (approval.gate, approval.pipeline, approval.step) if part)
 
 
 _SHOWN_ABOVE = ("model", "version", "environment", "metrics", "champion", "documents")

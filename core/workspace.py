@@ -14,7 +14,9 @@ from core.errors import ConfigInvalid, NotAWorkspace
 
 CONFIG_NAME = "opsdeck.yaml"
 STATE_NAME = ".opsdeck"
-_KEYS = ("name", "environment", "database", "tracking", "worker", "me", "lake", "alerts", "gates")
+_KEYS = (
+    "name", "environment", "database", "tracking", "worker", "me", "lake", "alerts", "gates", "aws",
+)  # fmt: skip
 _WORKER_KEYS = ("slots",)
 _NAME_ONE = "name an existing workspace with -w PATH"
 
@@ -25,7 +27,8 @@ class Workspace:
 
     `database_url` is an SQLAlchemy URL; `tracking_uri` is MLflow's; `slots` is how many
     steps one worker runs at once; `lake` and `alerts` are those sections of the file, which
-    `core.lake.config` and `core.alerting.config` read; `gates` is where they may decide alone.
+    `core.lake.config` and `core.alerting.config` read; `gates` is where they may decide alone;
+    `aws` is the account that belongs to it, which `core.aws.ofworkspace` opens.
     """
 
     root: Path
@@ -38,6 +41,7 @@ class Workspace:
     lake: Mapping[str, Any] = field(default_factory=dict)
     alerts: Mapping[str, Any] = field(default_factory=dict)
     gates: Mapping[str, Any] = field(default_factory=dict)
+    aws: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def state_dir(self) -> Path:
@@ -120,6 +124,7 @@ def open_workspace(start: Path | None = None) -> Workspace:
         lake=lake,
         alerts=_section(path, config, "alerts", "{reopen: 6h}"),
         gates=_gates(path, config),
+        aws=_aws(path, config),
     )
 
 
@@ -134,6 +139,20 @@ def _gates(path: Path, config: Mapping[str, Any]) -> Mapping[str, Any]:
             f"{path}: gates.auto: must be true, false or a list of environments, not {auto!r}",
             "for example: gates: {auto: [staging]}",
         )
+    return found
+
+
+def _aws(path: Path, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The account beside the workspace: a context's name, and its region where it is another."""
+    found = _section(path, config, "aws", "{context: NAME}")
+    _refuse_unknown(path, found, ("context", "region"), "aws.")
+    for key, value in found.items():
+        if not isinstance(value, str) or not value.strip():
+            raise ConfigInvalid(
+                f"{path}: aws.{key}: must be text, not {value!r}", "for example: {context: NAME}"
+            )
+    if found and "context" not in found:
+        raise ConfigInvalid(f"{path}: aws.context: is missing", "opsdeck contexts list shows them")
     return found
 
 

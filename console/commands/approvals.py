@@ -14,6 +14,7 @@ from console.session import Session, pass_session
 from core.errors import BadInput, EvidenceChanged, NotFound
 
 if TYPE_CHECKING:
+    from core.aws.inbox import ApprovalInbox, JointInbox
     from core.domain.gate import Approval
     from core.ops import Ops
 
@@ -30,13 +31,18 @@ def command() -> None:
 @click.option("--all", "every", is_flag=True, help="Decided ones too.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only requests in this state.")
 @click.option("-n", "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
+@click.option("--aws", is_flag=True, help="Those of the AWS account beside the workspace, too.")
 @pass_session
-def list_(session: Session, every: bool, status: str | None, limit: int) -> None:
+def list_(session: Session, every: bool, status: str | None, limit: int, aws: bool) -> None:
     """List the requests that are open, newest first."""
     if every and status:
         raise BadInput("--all and --status exclude each other", "give one of them")
     wanted = None if every else status or "open"
-    found = session.ops().approvals.list(status=wanted, limit=limit)
+    joint = _joint(session) if aws else None
+    inbox: ApprovalInbox = joint or session.ops().approvals
+    found = inbox.list(status=wanted, limit=limit)
+    if joint is not None and joint.trouble:
+        session.say(f"AWS: {joint.trouble}")
     emit(session, {"approvals": found}, lambda: approvals_text(session, found))
 
 
@@ -44,10 +50,38 @@ def list_(session: Session, every: bool, status: str | None, limit: int) -> None
 @click.argument("approval")
 @pass_session
 def show(session: Session, approval: str) -> None:
-    """Show a request with its evidence. APPROVAL is an id or the beginning of one."""
-    ops = session.ops()
-    found = ops.approvals.get(approval)
-    emit(session, found, lambda: approval_text(session, found, _champion(ops, found.model)))
+    """Show a request with its evidence. APPROVAL is an id or the beginning of one; that of one
+    in the AWS account has a colon."""
+    inbox = _inbox(session, approval)
+    found = inbox.get(approval)
+
+    def text() -> str:
+        if ":" in found.id:  # read a moment ago, with the version that is approved now beside it
+            champion = found.evidence.get("champion", {}).get("version")
+        else:
+            champion = _champion(session.ops(), found.model)
+        return approval_text(session, found, champion)
+
+    emit(session, found, text)
+
+
+def _inbox(session: Session, ref: str) -> ApprovalInbox:
+    """Where the request is: the workspace, or (a colon in its id) the account beside it."""
+    return _joint(session) if ":" in ref else session.ops().approvals
+
+
+def _joint(session: Session) -> JointInbox:
+    """The workspace and an account: that of `--context`, else the one that opsdeck.yaml names."""
+    from core.aws.inbox import AwsInbox, JointInbox
+    from core.aws.ofworkspace import account_of
+
+    ops = session.ops(beside_aws=True)
+    if session.context:
+        account = session.account()
+    else:
+        account = account_of(ops.workspace, read_only=ops.read_only)
+        click.get_current_context().find_root().call_on_close(account.close)
+    return JointInbox(ops.approvals, AwsInbox(account))
 
 
 def _champion(ops: Ops, model: str) -> int | None:
@@ -68,15 +102,16 @@ def approve(
     session: Session, approval: str, comment: str, evidence: str | None, confirm: str | None
 ) -> None:
     """Approve a request: its run goes on."""
-    ops = session.ops()
-    found = ops.approvals.get(approval)
+    inbox = _inbox(session, approval)
+    found = inbox.get(approval)
     seen = _seen(found, evidence)
-    if found.environment == PRODUCTION and found.status == "open" and not ops.read_only:
+    read_only = session.ops(beside_aws=":" in approval).read_only
+    if found.environment == PRODUCTION and found.status == "open" and not read_only:
         if not comment.strip():
             raise BadInput("approving for production needs a reason", "add -m 'why'")
-        consequence = f"{found.model} version {found.version} goes to {found.environment}"
+        consequence = f"{_named(found)} goes to {found.environment}"
         confirm_model(session, found.model, confirm, consequence)
-    decided = ops.approvals.approve(found.id, comment, evidence_hash=seen)
+    decided = inbox.approve(found.id, comment, evidence_hash=seen)
     emit(session, decided, lambda: _decided(decided))
 
 
@@ -87,9 +122,9 @@ def approve(
 @pass_session
 def reject(session: Session, approval: str, comment: str, evidence: str | None) -> None:
     """Reject a request: its run ends as rejected."""
-    ops = session.ops()
-    found = ops.approvals.get(approval)
-    decided = ops.approvals.reject(found.id, comment, evidence_hash=_seen(found, evidence))
+    inbox = _inbox(session, approval)
+    found = inbox.get(approval)
+    decided = inbox.reject(found.id, comment, evidence_hash=_seen(found, evidence))
     emit(session, decided, lambda: _decided(decided))
 
 
@@ -109,8 +144,13 @@ def _seen(approval: Approval, evidence: str | None) -> str:
     return approval.evidence_hash
 
 
+def _named(approval: Approval) -> str:
+    version = f" version {approval.version}" if approval.version else ""
+    return f"{approval.model}{version}"
+
+
 def _decided(approval: Approval) -> str:
-    what = f"approval {approval.id} of {approval.model} version {approval.version}"
+    what = f"approval {approval.id} of {_named(approval)}"
     if approval.status == "open":
         given = sum(d.verdict == "approve" for d in approval.decisions)
         return f"{what}: {given} of {approval.approvals_needed} approvals; it stays open"

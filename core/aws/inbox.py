@@ -151,3 +151,40 @@ def pages_of(account: Account) -> Iterator[tuple[list[Waiting], str]]:
     for source in sources().values():
         found, error = _all_of(account, source)
         yield found, "" if error is None else f"{source.title} {why(error)}"
+
+
+class JointInbox:
+    """The workspace's inbox and an account's as one. A request of the account is known by the
+    colon in its id; `trouble` says what of the account could not be read when it was last
+    listed, while the workspace's own are always there."""
+
+    def __init__(self, own: ApprovalInbox, aws: ApprovalInbox) -> None:
+        self._own = own
+        self._aws = aws
+        self.trouble = ""
+
+    def list(self, *, status: str | None = "open", limit: int = 100) -> tuple[Approval, ...]:
+        """Both, newest first."""
+        found = [*self._own.list(status=status, limit=limit)]
+        self.trouble = ""
+        try:
+            found += self._aws.list(status=status, limit=limit)
+        except AwsError as error:
+            self.trouble = error.message
+        newest = sorted(found, key=lambda each: each.opened_at, reverse=True)
+        return tuple(newest[:limit])
+
+    def get(self, ref: str) -> Approval:
+        """A request of either."""
+        return self._of(ref).get(ref)
+
+    def approve(self, ref: str, comment: str = "", *, evidence_hash: str | None = None) -> Approval:
+        """Approve where it was asked."""
+        return self._of(ref).approve(ref, comment, evidence_hash=evidence_hash)
+
+    def reject(self, ref: str, comment: str, *, evidence_hash: str | None = None) -> Approval:
+        """Reject where it was asked."""
+        return self._of(ref).reject(ref, comment, evidence_hash=evidence_hash)
+
+    def _of(self, ref: str) -> ApprovalInbox:
+        return self._aws if ":" in ref else self._own
