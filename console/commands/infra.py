@@ -328,7 +328,7 @@ def _person() -> str:
 
 def _type_prefix(session: Session, place: Place, given: str | None, consequence: str) -> None:
     """Have `<project>-<environment>` typed out, for production and for what loses data."""
-    confirm_model(session, place.prefix, given, consequence, what="project and environment")
+    confirm_model(session, place.prefix, given, consequence, what="environment")
 
 
 def _layers(infra: Infra, names: tuple[str, ...]) -> list[str]:

@@ -10,6 +10,10 @@ from core.aws.infra.errors import InfraInvalid
 PROJECT = re.compile(r"[a-z][a-z0-9-]{1,19}")
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{1,15}")
 PRODUCTION = "production"
+_HINTS = {
+    "project": "name another with --project",
+    "environment": "it is the context's: opsdeck contexts list",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Place:
                 raise InfraInvalid(
                     f"{what} {text!r}: not small letters, digits and hyphens"
                     f" (at most {20 if what == 'project' else 16}, a letter first)",
-                    f"name another with --{what}",
+                    _HINTS[what],
                 )
 
     @property

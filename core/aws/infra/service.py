@@ -241,8 +241,8 @@ class Infra:
         gone = [each for each in values.waits if each not in coming]
         if gone and not self.account.read_only:
             raise InfraInvalid(
-                f"{self.place.stack(template.layer)}: takes outputs of {', '.join(gone)},"
-                " which is not deployed",
+                f"{self.place.stack(template.layer)}: takes outputs of what is not deployed yet:"
+                f" {', '.join(gone)}",
                 f"opsdeck infra deploy {' '.join([*gone, template.layer])}",
             )
         return values

@@ -18,6 +18,7 @@ from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
 from moto.core.common_models import CloudFormationModel
 
 from core.simulated.faults import Fault, Injected, as_fault
+from core.simulated.handlers.cloudformation import buckets
 from core.simulated.state import State
 
 _STATE: ContextVar[State] = ContextVar("state")
@@ -39,7 +40,8 @@ def acting_in(state: State) -> Iterator[None]:
 class Type:
     """How a type is made and deleted: `service:Operation`, and what to send.
 
-    Without `update` a change makes it anew; `change` is what an update sends, where it differs.
+    Without `update` a change makes it anew; `change` is what an update sends, where it differs;
+    `then` sets what the making itself does not take.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Type:
     undo: Callable[[Properties, str], Properties] = lambda properties, physical: {}
     update: str = ""
     change: Request | None = None
+    then: Callable[[State, Properties, str], None] | None = None
     name_property: str = ""
     physical: Callable[[Properties, Mapping[str, Any]], str] = lambda properties, answer: ""
     attributes: Mapping[str, Callable[[Properties, Mapping[str, Any]], str]] | None = None
@@ -119,6 +122,8 @@ def register(spec: Type) -> type[CloudFormationModel]:
         made.properties = properties
         made.answer = _send(_STATE.get(), spec, spec.create, spec.request(properties))
         made.physical = spec.physical(properties, made.answer) or resource_name
+        if spec.then is not None:
+            spec.then(_STATE.get(), properties, made.physical)
         return made
 
     def update(
@@ -132,8 +137,16 @@ def register(spec: Type) -> type[CloudFormationModel]:
     ) -> Any:
         properties = dict(cloudformation_json.get("Properties") or {})
         if spec.name_property:
-            properties.setdefault(spec.name_property, original_resource.physical)
-        if spec.update:
+            properties.setdefault(
+                spec.name_property, original_resource.properties[spec.name_property]
+            )
+        named = properties.get(spec.name_property)
+        renamed = named != original_resource.properties.get(spec.name_property)
+        if spec.then is not None and not renamed:
+            original_resource.properties = properties
+            spec.then(_STATE.get(), properties, original_resource.physical)
+            return original_resource
+        if spec.update and not renamed:
             made = cls()
             made.properties = properties
             request = (spec.change or spec.request)(properties)
@@ -267,6 +280,21 @@ def _with(spec: Type, **changes: Any) -> Type:
 
 
 TYPES = (
+    Type(
+        "AWS::S3::Bucket",
+        "s3",
+        "CreateBucket",
+        lambda p: buckets.creation(p, _STATE.get().region),
+        delete="DeleteBucket",
+        undo=_named("Bucket", "BucketName"),
+        then=buckets.configure,
+        name_property="BucketName",
+        physical=_property("BucketName"),
+        attributes={
+            "Arn": lambda p, answer: f"arn:aws:s3:::{p['BucketName']}",
+            "DomainName": lambda p, answer: f"{p['BucketName']}.s3.amazonaws.com",
+        },
+    ),
     Type(
         "AWS::S3::BucketPolicy",
         "s3",

@@ -218,7 +218,7 @@ def test_whoever_comes_later_waits_for_what_goes_on(
 
 
 def test_a_layer_before_is_needed(make: Make) -> None:
-    with pytest.raises(InfraInvalid, match="takes outputs of base"):
+    with pytest.raises(InfraInvalid, match="not deployed yet: base"):
         make().plan(["user"], Given())
 
 
@@ -357,6 +357,7 @@ def test_the_whole_loop_deploys(make: Make, account: Account, tmp_path: Path) ->
     _serving_is_there(account)
     _delivery_is_there(account, outputs)
     assert infra.plan([], given).changing == ()
+    assert [each.layer for each in infra.drift([]) if each.drifted] == []
     made = {
         each["ResourceType"]
         for row in infra.rows()
@@ -378,6 +379,10 @@ def _storage_is_there(account: Account, outputs: dict[str, str]) -> None:
         bucket = outputs[name]
         policy = json.loads(account.call("s3", "get_bucket_policy", Bucket=bucket)["Policy"])
         assert policy["Statement"][0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        versioning = account.call("s3", "get_bucket_versioning", Bucket=bucket)
+        assert versioning["Status"] == "Enabled"
+        block = account.call("s3", "get_public_access_block", Bucket=bucket)
+        assert set(block["PublicAccessBlockConfiguration"].values()) == {True}
         rules = account.call("s3", "get_bucket_encryption", Bucket=bucket)
         (rule,) = rules["ServerSideEncryptionConfiguration"]["Rules"]
         assert rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"] == outputs["KeyArn"]
