@@ -62,6 +62,11 @@ class World:
                 self._states[account_id, region] = found
             return found
 
+    def states(self, account_id: str) -> list[State]:
+        """The states of an account in all of its regions."""
+        with self.lock:
+            return [each for (owner, _), each in self._states.items() if owner == account_id]
+
     def settle(self) -> None:
         """Fire the timers that are due."""
         with self.lock:
