@@ -35,13 +35,14 @@ class Column:
 class Item:
     """One resource in a list. `id` is what `show` and verbs take: a name, or an ARN where the
     name is not unique. `tone` is one of `TONES`; `changed` is in epoch seconds; `raw` is the
-    summary as AWS gave it."""
+    summary as AWS gave it. A `leaf` has nothing below it, though others of its kind have."""
 
     id: str
     cells: tuple[str, ...]
     tone: str = ""
     changed: float | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    leaf: bool = False
 
 
 Line = str | tuple[str, str] | tuple[str, str, str]

@@ -12,6 +12,7 @@ from core.aws.kind import Column, Detail, Field, Item, Kind, Line, Section, Verb
 from core.aws.kinds.shared import found, needed
 from core.aws.logs import LogSource
 from core.aws.partial import section
+from core.aws.rows import row_lines
 from core.aws.words import clock, epoch, short, size
 from core.errors import BadInput
 
@@ -24,6 +25,7 @@ ANSWER_SECONDS = 60.0
 LOOK_SECONDS = 0.4
 MOST_ROWS = 1_000
 SHOWN_ROWS = 200
+CELL = 80
 RETENTIONS = (
     "1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "365", "400", "545", "731",
     "1096", "1827", "2192", "2557", "2922", "3288", "3653", "never",
@@ -148,26 +150,10 @@ def insights(
         time.sleep(LOOK_SECONDS)
 
 
-def table(rows: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
-    """Rows as aligned lines under their fields."""
-    if not rows:
-        return ("no rows",)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    shown = [[short(row.get(name, ""), 80) for name in names] for row in rows[:SHOWN_ROWS]]
-    widths = [max(map(len, column)) for column in zip(names, *shown, strict=True)]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = (cell.ljust(wide) for cell, wide in zip(cells, widths, strict=True))
-        return "  ".join(padded).rstrip()
-
-    more = (f"… and {len(rows) - SHOWN_ROWS} more",) if len(rows) > SHOWN_ROWS else ()
-    return (line(names), *map(line, shown), *more)
-
-
 def _ask(account: Account, name: str, values: Mapping[str, str]) -> str:
     groups = [name, *(each.strip() for each in values.get("also", "").split(",") if each.strip())]
     rows = insights(account, groups, needed(values, "query"), seconds_of(values.get("since", "1h")))
-    return "\n".join(table(rows))
+    return "\n".join(row_lines(rows, cell=CELL, most=SHOWN_ROWS))
 
 
 def _ask_consequence(_account: Account, name: str, values: Mapping[str, str]) -> tuple[str, ...]:

@@ -10,26 +10,11 @@ import pytest
 
 from core.aws.account import Account
 from core.aws.errors import AccessDenied, ResourceNotFound
-from core.aws.kind import Detail, Verb
 from core.aws.registry import kind
 from core.errors import BadInput, ReadOnly
+from tests.support.awstext import text, verb
 
 Client = Callable[[str], Any]
-
-
-def verb(of: str, name: str) -> Verb:
-    found = kind(of).verb(name)
-    assert found is not None
-    return found
-
-
-def text(detail: Detail) -> str:
-    return "\n".join(
-        f"{section.title}\n" + "\n".join(
-            line if isinstance(line, str) else " ".join(line[:2]) for line in section.lines
-        )
-        for section in detail.sections
-    )  # fmt: skip
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Where data are: S3, Glue's catalogue and jobs, Lake Formation's rights, streams, warehouses."""

@@ -1,0 +1,1 @@
+"""SageMaker's feature store: groups, records online, rows offline."""

@@ -1,0 +1,1 @@
+"""Who may read what, which keys are in use, and what is not encrypted."""
