@@ -18,6 +18,13 @@ from core.simulated.seed.bike.story import (
 PIPELINE = "bike-demand-delivery"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:bike-demand-approvals"
 MACHINE = "bike-demand-release"
+FLEET = "bike-demand-app"
+_DEPLOYMENTS = (
+    (49, "2.0.0", "Forecasts on the map"),
+    (20, "2.1.0", "Holidays; simulate-outcome: Failed ValidateService"),
+    (19, "2.1.1", "Holidays, with their calendar"),
+    (20 / 86_400, "2.2.0", "Tomorrow's forecast"),
+)
 _LOWER = [{"key": each["Key"], "value": each["Value"]} for each in TAGS]
 _FAILS = """      - echo "FAILED tests/test_data.py::test_hours - temp is out of 0..1 in 3 hours"
       - echo "1 failed, 41 passed in 18.42s"
@@ -41,7 +48,13 @@ def plant(story: Story) -> None:
     story.plan(4 * HOUR, lambda: _run(story))
     story.plan(20.0, lambda: story.call("codebuild", "StartBuild", projectName="bike-demand-image"))
     story.plan(58 * DAY, lambda: _stacks(story))
-    story.plan(0.0, lambda: _drift(story))
+    story.plan(50 * DAY, lambda: _fleet(story))
+    for days, key, told in _DEPLOYMENTS:
+        story.plan(
+            days * DAY,
+            lambda key=key, told=told: _deploy(story, key, told),  # type: ignore[misc]
+        )
+    story.plan(1.0, lambda: _drift(story))
     story.plan(0.0, lambda: _machine(story))
 
 
@@ -166,6 +179,39 @@ def _approve(story: Story, why: str, status: str = "Approved") -> None:
     )
 
 
+# -- the web app that asks the model
+
+
+def _fleet(story: Story) -> None:
+    story.call(
+        "codedeploy",
+        "CreateApplication",
+        applicationName=FLEET,
+        computePlatform="Server",
+        tags=TAGS,
+    )
+    story.call(
+        "codedeploy",
+        "CreateDeploymentGroup",
+        applicationName=FLEET,
+        deploymentGroupName="production",
+        serviceRoleArn=story.role("bike-demand-deploy"),
+        autoRollbackConfiguration={"enabled": True, "events": ["DEPLOYMENT_FAILURE"]},
+    )
+
+
+def _deploy(story: Story, key: str, told: str) -> None:
+    place = {"bucket": ARTIFACTS, "key": f"app/{key}.zip", "bundleType": "zip"}
+    story.call(
+        "codedeploy",
+        "CreateDeployment",
+        applicationName=FLEET,
+        deploymentGroupName="production",
+        revision={"revisionType": "S3", "s3Location": place},
+        description=told,
+    )
+
+
 # -- stacks
 
 
@@ -220,6 +266,8 @@ def _drift(story: Story) -> None:
         Bucket=f"bike-demand-reports-{ACCOUNT}",
         VersioningConfiguration={"Status": "Suspended"},
     )
+    for name in ("bike-demand-storage", "bike-demand-topics"):
+        story.call("cloudformation", "DetectStackDrift", StackName=name)
 
 
 # -- a state machine
