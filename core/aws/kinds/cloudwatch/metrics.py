@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from core.aws.kind import Chart, Column, Detail, Field, Item, Kind, Section, Verb
 from core.aws.kinds.cloudwatch.loggroups import seconds_of
 from core.aws.metrics import Metric, several
-from core.aws.words import number
+from core.aws.words import number, span
 from core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ STATS = ("Average", "p50", "p90", "p99", "Maximum", "Minimum", "Sum", "SampleCou
 SHOWN = ("Average", "p99", "Maximum")
 PARTS = "|"
 LINE = 60
+LONG_BACK, LONG_LINE = 60 * 86_400.0, 3600
 
 
 def id_of(namespace: str, name: str, dimensions: Mapping[str, str]) -> str:
@@ -52,7 +53,11 @@ def _item(metric: Mapping[str, Any]) -> Item:
 def _shown(account: Account, id: str) -> Detail:
     now = time.time()
     lines = {stat: metric_of(id, stat) for stat in (*SHOWN, "Sum", "SampleCount")}
-    points = several(account, lines, LINE, now - LOOK_BACK, now)
+    back = LOOK_BACK
+    points = several(account, lines, LINE, now - back, now)
+    if not any(points.values()):  # nothing lately: what it was in the last days
+        back = LONG_BACK
+        points = several(account, lines, LONG_LINE, now - back, now)
     metric = metric_of(id)
     newest = tuple((stat, number(found[-1][1])) for stat, found in points.items() if found)
     about = Section(
@@ -61,7 +66,7 @@ def _shown(account: Account, id: str) -> Detail:
             ("namespace", metric.namespace),
             ("name", metric.name),
             *metric.dimensions.items(),
-            ("shown", f"the last {LOOK_BACK / 3600:.0f} hours"),
+            ("shown", f"the last {span(back)}"),
         ),
     )
     chart = Chart(metric.name, "", {stat: points[stat] for stat in SHOWN})

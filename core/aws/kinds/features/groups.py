@@ -35,7 +35,7 @@ def _item(group: Mapping[str, Any]) -> Item:
     return Item(
         id=group["FeatureGroupName"],
         cells=(group["FeatureGroupName"], state, f"offline {offline}"),
-        tone=tone("Failed" if offline == "Blocked" else state),
+        tone="bad" if offline == "Blocked" else "ok" if state == "Created" else tone(state),
         changed=epoch(group.get("CreationTime")),
         raw={**group, "state": state},
     )
@@ -71,7 +71,7 @@ def _about(group: Mapping[str, Any]) -> tuple[Line, ...]:
     said = group.get("OfflineStoreStatus") or {}
     held = online.get("TtlDuration") or {}
     return (
-        ("status", state, tone(state)),
+        ("status", state, "ok" if state == "Created" else tone(state)),
         *((("why", group["FailureReason"], "bad"),) if group.get("FailureReason") else ()),
         ("key", group.get("RecordIdentifierFeatureName", "")),
         ("event time", group.get("EventTimeFeatureName", "")),
