@@ -292,7 +292,7 @@ class OpsdeckApp(App[None]):
 
     def leave(self) -> None:
         """Quit; while a change is under way only on the second asking."""
-        busy = self._changes.under_way
+        busy = self._changes.unfinished
         if busy and self._message[:1] != ((_still(busy), "warn"),):
             self.tell(_still(busy), "warn")
             return

@@ -203,7 +203,8 @@ class Change:
 
     `group`: only one change of a group at a time. `call` does it; `then` is called with
     its result on the event loop and returns what to tell (or "" to stay silent).
-    `failed` may take an error instead of the usual dialog.
+    `failed` may take an error instead of the usual dialog. `reads`: it only looks something up,
+    so that one may leave meanwhile.
     """
 
     group: str
@@ -212,6 +213,7 @@ class Change:
     then: Callable[[Any], str]
     command: str = ""
     failed: Callable[[Exception], bool] | None = None
+    reads: bool = False
 
 
 class Changes:
@@ -226,6 +228,11 @@ class Changes:
     def under_way(self) -> list[str]:
         """Titles of the changes that have not ended."""
         return [change.title for change in self._under_way.values()]
+
+    @property
+    def unfinished(self) -> list[str]:
+        """Titles of those that change something, so that one should not leave."""
+        return [change.title for change in self._under_way.values() if not change.reads]
 
     def start(self, change: Change) -> bool:
         """Start it; `False` where one of its group is still under way."""

@@ -103,6 +103,11 @@ class Everywhere:
         screen.prompt(prompt)
         deck.change(
             Change(
-                "names", "names for completion", backend.read_names, known, failed=lambda _e: True
+                "names",
+                "names for completion",
+                backend.read_names,
+                known,
+                failed=lambda _error: True,
+                reads=True,
             )
         )

@@ -58,7 +58,7 @@ def choose_context(deck: Deck, name: str) -> None:
     def read(_facade: Any) -> list[AwsContext]:
         return contexts()
 
-    deck.change(Change("command", "look up the contexts", read, offer))
+    deck.change(Change("command", "look up the contexts", read, offer, reads=True))
 
 
 def _said(context: AwsContext) -> str:

@@ -46,7 +46,9 @@ def run_verb(deck: Deck, account: Account, kind: Kind, verb: Verb, item: Item | 
         doing.fill(fields)
         return ""
 
-    deck.change(Change("command", f"look up what {verb.label.lower()} asks for", read, found))
+    deck.change(
+        Change("command", f"look up what {verb.label.lower()} asks for", read, found, reads=True)
+    )
 
 
 class Doing:
@@ -92,7 +94,7 @@ class Doing:
             return ""
 
         title = f"look up what {verb.label.lower()} does"
-        self._deck.change(Change("command", title, read, ask))
+        self._deck.change(Change("command", title, read, ask, reads=True))
 
     def _ask(self, told: Mapping[str, str], values: Mapping[str, str], found: Prepared) -> None:
         kind, verb, context = self._kind, self._verb, self._deck.backend.name
