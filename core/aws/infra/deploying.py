@@ -11,6 +11,7 @@ from core.aws.infra.place import Place
 from core.aws.infra.stacks import (
     GOOD,
     SERVICE,
+    STACK_TYPE,
     Event,
     Patience,
     Stack,
@@ -44,7 +45,7 @@ class Deployer:
         if not stack.busy:
             return stack
         marker = newest_event(self.account, stack.id)
-        end, _ = follow(self.account, stack.id, marker, tell, self.patience)
+        end, _ = follow(self.account, stack.id, marker, tell, self.patience, until_event=False)
         return None if end.status == "DELETE_COMPLETE" else end
 
     def execute(self, plan: StackPlan, tell: Tell) -> Stack:
@@ -93,7 +94,7 @@ class Deployer:
 def failed(stack: Stack, events: list[Event]) -> StackFailed:
     """The error of a stack that ended badly: the first resource that failed, and its reason."""
     first = first_failure(events)
-    if first is not None and first.type != "AWS::CloudFormation::Stack":
+    if first is not None and first.type != STACK_TYPE:
         what = f"{first.name} ({first.type}) {first.status}: {first.reason or 'no reason told'}"
     else:
         what = (first.reason if first else "") or stack.reason or "no reason told"

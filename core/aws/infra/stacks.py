@@ -18,6 +18,7 @@ FAILED_FIRST = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED
 GOOD = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 USABLE = GOOD | {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
 """Whole, and can be changed."""
+STACK_TYPE = "AWS::CloudFormation::Stack"
 _AFTERMATH = ("cancelled", "canceled", "initiated by parent")
 
 
@@ -64,6 +65,11 @@ class Event:
         """Whether this is a failure of its own, not one that follows from another."""
         aftermath = any(word in self.reason.lower() for word in _AFTERMATH)
         return self.status.endswith("_FAILED") and not aftermath
+
+    def ends(self, stack: str) -> bool:
+        """Whether this is the stack's own word that what was begun is over."""
+        own = self.type == STACK_TYPE and self.name == stack
+        return own and not self.status.endswith("_IN_PROGRESS")
 
 
 Tell = Callable[[Event], None]
@@ -140,9 +146,18 @@ def events_since(account: Account, stack: str, marker: str) -> list[Event]:
 
 
 def follow(
-    account: Account, stack_id: str, marker: str, tell: Tell, patience: Patience
+    account: Account,
+    stack_id: str,
+    marker: str,
+    tell: Tell,
+    patience: Patience,
+    *,
+    until_event: bool = True,
 ) -> tuple[Stack, list[Event]]:
     """Tell each event after `marker` as it comes, until the stack is at rest; its end and them.
+
+    With `until_event` the stack's own last event is waited for: just after a change was begun,
+    its state is still the one from before.
 
     Raises `StackBusy` when the patience is at an end; the work goes on at AWS.
     """
@@ -156,7 +171,8 @@ def follow(
             tell(event)
         if stack is None:  # deleted, and asked for by its name
             return Stack(stack_id, stack_id, "DELETE_COMPLETE"), told
-        if not stack.busy and not stack.empty:
+        ended = not until_event or any(each.ends(stack.name) for each in told)
+        if ended and not stack.busy and not stack.empty:
             return stack, told
     raise AssertionError("patience has no end of its own")
 
@@ -164,7 +180,7 @@ def follow(
 def first_failure(events: list[Event]) -> Event | None:
     """The event that everything else followed from."""
     own = [each for each in events if each.failed]
-    resources = [each for each in own if each.type != "AWS::CloudFormation::Stack"]
+    resources = [each for each in own if each.type != STACK_TYPE]
     return next(iter(resources or own), None)
 
 
