@@ -1,0 +1,1 @@
+"""Delivery: CodePipeline, CodeBuild, CodeDeploy, CodeCommit, ECR, CloudFormation."""
