@@ -132,7 +132,7 @@ def _go_on(found: Any, count: int) -> None:
             AmazonStateLanguageParser.parse(json.dumps(definition))[0].eval(env)
             self._execution_communication.terminated()
 
-    again = Again(
+    again: Any = Again(
         evaluation_details=worker._evaluation_details,
         exec_comm=worker._execution_communication,
         cloud_watch_logging_session=None,

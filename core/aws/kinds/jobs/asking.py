@@ -24,29 +24,29 @@ HOUR = 3600
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 _ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/\S+")
 
-NAME = Field("name", "job's name; empty: made of what it trains and the time")
-ROLE = Field("role", "role's ARN (arn:aws:iam::…:role/…)", required=True)
-OUTPUT = Field("output", "where results go: s3://bucket/folder", required=True)
+NAME = Field("name", "name of the job")
+ROLE = Field("role", "role: arn:aws:iam::…:role/…", required=True)
+OUTPUT = Field("output", "output: s3://bucket/folder", required=True)
 INSTANCE = Field("instance", "instance type", default="ml.m5.large")
 COUNT = Field("count", "how many instances", default="1")
-KMS = Field("kms_key", "KMS key of outputs and disks; empty: the account's own")
+KMS = Field("kms_key", "KMS key of outputs and disks")
 RUNNING = (
-    Field("inputs", "channels: train=s3://…, validation=s3://…"),
-    Field("content_type", "type of the inputs, for example text/csv"),
+    Field("inputs", "inputs: train=s3://…, validation=s3://…"),
+    Field("content_type", "content type of the inputs (text/csv)"),
     OUTPUT,
     ROLE,
     INSTANCE,
     COUNT,
-    Field("volume_gb", "disk of each, GB", default="30"),
+    Field("volume_gb", "disk of each, in GB", default="30"),
     Field("max_hours", "stopped after so many hours", default="24"),
-    Field("spot", "spot instances, which may be taken away", default="no", choices=YES_NO),
-    Field("max_wait_hours", "with spot: at most so long in all; empty: twice max_hours"),
-    Field("checkpoints", "with spot: s3://… from which it goes on"),
+    Field("spot", "spot instances", default="no", choices=YES_NO),
+    Field("max_wait_hours", "spot: hours in all, with waiting"),
+    Field("checkpoints", "spot: checkpoints, s3://…"),
     KMS,
 )
 """What every training asks for, however its image is found."""
-HYPERPARAMETERS = Field("hyperparameters", "a=1, b=two")
-METRICS = Field("metrics", "measured in its output: loss=loss: ([0-9.]+)")
+HYPERPARAMETERS = Field("hyperparameters", "hyperparameters: a=1, b=two")
+METRICS = Field("metrics", "metrics: loss=loss: ([0-9.]+)")
 
 
 def named(values: Values, prefix: str, most: int = 63) -> str:

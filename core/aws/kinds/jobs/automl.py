@@ -325,6 +325,6 @@ CANDIDATES = Kind(
     ),
     list=_candidates,
     show=_candidate_shown,
-    operations=("sagemaker:ListCandidatesForAutoMLJob",),
+    operations=("sagemaker:ListCandidatesForAutoMLJob", "sagemaker:DescribeAutoMLJobV2"),
     parent="automl",
 )

@@ -87,7 +87,7 @@ def _about(account: Account, job: Mapping[str, Any]) -> tuple[Line, ...]:
         *found("at most", span(longest) if longest else ""),
         *_spot(job, stopping),
         *cost(account, job.get("ResourceConfig") or {}, _billed(job)),
-        *found("model", (job.get("ModelArtifacts") or {}).get("S3ModelArtifacts")),
+        *found("model", _model(job)),
         *found("output", output),
         *found("checkpoints", (job.get("CheckpointConfig") or {}).get("S3Uri")),
         *found("encrypted by", (job.get("OutputDataConfig") or {}).get("KmsKeyId")),
@@ -96,6 +96,13 @@ def _about(account: Account, job: Mapping[str, Any]) -> tuple[Line, ...]:
         *found("Autopilot job", last_of(job.get("AutoMLJobArn") or "")),
         *found("role", job.get("RoleArn")),
     )
+
+
+def _model(job: Mapping[str, Any]) -> str:
+    """Where the model is; AWS names the place of one that was never written, too."""
+    artifacts = job.get("ModelArtifacts") or {}
+    written = job["TrainingJobStatus"] in ("Completed", "Stopped")
+    return str(artifacts.get("S3ModelArtifacts", "")) if written else ""
 
 
 def _progress(job: Mapping[str, Any]) -> tuple[Line, ...]:
@@ -132,7 +139,7 @@ def _timeline(job: Mapping[str, Any]) -> Section:
             took = ""
         parts = (each["Status"], took, " ".join(each.get("StatusMessage", "").split()))
         words = " · ".join(part for part in parts if part)
-        lines.append((clock(each.get("StartTime")), words, _moved(each, job)))
+        lines.append((clock(each.get("StartTime"))[5:], words, _moved(each, job)))
     return Section("Timeline", tuple(lines) or ("nothing has happened yet",))
 
 
@@ -153,6 +160,7 @@ def _finals(job: Mapping[str, Any]) -> tuple[Section, ...]:
     )
 
 
+CLOSED = "Debugger and the profiler take no new customers since 2026-07-30"
 _RULE_TONES = {"IssuesFound": "bad", "Error": "bad", "InProgress": "run", "NoIssuesFound": "ok"}
 
 
@@ -179,7 +187,7 @@ def _rules(job: Mapping[str, Any]) -> tuple[Section, ...]:
             for each in job.get(key) or ()
         )
         if lines:
-            sections.append(Section(title, lines))
+            sections.append(Section(title, (*lines, CLOSED)))
     return tuple(sections)
 
 

@@ -143,11 +143,11 @@ CREATE = Verb(
         Field("model", "SageMaker model", required=True),
         Field("input", "rows: s3://…", required=True),
         asking.OUTPUT,
-        Field("content_type", "type of the rows", default="text/csv"),
+        Field("content_type", "content type of the rows", default="text/csv"),
         Field(
             "split", "a row is", default="Line", choices=("Line", "None", "RecordIO", "TFRecord")
         ),
-        Field("accept", "type of the predictions, for example text/csv"),
+        Field("accept", "content type of the predictions"),
         Field("join", "put the predictions beside the rows", default="no", choices=asking.YES_NO),
         asking.INSTANCE,
         asking.COUNT,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.aws.kind import Column, Detail, Item, Kind, Line, Section
 from core.aws.kinds.jobs import training
-from core.aws.kinds.jobs.common import TRAINING, Job, resources
+from core.aws.kinds.jobs.common import TRAINING, Job, cost, resources
 from core.aws.kinds.jobs.tune import TUNE
 from core.aws.kinds.shared import PAGE, found, lasted
 from core.aws.logs import LogSource
@@ -63,7 +63,7 @@ def _shown(account: Account, name: str) -> Detail:
         title=name,
         tone=tone(status),
         sections=(
-            Section("Tuning job", _about(job, config)),
+            Section("Tuning job", (*_about(job, config), *_cost(account, job))),
             _counted(job),
             *_best(job),
             section("Jobs by rank", lambda: _ranked(account, name)),
@@ -98,6 +98,18 @@ def _about(job: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[Line, ...
     )
 
 
+def _cost(account: Account, job: Mapping[str, Any]) -> tuple[Line, ...]:
+    """What all its training jobs have cost together."""
+    ran = (job.get("ConsumedResources") or {}).get("RuntimeInSeconds")
+    return cost(account, _resources(_definition(job)), ran)
+
+
+def _resources(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    several: Mapping[str, Any] = definition.get("HyperParameterTuningResourceConfig") or {}
+    one: Mapping[str, Any] = definition.get("ResourceConfig") or several
+    return one
+
+
 def _limits(limits: Mapping[str, Any]) -> str:
     most = limits.get("MaxNumberOfTrainingJobs")
     at_once = limits.get("MaxParallelTrainingJobs", 1)
@@ -130,7 +142,7 @@ def _counted(job: Mapping[str, Any]) -> Section:
     lines: list[Line] = [
         (word, str(counts[key]), kind if counts[key] else "")
         for key, word, kind in words
-        if key in counts
+        if counts.get(key) or (key == "Completed" and key in counts)
     ]
     lines.append(
         (
@@ -212,17 +224,12 @@ def _ranges(found_ranges: Mapping[str, Any] | None) -> Section:
 
 def _definition_section(job: Mapping[str, Any]) -> Section:
     definition = _definition(job)
-    config = (
-        definition.get("ResourceConfig")
-        or definition.get("HyperParameterTuningResourceConfig")
-        or {}
-    )
     static = definition.get("StaticHyperParameters") or {}
     return Section(
         "Each job",
         (
             *found("image", (definition.get("AlgorithmSpecification") or {}).get("TrainingImage")),
-            *found("instances", resources(config)),
+            *found("instances", resources(_resources(definition))),
             *found("spot", "yes" if definition.get("EnableManagedSpotTraining") else ""),
             *found("output", (definition.get("OutputDataConfig") or {}).get("S3OutputPath")),
             *((key, str(value)) for key, value in sorted(static.items())),

@@ -210,8 +210,8 @@ KIND = Kind(
     columns=(
         Column("EXECUTION", 13),
         Column("STATUS", 12),
-        Column("PIPELINE", 18, grow=1, drop=1),
-        Column("NAME", 12, grow=1, drop=2),
+        Column("PIPELINE", 14, grow=1, drop=2),
+        Column("NAME", 13, grow=1, drop=1),
         Column("WHY", 10, grow=2, drop=3),
     ),
     list=_listed,

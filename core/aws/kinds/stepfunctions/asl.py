@@ -9,6 +9,10 @@ from typing import Any
 
 from core.errors import BadInput
 
+_SIGNS = {
+    "Equals": "=", "LessThan": "<", "LessThanEquals": "≤", "GreaterThan": ">",
+    "GreaterThanEquals": "≥", "Matches": "like",
+}  # fmt: skip
 _PLAIN = ("And", "Or", "Not")
 TOKEN_PATHS = ("$$.Task.Token", "$states.context.Task.Token")
 """How a definition says that a task is given its token: by JSONPath, and by JSONata."""
@@ -173,5 +177,18 @@ def _test(choice: Mapping[str, Any]) -> str:
             )
             return f"if {inner}"
     skipped = ("Variable", "Next", "Comment", "Assign", "Output", *_PLAIN)
-    rest = [f"{key} {json.dumps(value)}" for key, value in choice.items() if key not in skipped]
+    rest = [_compared(key, value) for key, value in choice.items() if key not in skipped]
     return f"if {choice.get('Variable', '')} {' '.join(rest)}"
+
+
+def _compared(key: str, value: Any) -> str:
+    """How a variable is compared, and with what: NumericLessThan 60 is < 60."""
+    if key.startswith("Is"):
+        word = {"IsPresent": "present", "IsNull": "null"}.get(key, f"a {key[2:].lower()}")
+        return f"is {word}" if value else f"is not {word}"
+    operator = key.removesuffix("Path")
+    for kind in ("Numeric", "String", "Boolean", "Timestamp"):
+        operator = operator.removeprefix(kind)
+    sign = _SIGNS.get(operator)
+    told = value if key.endswith("Path") else json.dumps(value)
+    return f"{sign} {told}" if sign else f"{key} {told}"

@@ -218,7 +218,7 @@ STOP = Verb(
     operations=("states:StopExecution",),
     do=stop,
     consequence=_stop_consequence,
-    fields=(Field("error", "error it is to name"), Field("cause", "why")),
+    fields=(Field("error", "error"), Field("cause", "cause")),
     dangerous=True,
     blocked=only_in("RUNNING", "PENDING_REDRIVE"),
 )

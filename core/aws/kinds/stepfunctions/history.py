@@ -36,8 +36,8 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event and what it is about. `took` is filled where a state is left; `again` is the event
-    by which a state was first entered that is now entered again, since it was redriven."""
+    """An event and what it is about. Where a state is left, `took` is filled and `entered` is the
+    event by which it was entered; so it is where a state is entered again, being redriven."""
 
     id: int
     before: int
@@ -47,7 +47,7 @@ class Event:
     details: Mapping[str, Any]
     open: Open | None
     took: str = ""
-    again: int = 0
+    entered: int = 0
 
     @property
     def tone(self) -> str:
@@ -109,21 +109,21 @@ def _event(entry: Mapping[str, Any], opened: dict[int, Open | None]) -> Event:
     before = int(entry.get("previousEventId") or 0)
     details = _details(entry)
     inside = opened.get(before)
-    state, took, again = inside.name if inside else "", "", 0
+    state, took, entered = inside.name if inside else "", "", 0
     after = inside
     if kind.endswith("StateEntered"):
         state = str(details.get("name", ""))
         earlier = _left(inside, state)
         if earlier is not None:  # names are unique in a machine, so it can't be inside itself
-            again, inside = earlier.entered, earlier.around
+            entered, inside = earlier.entered, earlier.around
         after = Open(state, int(entry["id"]), at, inside.depth + 1 if inside else 0, inside)
     elif kind.endswith("StateExited"):
         state = str(details.get("name", ""))
         left = _left(inside, state)
         if left is not None:
-            took, after = lasted(left.begun, at), left.around
+            took, after, entered = lasted(left.begun, at), left.around, left.entered
     opened[int(entry["id"])] = after
-    return Event(int(entry["id"]), before, at, kind, state, details, after, took, again)
+    return Event(int(entry["id"]), before, at, kind, state, details, after, took, entered)
 
 
 def _left(inside: Open | None, name: str) -> Open | None:
@@ -161,17 +161,15 @@ def progress(account: Account, execution: str) -> tuple[Visited, ...]:
 def _seen(event: Event, found: dict[int, Visited]) -> None:
     inside = event.open
     if event.kind.endswith("StateEntered") and inside is not None:
-        if event.again:
-            found.pop(event.again, None)
+        found.pop(event.entered, None)
         found[event.id] = Visited(
             inside.name, inside.depth, event.at, None, "in it", "run", entered=event.id
         )
         return
-    if event.kind.endswith("StateExited"):
-        for key, each in reversed(found.items()):
-            if each.name == event.state and each.ended is None and _same(each, event):
-                found[key] = replace(each, ended=event.at, word="done", tone="ok", why="")
-                return
+    if event.entered in found:
+        left = found[event.entered]
+        found[event.entered] = replace(left, ended=event.at, word="done", tone="ok", why="")
+        return
     if inside is None or inside.entered not in found:
         return
     each = found[inside.entered]
@@ -181,11 +179,6 @@ def _seen(event: Event, found: dict[int, Visited]) -> None:
         found[inside.entered] = replace(each, word="waits for an answer", tone="wait")
     elif event.tone == "bad":
         found[inside.entered] = replace(each, why=event.why)
-
-
-def _same(each: Visited, event: Event) -> bool:
-    """Whether it is this state that is left: as deep as what is open afterwards is around it."""
-    return each.depth == (event.open.depth + 1 if event.open else 0)
 
 
 def _listed(account: Account, execution: str) -> Iterator[Sequence[Item]]:
@@ -266,8 +259,8 @@ KIND = Kind(
         Column("AT", 8),
         Column("EVENT", 22, grow=1),
         Column("STATE", 14, grow=1),
-        Column("TOOK", 8, align="right", drop=1),
-        Column("ABOUT", 12, grow=3, drop=2),
+        Column("TOOK", 8, align="right", drop=2),
+        Column("ABOUT", 12, grow=3, drop=1),
     ),
     list=_listed,
     show=_shown,

@@ -65,9 +65,7 @@ def test_what_states_do_and_where_they_go() -> None:
         "tried 2 times more · → Ask, on States.ALL → No"
     )
     assert told["Ask"] == "Task · sqs:sendMessage, waits for an answer · → Decide"
-    assert told["Decide"] == (
-        "Choice · if $.yes BooleanEquals true and $.n NumericGreaterThan 3 → Each, else → No"
-    )
+    assert told["Decide"] == ("Choice · if $.yes = true and $.n > 3 → Each, else → No")
     assert told["Each"] == "Map · for each of $.regions · ends"
     assert told["  Put"] == "Wait · 5 s · ends"
     assert told["No"] == "Fail · Refused: somebody said no"

@@ -52,7 +52,9 @@ def waits(account: Account) -> str:
     make_machine(account, "gate", asking(account))
     do(account, "state-machines", "start", "gate", input='{"model": "bikes"}', name="first")
     [item] = listed(account, "sfn-executions", "gate")
-    until(lambda: waiting(account, item.id))
+    until(
+        lambda: any(e.cells[2] == "TaskSubmitted" for e in listed(account, "sfn-history", item.id))
+    )
     return item.id
 
 
@@ -128,7 +130,7 @@ def test_history_is_read_event_by_event(account: Account, waits: str) -> None:
     assert by_kind["TaskSubmitted"].tone == "wait"
     assert by_kind["ParallelStateExited"].cells[3].strip() == "Look"
     assert by_kind["ParallelStateExited"].cells[4], "how long it took"
-    inner = [item.cells[3] for item in events if item.cells[2] == "PassStateEntered"]
+    inner = sorted(item.cells[3] for item in events if item.cells[2] == "PassStateEntered")
     assert inner == ["  A", "  B"]
     told = kind("sfn-history").show(account, by_kind["TaskScheduled"].id)
     assert "deploy?" in words(told)
