@@ -17,6 +17,8 @@ from screens.aws.form import Form
 from screens.aws.offered import command_line, name_of, needs_typing, told_values
 from screens.background import Change
 from screens.dialogs.confirm import Question, Signed, dialog_for
+from screens.dialogs.notice import TextDialog
+from screens.widgets.lines import Line
 
 if TYPE_CHECKING:
     from core.aws.account import Account
@@ -132,10 +134,14 @@ class Doing:
 
         deck, verb = self._deck, self._verb
 
-        def done(line: str) -> str:
+        def done(told: str) -> str:
             if isinstance(deck.backend, AwsBackend):
                 deck.backend.details.forget()
-            return line
+            first, *rest = told.splitlines() or [""]
+            if rest:  # an answer, not just a word: it is to be read
+                lines: list[Line] = [[(line, "text")] for line in told.splitlines()]
+                deck.push_screen(TextDialog(self._titled(), lines))
+            return first
 
         def do(account: Account) -> str:
             return verb.do(account, self.id_, values)

@@ -36,6 +36,17 @@ STEPS = (
 )
 
 
+AWS_STEPS = (
+    "start the simulated account",
+    "list what has run",
+    "start a pipeline and see it end",
+    "approve a model package",
+    "roll an endpoint back",
+    "an alarm is raised",
+    "a read-only account sends no change",
+)
+
+
 def opsdeck(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-P", "-m", "console.main", *arguments],
@@ -73,3 +84,12 @@ def test_a_folder_that_is_another_workspace_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "not the example workspace" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_demo_on_the_simulated_account(tmp_path: Path) -> None:
+    done = opsdeck("demo", "--aws", "--headless", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    assert document["ok"] is True
+    assert tuple(line["what"] for line in document["steps"]) == AWS_STEPS
+    assert list(tmp_path.iterdir()) == [], "nothing is left of it"

@@ -38,7 +38,10 @@ def test_the_root_loads_no_noun(args: list[str], tmp_path: Path) -> None:
     assert not modules & NOT_FOR_HELP
 
 
-@pytest.mark.parametrize("noun", ["pipelines", "runs", "models", "approvals", "endpoints", "audit"])
+@pytest.mark.parametrize(
+    "noun",
+    ["pipelines", "runs", "models", "approvals", "endpoints", "audit", "contexts", "aws"],
+)
 def test_a_nouns_help_reads_nothing(noun: str, tmp_path: Path) -> None:
     modules, status = loaded_by([noun, "--help"], tmp_path)
     assert status == 0
@@ -63,6 +66,17 @@ def test_reading_needs_no_database_library(args: list[str], seeded: Path) -> Non
     modules, status = loaded_by(args, seeded)
     assert status == 0
     assert not modules & NOT_TO_READ
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["contexts", "list"], ["aws", "kinds"], ["aws", "calls", "endpoints"], ["runs", "list"]],
+    ids=" ".join,
+)
+def test_nothing_but_an_account_loads_boto3(args: list[str], seeded: Path) -> None:
+    modules, status = loaded_by(args, seeded)
+    assert status == 0
+    assert not modules & {*NOT_TO_READ, "botocore", "moto"}
 
 
 def test_changing_loads_sqlalchemy_but_nothing_heavier(seeded: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,38 @@ def test_nothing_heavy_is_loaded_before_the_first_frame(watched: Path, mode: str
     assert "textual" in loaded
     assert not loaded.intersection(HEAVY)
     assert f"screens.{'runs' if mode == 'pulse' else 'pulse'}" not in done.stdout
+
+
+AWS_PROGRAM = """
+import asyncio, json, sys
+from core.aws.account import Account
+from core.aws.context import AwsContext
+from console.app import OpsdeckApp
+from screens.aws.backend import AwsBackend
+
+async def main():
+    account = Account(AwsContext("away", region="eu-west-1", endpoint_url="http://127.0.0.1:9"))
+    app = OpsdeckApp(AwsBackend(account), start_mode="deploys")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app._poller.pause()
+        await pilot.pause()
+        loaded = sorted({name.partition(".")[0] for name in sys.modules})
+    print(json.dumps(loaded))
+
+AwsBackend.head = lambda self: None
+Account.call = Account.pages = lambda *_, **__: iter(())
+asyncio.run(main())
+"""
+
+
+def test_the_console_on_an_account_shows_its_frame_without_boto3(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AWS_PROGRAM], env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    loaded = set(json.loads(done.stdout))
+    assert "textual" in loaded
+    assert not loaded.intersection({*HEAVY, "botocore"})
 
 
 def test_the_data_side_is_shown_without_its_libraries(data_template: Path, tmp_path: Path) -> None:
