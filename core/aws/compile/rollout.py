@@ -43,7 +43,7 @@ def rollout_states(node: Deployment, package: str, path: str) -> States:
         look: {
             **_task("describeEndpoint", dict(described), update),
             "Catch": [
-                {"ErrorEquals": ["SageMaker.SageMakerException"], "ResultPath": None,
+                {"ErrorEquals": ["States.TaskFailed"], "ResultPath": None,
                  "Next": create}
             ],
         },

@@ -177,7 +177,8 @@ class _History:
     def take(self, event: Mapping[str, Any]) -> None:
         """The next event, in the order of their ids."""
         number, kind = int(event["id"]), str(event["type"])
-        state = event.get("stateEnteredEventDetails", {}).get("name")
+        entered, left = event.get("stateEnteredEventDetails"), event.get("stateExitedEventDetails")
+        state = (entered or left or {}).get("name")
         step = state.split(" ")[0] if state else self._of_event.get(event["previousEventId"], "")
         if step not in self._nodes:
             if kind == "ExecutionRedriven":
@@ -185,19 +186,20 @@ class _History:
             return
         self._of_event[number] = step
         told = self._told.setdefault(step, {"started": epoch(event["timestamp"]), "attempt": 0})
-        if kind.endswith("StateEntered"):
+        if kind == "FailStateEntered":
+            words = "rejected" if str(state).endswith(" rejected") else str(state)
+            told |= {"ended": epoch(event["timestamp"]), "exited": True, "failed": words}
+        elif kind.endswith("StateEntered"):
             told |= {"ended": None, "exited": False, "failed": ""}
         elif kind.endswith("StateExited"):
-            name = event["stateExitedEventDetails"]["name"]
-            told |= {"ended": epoch(event["timestamp"]), "exited": True, "state": name}
-            self._read_output(told, event["stateExitedEventDetails"].get("output"))
+            told |= {"ended": epoch(event["timestamp"]), "exited": True, "state": state}
         elif kind == "TaskScheduled":
-            told["attempt"] += 1
+            told |= {"attempt": told["attempt"] + 1, "failed": ""}
             self._read_job(told, event["taskScheduledEventDetails"].get("parameters"))
         elif kind in ("TaskFailed", "TaskTimedOut", "TaskSubmitFailed", "TaskStartFailed"):
             details = event.get(f"{kind[0].lower()}{kind[1:]}EventDetails", {})
-            words = [str(details[key]) for key in ("error", "cause") if details.get(key)]
-            told |= {"failed": ": ".join(words)[:500] or kind, "ended": epoch(event["timestamp"])}
+            said = ": ".join(str(details[key]) for key in ("error", "cause") if details.get(key))
+            told |= {"failed": said[:500] or kind, "ended": epoch(event["timestamp"])}
         elif kind == "TaskSucceeded":
             self._read_package(told, event["taskSucceededEventDetails"].get("output"))
 
@@ -217,11 +219,6 @@ class _History:
         if isinstance(found, dict) and found.get("ModelPackageArn"):
             told["package"] = str(found["ModelPackageArn"])
 
-    def _read_output(self, told: dict[str, Any], text: str | None) -> None:
-        """A step that ends by a Fail never leaves its last state; a rejection is such a one."""
-        if told["state"].endswith(" reject"):
-            told["failed"] = "rejected"
-
     def steps(self, status: str) -> dict[str, SeenStep]:
         """The steps that have begun."""
         return {name: self._step(name, told, status) for name, told in self._told.items()}
@@ -229,10 +226,10 @@ class _History:
     def _step(self, name: str, told: Mapping[str, Any], status: str) -> SeenStep:
         node = self._nodes[name]
         waits = isinstance(node, Question) and not told.get("exited") and status == "running"
-        if told.get("failed") and (status != "running" or not told.get("exited")):
+        if told.get("failed") and status != "running":
             state = StepStatus.REJECTED if told["failed"] == "rejected" else StepStatus.FAILED
-            if status == "running" and not told.get("exited"):
-                state = StepStatus.RETRYING
+        elif told.get("failed"):  # it is tried again, or the machine goes another way
+            state = StepStatus.RUNNING if told.get("exited") else StepStatus.RETRYING
         elif told.get("exited"):
             state = StepStatus.SUCCEEDED if self._over(name, told) else StepStatus.RUNNING
         elif status == "running":
