@@ -176,7 +176,7 @@ def warned(account: Account, request: Mapping[str, Any], jobs: int = 1) -> tuple
         config["InstanceType"], config["InstanceCount"], stopping["MaxRuntimeInSeconds"],
     )  # fmt: skip
     spot = ", spot" if request.get("EnableManagedSpotTraining") else ""
-    price = hourly(kind, account.region)
+    price = hourly(account, kind)
     who = last_of(request["RoleArn"])
     lines = [f"takes {count} × {kind}{spot} for at most {span(longest)}, as {who}"]
     if price is not None:

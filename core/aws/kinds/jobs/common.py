@@ -12,12 +12,15 @@ from core.aws.errors import ResourceNotFound
 from core.aws.kind import Item, Line, Section, Verb
 from core.aws.kinds.shared import PAGE, found, lasted, only_in
 from core.aws.logs import LogSource
+from core.aws.partial import tried
 from core.aws.words import clock, epoch, money, short, span, tone
 
 if TYPE_CHECKING:
     from core.aws.account import Account
 
 _OF_PIPELINES = "pipelines"
+PRICE = "pricing:GetProducts"
+"""What a price is read by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,19 +181,20 @@ def instances(config: Mapping[str, Any]) -> tuple[str, int]:
     return str(kind), int(count)
 
 
-def hourly(instance_type: str, region: str) -> float | None:
-    """US dollars an hour of an instance; None where no price is known."""
+def hourly(account: Account, instance_type: str) -> float | None:
+    """US dollars an hour of an instance in the account's region; None where that is not known."""
     try:
-        prices: Callable[[str, str], float | None] = import_module("core.aws.prices").hourly
+        prices: Callable[..., float | None] = import_module("core.aws.prices").hourly
     except ImportError:
         return None
-    return prices(instance_type, region)
+    nothing: float | None = None
+    return tried(lambda: prices(account, instance_type, account.region), nothing)[0]
 
 
 def cost(account: Account, config: Mapping[str, Any], seconds: float | None) -> tuple[Line, ...]:
     """What a run has cost: price × instances × billable time, on demand; none where unknown."""
     kind, count = instances(config)
-    price = hourly(kind, account.region) if kind else None
+    price = hourly(account, kind) if kind else None
     if price is None or seconds is None:
         return ()
     total = price * count * seconds / 3600

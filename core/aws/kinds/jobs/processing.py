@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.aws.kind import Column, Detail, Item, Kind, Line, Section
 from core.aws.kinds.jobs.common import (
+    PRICE,
     PROCESSING,
     cost,
     mapping,
@@ -113,6 +114,7 @@ KIND = Kind(
         "sagemaker:ListProcessingJobs",
         "sagemaker:DescribeProcessingJob",
         "logs:FilterLogEvents",
+        PRICE,
     ),
     verbs=(PROCESSING.stop("what it has not uploaded yet is lost"),),
     logs=PROCESSING.logs,

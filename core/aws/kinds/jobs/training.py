@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.aws.kind import Chart, Column, Detail, Item, Kind, Line, Section
 from core.aws.kinds.jobs.common import (
+    PRICE,
     TRAINING,
     channels,
     cost,
@@ -209,6 +210,7 @@ KIND = Kind(
         "sagemaker:DescribeTrainingJob",
         "cloudwatch:GetMetricData",
         "logs:FilterLogEvents",
+        PRICE,
     ),
     verbs=(
         TRAINING.stop(

@@ -9,6 +9,7 @@ from core.aws.kind import Column, Detail, Field, Item, Kind, Line, Section, Verb
 from core.aws.kinds.jobs import asking
 from core.aws.kinds.jobs.asking import Values
 from core.aws.kinds.jobs.common import (
+    PRICE,
     TRANSFORM,
     cost,
     hourly,
@@ -121,7 +122,7 @@ def _start(account: Account, _id: str, values: Values) -> str:
 def _consequence(account: Account, _id: str, values: Values) -> tuple[str, ...]:
     asked = request(values)
     config = asked["TransformResources"]
-    price = hourly(config["InstanceType"], account.region)
+    price = hourly(account, config["InstanceType"])
     costs = f", {money(price * config['InstanceCount'])} an hour" if price is not None else ""
     return (
         f"predicts {asked['TransformInput']['DataSource']['S3DataSource']['S3Uri']} "
@@ -172,6 +173,7 @@ KIND = Kind(
         "sagemaker:ListTransformJobs",
         "sagemaker:DescribeTransformJob",
         "logs:FilterLogEvents",
+        PRICE,
     ),
     verbs=(TRANSFORM.stop("predictions that were written stay; the rest is not made"),),
     create=(CREATE,),

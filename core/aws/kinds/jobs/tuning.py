@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.aws.kind import Column, Detail, Item, Kind, Line, Section
 from core.aws.kinds.jobs import training
-from core.aws.kinds.jobs.common import TRAINING, Job, cost, resources
+from core.aws.kinds.jobs.common import PRICE, TRAINING, Job, cost, resources
 from core.aws.kinds.jobs.tune import TUNE
 from core.aws.kinds.shared import PAGE, found, lasted
 from core.aws.logs import LogSource
@@ -293,6 +293,7 @@ KIND = Kind(
         "sagemaker:DescribeHyperParameterTuningJob",
         "sagemaker:ListTrainingJobsForHyperParameterTuningJob",
         "logs:FilterLogEvents",
+        PRICE,
     ),
     child="tuning-trials",
     verbs=(TUNING.stop("its training jobs are stopped; those that have ended are kept"),),

@@ -211,6 +211,7 @@ KIND = Kind(
         "sagemaker:ListCandidatesForAutoMLJob",
         "cloudwatch:GetMetricData",
         "logs:FilterLogEvents",
+        "pricing:GetProducts",
     ),
     parent="executions",
     logs=_logs,
