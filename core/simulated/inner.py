@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from botocore.awsrequest import HeadersDict
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
+from moto import backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
@@ -21,6 +22,9 @@ from core.simulated.faults import Fault
 from core.simulated.wire import Answer
 
 _LOG = logging.getLogger(__name__)
+# moto lists its folder at every request to see which services there are; once is enough.
+_SERVICES = tuple(backends.list_of_moto_modules())
+backends.list_of_moto_modules = lambda: _SERVICES
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 

@@ -160,3 +160,16 @@ def test_live_tail_is_a_stream_of_events(aws: SimulatedAccount, client: Client) 
     assert started["sessionStart"]["logGroupIdentifiers"] == [arn]
     told = [each["message"] for each in updated["sessionUpdate"]["sessionResults"]]
     assert told == ["iteration 1"]
+
+
+def test_saved_queries(client: Client) -> None:
+    logs = client("logs")
+    ident = logs.put_query_definition(name="errors", queryString="filter @message like 'ERROR'")[
+        "queryDefinitionId"
+    ]
+    with pytest.raises(ClientError, match="MalformedQueryException"):
+        logs.put_query_definition(name="wrong", queryString="frobnicate")
+    found = logs.describe_query_definitions(queryDefinitionNamePrefix="err")["queryDefinitions"]
+    assert [each["queryDefinitionId"] for each in found] == [ident]
+    assert logs.delete_query_definition(queryDefinitionId=ident)["success"] is True
+    assert logs.describe_query_definitions()["queryDefinitions"] == []

@@ -127,11 +127,26 @@ def _done(state: State, pipeline: Pipeline, run: Execution, action: ActionRun) -
         revision = uid().replace("-", "")
         given = next((each for each in run.revisions if each["actionName"] == action.name), None)
         if given is None:
-            given = {"actionName": action.name, "revisionId": revision}
+            given = {"actionName": action.name, "revisionId": revision, **_tip(state, action)}
             run.revisions.append(given)
         action.summary = str(given.get("revisionSummary", ""))
         action.external = str(given["revisionId"])
     finish(state, pipeline, run, action, "Succeeded")
+
+
+def _tip(state: State, action: ActionRun) -> dict[str, str]:
+    """The newest commit of a source's branch, where CodeCommit has it."""
+    where = action.definition.get("configuration") or {}
+    if action.definition["actionTypeId"]["provider"] != "CodeCommit" or "BranchName" not in where:
+        return {}
+    name = {"repositoryName": where.get("RepositoryName", "")}
+    try:
+        tip = state.call("codecommit", "GetBranch", branchName=where["BranchName"], **name)
+        ident = tip["branch"]["commitId"]
+        commit = state.call("codecommit", "GetCommit", commitId=ident, **name)["commit"]
+    except Fault:
+        return {}  # the repository is elsewhere or empty: the revision is made up
+    return {"revisionId": ident, "revisionSummary": str(commit["message"])}
 
 
 def finish(

@@ -19,7 +19,7 @@ PIPELINE = "bike-demand-delivery"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:bike-demand-approvals"
 MACHINE = "bike-demand-release"
 FLEET = "bike-demand-app"
-_DEPLOYMENTS = (
+_DEPLOYMENTS: tuple[tuple[float, str, str], ...] = (
     (49, "2.0.0", "Forecasts on the map"),
     (20, "2.1.0", "Holidays; simulate-outcome: Failed ValidateService"),
     (19, "2.1.1", "Holidays, with their calendar"),
@@ -42,6 +42,9 @@ def plant(story: Story) -> None:
         story.plan(days * DAY - 2 * HOUR, lambda: _approve(story, "looked at the change set"))
     story.plan(34 * DAY, lambda: _run(story))
     story.plan(34 * DAY - HOUR, lambda: _approve(story, "not on a Friday", "Rejected"))
+    story.plan(13 * DAY, lambda: _commits(story, (("Recent hours weigh more", "bike/model.py"),)))
+    story.plan(6 * DAY + HOUR, lambda: _commits(story, (("Weather of October", "data/w.csv"),)))
+    story.plan(5 * HOUR, lambda: _commits(story, (("Refuse hours out of range", "bike/data.py"),)))
     story.plan(6 * DAY, lambda: _buildspec(story, _FAILS))
     story.plan(6 * DAY - 60, lambda: _run(story))
     story.plan(6 * DAY - 2 * HOUR, lambda: _buildspec(story, _PASSES))
@@ -49,9 +52,9 @@ def plant(story: Story) -> None:
     story.plan(20.0, lambda: story.call("codebuild", "StartBuild", projectName="bike-demand-image"))
     story.plan(58 * DAY, lambda: _stacks(story))
     story.plan(50 * DAY, lambda: _fleet(story))
-    for days, key, told in _DEPLOYMENTS:
+    for ago, key, told in _DEPLOYMENTS:
         story.plan(
-            days * DAY,
+            ago * DAY,
             lambda key=key, told=told: _deploy(story, key, told),  # type: ignore[misc]
         )
     story.plan(1.0, lambda: _drift(story))
@@ -77,6 +80,7 @@ def _projects(story: Story) -> None:
         repositoryName="bike-demand",
         repositoryDescription="Hourly demand for rental bikes",
     )
+    _commits(story, (("The example as it is", "README.md"),))
     environment = {
         "type": "LINUX_CONTAINER",
         "image": "aws/codebuild/amazonlinux2-x86_64-standard:5.0",
@@ -97,6 +101,24 @@ def _projects(story: Story) -> None:
             serviceRole=story.role("bike-demand-build"),
             tags=_LOWER,
         )
+
+
+def _commits(story: Story, commits: tuple[tuple[str, str], ...]) -> None:
+    """Commits of `main`, each with one file."""
+    for message, path in commits:
+        tip = {}
+        if "branch" in story.keys:
+            tip = {"parentCommitId": story.keys["branch"]}
+        story.keys["branch"] = story.call(
+            "codecommit",
+            "CreateCommit",
+            repositoryName="bike-demand",
+            branchName="main",
+            commitMessage=message,
+            authorName="bike-demand",
+            putFiles=[{"filePath": path, "fileContent": f"{message}\n".encode()}],
+            **tip,
+        )["commitId"]
 
 
 def _buildspec(story: Story, end: str) -> None:

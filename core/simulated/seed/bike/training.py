@@ -59,6 +59,8 @@ def plant(story: Story) -> None:
     story.plan(3 * DAY, lambda: _debugged(story))
     story.plan(150.0, lambda: _job(story, "bike-demand-half-life-14", seconds=1800))
     story.plan(2 * DAY, lambda: _transform(story))
+    story.plan(35 * DAY, lambda: _autopilot(story))
+    story.plan(100 * DAY, lambda: _experiments(story))
 
 
 def _begin(story: Story) -> None:
@@ -430,3 +432,58 @@ def _transform(story: Story) -> None:
 
 def _asked(story: Story) -> str:
     return "".join(f"{json.dumps(each['asked'])}\n" for each in story.measured["captured"][:24])
+
+
+def _autopilot(story: Story) -> None:
+    story.call(
+        "sagemaker",
+        "CreateAutoMLJobV2",
+        AutoMLJobName="bike-demand-autopilot",
+        AutoMLJobInputDataConfig=[
+            {
+                "ChannelType": "training",
+                "ContentType": "text/csv;header=present",
+                "CompressionType": "Gzip",
+                "DataSource": {
+                    "S3DataSource": {
+                        "S3DataType": "S3Prefix",
+                        "S3Uri": f"s3://{DATA}/raw/bike_hourly/",
+                    }
+                },
+            }
+        ],
+        OutputDataConfig={"S3OutputPath": f"s3://{ARTIFACTS}/autopilot"},
+        AutoMLProblemTypeConfig={
+            "TabularJobConfig": {"TargetAttributeName": "cnt", "ProblemType": "Regression"}
+        },
+        AutoMLJobObjective={"MetricName": "MAE"},
+        RoleArn=story.role("bike-demand-sagemaker"),
+        Tags=TAGS,
+    )
+
+
+def _experiments(story: Story) -> None:
+    """Managed MLflow, and an experiment of before it."""
+    story.call(
+        "sagemaker",
+        "CreateMlflowApp",
+        Name="bike-demand",
+        ArtifactStoreUri=f"s3://{ARTIFACTS}/mlflow",
+        RoleArn=story.role("bike-demand-sagemaker"),
+    )
+    story.call("sagemaker", "CreateExperiment", ExperimentName="bike-demand-2011")
+    for half_life in (14, 30, 60):
+        name = f"half-life-{half_life}"
+        story.call("sagemaker", "CreateTrial", TrialName=name, ExperimentName="bike-demand-2011")
+        story.call(
+            "sagemaker",
+            "CreateTrialComponent",
+            TrialComponentName=f"{name}-fit",
+            Parameters={"half_life": {"NumberValue": float(half_life)}},
+        )
+        story.call(
+            "sagemaker",
+            "AssociateTrialComponent",
+            TrialName=name,
+            TrialComponentName=f"{name}-fit",
+        )

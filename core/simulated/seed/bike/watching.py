@@ -31,6 +31,7 @@ def plant(story: Story) -> None:
     for hours in (24 * 25, 24 * 4, 30, 3, 1):
         story.plan(hours * HOUR, lambda: evaluating.evaluate_all(story.state))
     story.plan(0.0, lambda: _begin(story))
+    story.plan(0.0, lambda: _keeping(story))
 
 
 def _rules(story: Story) -> None:
@@ -141,3 +142,18 @@ def _begin(story: Story) -> None:
     story.state.table("cloudwatch.ticking")["on"] = False
     evaluating.evaluate_all(story.state)
     evaluating.begin(story.state)
+
+
+def _keeping(story: Story) -> None:
+    """How long logs are kept, and the questions to them that are asked again and again."""
+    for group in ("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/ProcessingJobs"):
+        story.call("logs", "PutRetentionPolicy", logGroupName=group, retentionInDays=90)
+    story.call(
+        "logs",
+        "PutQueryDefinition",
+        name="validation loss by job",
+        logGroupNames=["/aws/sagemaker/TrainingJobs"],
+        queryString="filter @message like /iteration/\n"
+        '| parse @message "iteration * train * valid *" as step, train, valid\n'
+        "| stats min(valid) as least by @logStream\n| sort least asc",
+    )
