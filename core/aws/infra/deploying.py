@@ -10,7 +10,6 @@ from core.aws.infra.errors import StackFailed, StackProtected
 from core.aws.infra.place import Place
 from core.aws.infra.stacks import (
     GOOD,
-    SERVICE,
     STACK_TYPE,
     Event,
     Patience,
@@ -52,7 +51,7 @@ class Deployer:
         """Execute a plan's change set; the stack at its end. Raises `StackFailed`."""
         before = find(self.account, plan.stack)
         marker = newest_event(self.account, before.id) if before else ""
-        self.account.call(SERVICE, "execute_change_set", ChangeSetName=plan.change_set)
+        self.account.call("cloudformation", "execute_change_set", ChangeSetName=plan.change_set)
         stack_id = before.id if before else plan.stack
         end, events = follow(self.account, stack_id, marker, tell, self.patience)
         if end.status not in GOOD:
@@ -77,14 +76,14 @@ class Deployer:
         if stack.protected:
             self._protection(stack.name, on=False)
         marker = newest_event(self.account, stack.id)
-        self.account.call(SERVICE, "delete_stack", StackName=stack.name)
+        self.account.call("cloudformation", "delete_stack", StackName=stack.name)
         end, events = follow(self.account, stack.id, marker, tell, self.patience)
         if end.status != "DELETE_COMPLETE":
             raise failed(end, events)
 
     def _protection(self, name: str, *, on: bool) -> None:
         self.account.call(
-            SERVICE,
+            "cloudformation",
             "update_termination_protection",
             StackName=name,
             EnableTerminationProtection=on,

@@ -10,7 +10,6 @@ from typing import Any
 from core.aws.account import Account
 from core.aws.infra.diff import STATEFUL
 from core.aws.infra.errors import NotEmpty
-from core.aws.infra.stacks import SERVICE
 from core.aws.infra.template import parse
 
 _KEPT = "Retain"
@@ -32,7 +31,7 @@ class Holding:
 def holdings(account: Account, stack: str) -> list[Holding]:
     """The buckets, repositories and registries of a stack that are not empty."""
     found = []
-    for page in account.pages(SERVICE, "list_stack_resources", StackName=stack):
+    for page in account.pages("cloudformation", "list_stack_resources", StackName=stack):
         for each in page.get("StackResourceSummaries") or ():
             look = _LOOKS.get(each["ResourceType"])
             physical = each.get("PhysicalResourceId")

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.aws.account import Account
 from core.aws.infra.errors import DriftUnknown
-from core.aws.infra.stacks import SERVICE, Patience
+from core.aws.infra.stacks import Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,13 @@ class StackDrift:
 
 def drift_of(account: Account, stack: str, layer: str, patience: Patience) -> StackDrift:
     """Have CloudFormation look at a stack, and wait. Raises `DriftUnknown`, `StackBusy`."""
-    asked = account.call(SERVICE, "detect_stack_drift", StackName=stack)["StackDriftDetectionId"]
+    asked = account.call("cloudformation", "detect_stack_drift", StackName=stack)[
+        "StackDriftDetectionId"
+    ]
     status, reason = "", ""
     for _ in patience.turns(f"drift detection of {stack}"):
         told = account.call(
-            SERVICE, "describe_stack_drift_detection_status", StackDriftDetectionId=asked
+            "cloudformation", "describe_stack_drift_detection_status", StackDriftDetectionId=asked
         )
         reason = told.get("DetectionStatusReason") or ""
         if told["DetectionStatus"] != "DETECTION_IN_PROGRESS":
@@ -64,7 +66,7 @@ def drift_of(account: Account, stack: str, layer: str, patience: Patience) -> St
                 raise DriftUnknown(f"{stack}: {reason or 'no reason told'}", "try again")
             break
     found, unchecked = [], 0
-    for page in account.pages(SERVICE, "describe_stack_resource_drifts", StackName=stack):
+    for page in account.pages("cloudformation", "describe_stack_resource_drifts", StackName=stack):
         for each in page.get("StackResourceDrifts") or ():
             if each["StackResourceDriftStatus"] in ("MODIFIED", "DELETED"):
                 found.append(_resource(each))

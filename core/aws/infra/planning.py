@@ -13,7 +13,7 @@ from core.aws.infra.diff import StackPlan, compared, parameters_compared, read_c
 from core.aws.infra.errors import PlanRefused, StackStuck
 from core.aws.infra.place import Place
 from core.aws.infra.resolve import Resolver
-from core.aws.infra.stacks import FAILED_FIRST, SERVICE, USABLE, Patience, Stack, find
+from core.aws.infra.stacks import FAILED_FIRST, USABLE, Patience, Stack, find
 from core.aws.infra.template import Template, parse
 from core.aws.infra.values import Values, comparable
 
@@ -92,7 +92,7 @@ class Planner:
         }
         change_set = ""
         try:
-            change_set = self.account.call(SERVICE, "create_change_set", **request)["Id"]
+            change_set = self.account.call("cloudformation", "create_change_set", **request)["Id"]
             status, reason = self._ready(change_set, plan.stack)
             if status == "FAILED":
                 self._gone(change_set, plan.stack, made)
@@ -122,7 +122,7 @@ class Planner:
 
     def _gone(self, change_set: str, stack: str, made: bool) -> None:
         try:
-            self.account.call(SERVICE, "delete_change_set", ChangeSetName=change_set)
+            self.account.call("cloudformation", "delete_change_set", ChangeSetName=change_set)
         except (ResourceNotFound, Conflict):
             return  # it was executed meanwhile: CloudFormation takes it away by itself
         if made:
@@ -131,11 +131,13 @@ class Planner:
     def _remove_empty(self, name: str) -> None:
         left = find(self.account, name)
         if left is not None and left.empty:
-            self.account.call(SERVICE, "delete_stack", StackName=name)
+            self.account.call("cloudformation", "delete_stack", StackName=name)
 
     def _ready(self, change_set: str, stack: str) -> tuple[str, str]:
         for _ in self.patience.turns(f"the change set of {stack}"):
-            told = self.account.call(SERVICE, "describe_change_set", ChangeSetName=change_set)
+            told = self.account.call(
+                "cloudformation", "describe_change_set", ChangeSetName=change_set
+            )
             status = told.get("Status", "")
             if status not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
                 return status, told.get("StatusReason") or ""
@@ -145,7 +147,7 @@ class Planner:
         return [
             each
             for page in self.account.pages(
-                SERVICE,
+                "cloudformation",
                 "describe_change_set",
                 ChangeSetName=change_set,
                 IncludePropertyValues=True,
@@ -155,7 +157,9 @@ class Planner:
 
     def _present(self, stack: Stack) -> dict[str, dict[str, Any]]:
         """The resources of the template that the stack has, with its values put in."""
-        body = self.account.call(SERVICE, "get_template", StackName=stack.name)["TemplateBody"]
+        body = self.account.call("cloudformation", "get_template", StackName=stack.name)[
+            "TemplateBody"
+        ]
         content = parse(body) if isinstance(body, str) else body
         defaults = {
             name: str(each["Default"])

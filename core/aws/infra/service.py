@@ -17,7 +17,6 @@ from core.aws.infra.planning import Planner
 from core.aws.infra.stacks import (
     FAILED_FIRST,
     GOOD,
-    SERVICE,
     USABLE,
     Event,
     Patience,
@@ -279,14 +278,16 @@ class Infra:
 
     def _retain(self, stack: Stack, tell: Tell) -> None:
         """Give everything in the stack that holds something a policy that keeps it."""
-        body = self.account.call(SERVICE, "get_template", StackName=stack.name)["TemplateBody"]
+        body = self.account.call("cloudformation", "get_template", StackName=stack.name)[
+            "TemplateBody"
+        ]
         stamp = uuid.uuid4().hex[:12]
         text, kept = retaining(body, stamp)
         if not kept:
             return
         marker = newest_event(self.account, stack.id)
         self.account.call(
-            SERVICE,
+            "cloudformation",
             "update_stack",
             StackName=stack.name,
             TemplateBody=text,

@@ -12,7 +12,6 @@ from core.aws.account import Account
 from core.aws.errors import AwsError
 from core.aws.infra.errors import StackBusy
 
-SERVICE = "cloudformation"
 FAILED_FIRST = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"})
 """A first creation failed: CloudFormation can only delete what is left of it."""
 GOOD = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
@@ -105,7 +104,9 @@ class Patience:
 def find(account: Account, name: str) -> Stack | None:
     """The stack of this name (or id), or None where there is none."""
     try:
-        found = account.call(SERVICE, "describe_stacks", StackName=name).get("Stacks") or []
+        found = (
+            account.call("cloudformation", "describe_stacks", StackName=name).get("Stacks") or []
+        )
     except AwsError as error:
         if error.aws_code == "ValidationError" and "does not exist" in error.message:
             return None
@@ -117,7 +118,7 @@ def stacks_under(account: Account, prefix: str) -> list[Stack]:
     """Every stack whose name begins with `prefix` and a hyphen, by name."""
     found = [
         _stack(each)
-        for page in account.pages(SERVICE, "describe_stacks")
+        for page in account.pages("cloudformation", "describe_stacks")
         for each in page.get("Stacks") or ()
         if each["StackName"].startswith(f"{prefix}-")
     ]
@@ -128,7 +129,7 @@ def stacks_under(account: Account, prefix: str) -> list[Stack]:
 
 def newest_event(account: Account, stack: str) -> str:
     """The id of the last event so far, "" where there is none."""
-    for page in account.pages(SERVICE, "describe_stack_events", StackName=stack):
+    for page in account.pages("cloudformation", "describe_stack_events", StackName=stack):
         for each in page.get("StackEvents") or ():
             return str(each["EventId"])
     return ""
@@ -137,7 +138,7 @@ def newest_event(account: Account, stack: str) -> str:
 def events_since(account: Account, stack: str, marker: str) -> list[Event]:
     """The events after the one with the id `marker`, oldest first."""
     found: list[Event] = []
-    for page in account.pages(SERVICE, "describe_stack_events", StackName=stack):
+    for page in account.pages("cloudformation", "describe_stack_events", StackName=stack):
         for each in page.get("StackEvents") or ():
             if each["EventId"] == marker:
                 return found[::-1]

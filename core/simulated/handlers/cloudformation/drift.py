@@ -121,6 +121,26 @@ def drifts(state: State, call: Call) -> dict[str, Any]:
     return with_token({"StackResourceDrifts": shown}, token, "NextToken")
 
 
+@operation("cloudformation", "DescribeStacks")
+def describe(state: State, call: Call) -> dict[str, Any]:
+    """As moto does it, with what the last detection of drift came to."""
+    answer = call.moto()
+    for stack in answer.get("Stacks") or ():
+        ended = [
+            each
+            for each in state.table(_DETECTIONS).values()
+            if each["StackId"] == stack.get("StackId") and "StackDriftStatus" in each
+        ]
+        told: Properties = {"StackDriftStatus": "NOT_CHECKED"}
+        if ended:
+            told = {
+                "StackDriftStatus": ended[-1]["StackDriftStatus"],
+                "LastCheckTimestamp": ended[-1]["Timestamp"],
+            }
+        stack["DriftInformation"] = told
+    return answer
+
+
 def _there(state: State, name: str) -> Stack:
     stack = _stack(state, name)
     if stack is None:

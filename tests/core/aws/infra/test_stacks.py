@@ -310,6 +310,7 @@ def test_what_was_changed_by_hand_is_told(make: Make, account: Account) -> None:
     account.call("s3", "delete_bucket", Bucket=bucket)
     (drift,) = infra.drift(["base"])
     assert drift.drifted
+    assert [each.stack and each.stack.drift for each in infra.rows()] == ["DRIFTED", "IN_SYNC"]
     deleted, modified = drift.resources
     assert (deleted.name, deleted.status) == ("Bucket", "DELETED")
     assert modified.name == "Alarm"
