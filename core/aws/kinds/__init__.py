@@ -50,6 +50,7 @@ KINDS: dict[str, Place] = {
     "stacks": Place("core.aws.kinds.delivery.stacks:KIND", "deploys", ("cloudformation", "cfn")),
     "approvals": Place("core.aws.kinds.approvals.listing:KIND", "approvals", ("inbox",)),
     "metrics": Place("core.aws.kinds.cloudwatch.metrics:KIND", "query"),
+    "cost": Place("core.aws.kinds.cost.cost:KIND", "query", ("costs", "bill")),
     "log-groups": Place("core.aws.kinds.cloudwatch.loggroups:GROUPS", "query", ("lg", "logs")),
     "log-streams": Place("core.aws.kinds.cloudwatch.loggroups:STREAMS", "query"),
     "alarms": Place("core.aws.kinds.cloudwatch.alarms:KIND", "alerts", ("al",)),

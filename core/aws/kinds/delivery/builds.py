@@ -83,12 +83,13 @@ def _one_project(account: Account, name: str) -> Mapping[str, Any]:
 def _shown_project(account: Account, name: str) -> Detail:
     project = _one_project(account, name)
     source, environment = project.get("source") or {}, project.get("environment") or {}
+    spec = str(source.get("buildspec") or "").strip()
     about = Section(
         "Project",
         (
             *found("about", project.get("description")),
             ("source", f"{source.get('type', '')} {source.get('location', '')}".strip()),
-            *found("buildspec", short(source.get("buildspec", ""), 200)),
+            *found("buildspec", spec if "\n" not in spec else "below"),
             ("image", environment.get("image", "")),
             ("machine", environment.get("computeType", "")),
             ("privileged", "yes: it may run containers" if environment.get("privilegedMode")
@@ -103,7 +104,12 @@ def _shown_project(account: Account, name: str) -> Detail:
         (each["name"], _shown_value(each)) for each in environment.get("environmentVariables", ())
     )
     newest = section("Newest builds", lambda: _newest_of(account, name))
-    sections = (about, newest, *((Section("Variables", variables),) if variables else ()))
+    sections = (
+        about,
+        newest,
+        *((Section("Variables", variables),) if variables else ()),
+        *((Section("Buildspec", tuple(spec.splitlines())),) if "\n" in spec else ()),
+    )
     return Detail(name, sections=sections, item=_project(project, {}), raw=project)
 
 

@@ -134,6 +134,7 @@ def _target(told: Mapping[str, Any]) -> list[Line]:
     for event in target.get("lifecycleEvents", ()):
         state = event.get("status", "")
         why = (event.get("diagnostics") or {}).get("message", "")
+        why = "" if why == state else why
         took = lasted(event.get("startTime"), event.get("endTime"))
         told_line = "  ".join(part for part in (state, took, short(why, 160)) if part)
         shade = "dim" if state == "Pending" else tone(state)

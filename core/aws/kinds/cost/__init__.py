@@ -1,0 +1,1 @@
+"""What runs, endpoints and services cost."""
