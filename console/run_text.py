@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,7 @@ from console.output import emit, iso, to_json
 from console.session import Session
 from console.tables import Column, block, table
 from console.words import Cell, duration, harmless, pairs, state, when
+from core.domain.remote import SERVICE_WORDS
 
 if TYPE_CHECKING:
     from core.domain.run import LogLine, Run, RunDetail, StepRun
@@ -59,6 +60,17 @@ def runs_text(
     return shown
 
 
+def _there(aws: Mapping[str, Any]) -> list[tuple[str, Cell | str]]:
+    """Where a run in an AWS account happens."""
+    if not aws:
+        return []
+    service = SERVICE_WORDS.get(aws["service"], aws["service"])
+    return [
+        ("runs on", f"{service}, {aws['context']} ({aws['region']})"),
+        ("execution", str(aws["execution"])),
+    ]
+
+
 def _took(started: float | None, ended: float | None) -> float | None:
     if started is None:
         return None
@@ -82,6 +94,7 @@ def run_text(session: Session, detail: RunDetail, trials: Sequence[Trial] = ()) 
         ("commit", commit),
         ("id", run.id),
         ("mlflow run", run.mlflow_run_id or ""),
+        *_there(detail.lineage.get("aws") or {}),
     ]
     columns = [
         Column("step"),

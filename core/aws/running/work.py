@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -27,6 +28,7 @@ from core.domain.run import RunStatus, StepStatus
 from core.engine import runstate
 from core.engine.logfiles import log_path
 from core.errors import OpsdeckError
+from core.lineage import capture_lineage
 from core.pipelines import spec_from_json
 from core.reads import datasets as _datasets
 from core.session import Session
@@ -106,9 +108,18 @@ class RemoteWork:
             datasets=detail["datasets"],
         )
         execution = runs.start(detail["name"], start)
+        code = capture_lineage(self._session.workspace.root, sys.executable)
         with self._session.change("runs") as tx:
             rows.save(tx, run["id"], state=RemoteState.FOLLOWING, execution=execution, failures=0)
             self._going(tx, run, {**detail, "execution": execution}, row, account)
+            known = json.loads(runstate.load_run(tx, run["id"])["lineage"])
+            runstate.set_run(
+                tx,
+                run["id"],
+                lineage=json.dumps({**code.as_dict(), **known}),
+                git_commit=code.commit or None,
+                git_dirty=int(code.dirty),
+            )
         return {**row, "state": RemoteState.FOLLOWING, "execution": execution,
                 "detail": json.dumps(detail)}  # fmt: skip
 
@@ -138,6 +149,9 @@ class RemoteWork:
     def _prepare(self, account: Account, row: Row, run: Row, runs: Runs) -> dict[str, Any]:
         """Take source and data there, and bring the definition up to date."""
         spec = spec_from_json(json.loads(run["spec"]))
+        if not run["use_cache"]:
+            steps = tuple(replace(step, cache=False) for step in spec.steps)
+            spec = replace(spec, steps=steps)
         found = place.place_of(account, spec, self._session.workspace)
         lowered = lower(spec, found.target)
         queue = place.with_queue(found, lowered)

@@ -261,3 +261,60 @@ def test_while_aws_throttles_the_run_says_so_and_goes_on(site: Site) -> None:
     assert found.run.message.startswith("AWS: E704")
     site.account.world.faults.clear()
     assert site.ended(run).run.status is RunStatus.SUCCEEDED
+
+
+# --- data ----------------------------------------------------------------------------------
+
+
+def test_the_rows_that_a_step_reads_are_taken_there_as_they_stood(site: Site) -> None:
+    import pyarrow.parquet as pq
+
+    from core.reads.datasets import find_dataset
+
+    rows = site.root / "hours.csv"
+    rows.write_text("hr,cnt\n1,10\n2,20\n")
+    site.ops.ingest.ingest("hours", [str(rows)], create=True)
+    site.pipeline(
+        PIPELINE.replace(
+            'load: {function: "steps:load"}',
+            'load: {function: "steps:load", inputs: {month: "dataset:hours"}}',
+        )
+    )
+    done = site.ended(site.start())
+    assert done.run.status is RunStatus.SUCCEEDED, done.run.message
+    there = done.lineage["aws"]
+    snapshot = find_dataset(site.ops.session.reader, "hours").current_snapshot
+    assert done.lineage["datasets"] == {"hours": snapshot}
+    key = there["datasets"]["hours"].removeprefix(f"s3://{BUCKET}/") + "/rows.parquet"
+    body = site.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    assert pq.read_table(io.BytesIO(body)).to_pylist() == [
+        {"hr": 1, "cnt": 10},
+        {"hr": 2, "cnt": 20},
+    ]
+    job = site.client("sagemaker").describe_processing_job(
+        ProcessingJobName=there["jobs"]["load"]["name"]
+    )
+    given = {each["InputName"]: each["S3Input"]["S3Uri"] for each in job["ProcessingInputs"]}
+    assert given["month"] == there["datasets"]["hours"]
+
+
+def test_what_is_written_there_is_encrypted_by_the_key_that_is_named(site: Site) -> None:
+    key = site.client("kms").create_key()["KeyMetadata"]["Arn"]
+    site.pipeline(PIPELINE.replace("  bucket:", f"  kms_key: {key}\n  bucket:"))
+    done = site.ended(site.start())
+    assert done.run.status is RunStatus.SUCCEEDED, done.run.message
+    listed = site.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="opsdeck/source/")
+    for each in listed["Contents"]:
+        head = site.client("s3").head_object(Bucket=BUCKET, Key=each["Key"])
+        assert head["SSEKMSKeyId"] == key
+    job = site.client("sagemaker").describe_processing_job(
+        ProcessingJobName=done.lineage["aws"]["jobs"]["load"]["name"]
+    )
+    assert job["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] == key
+    assert job["ProcessingOutputConfig"]["KmsKeyId"] == key
+
+
+def test_without_the_cache_every_step_runs(site: Site) -> None:
+    site.ended(site.start())
+    run = site.ops.runs.start("demand", {}, on="sagemaker", context="sim", use_cache=False)
+    assert states(site.ended(run.id))["load"] == "succeeded"
