@@ -158,7 +158,11 @@ def deploy(
         waited = not next(p for p in plans.stacks if p.layer == each.layer).exact
         session.say(plan_text(session, each) if waited else f"{each.stack}:")
 
-    done = infra.deploy(plans, given, tell, begin)
+    try:
+        done = infra.deploy(plans, given, tell, begin)
+    except KeyboardInterrupt:
+        session.say("what was begun goes on at AWS; the same command takes up where it is")
+        raise
 
     def text() -> str:
         if not done:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,6 +173,29 @@ def test_read_only_sends_no_write(infra: Cli, aws: SimulatedAccount) -> None:
     from core.aws.calls import writes
 
     assert [each.action for each in aws.calls[before:] if writes(each.operation)] == []
+
+
+def test_when_the_time_is_up_aws_goes_on(
+    infra: Cli, monkeypatch: pytest.MonkeyPatch, aws: SimulatedAccount
+) -> None:
+    monkeypatch.setattr(stacks, "pause", lambda seconds: time.sleep(0.3))
+    late = infra("deploy", "--yes", "--timeout", "1")
+    assert late.status == 5
+    assert "error E661 shop-staging-base: did not end within 1 s; it goes on at AWS" in late.err
+    assert "CREATE_IN_PROGRESS" in infra("list").out
+    aws.advance(60)
+    again = infra("deploy", "--yes")
+    assert (again.status, "nothing to do" in again.out) == (0, True)
+
+
+def test_interrupted_says_that_it_goes_on(infra: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stacks, "pause", interrupt)
+    stopped = infra("deploy", "--yes")
+    assert stopped.status == 130
+    assert "goes on at AWS" in stopped.err
 
 
 def test_json_of_a_plan(infra: Cli) -> None:

@@ -13,9 +13,10 @@ class InfraInvalid(OpsdeckError):
 
 
 class StackBusy(OpsdeckError):
-    """Somebody else changes the stack, and it did not end in time."""
+    """What goes on at the stack did not end in time; it goes on at AWS."""
 
     code = "E661"
+    exit_status = 5
 
 
 class StackFailed(OpsdeckError):
