@@ -14,11 +14,20 @@ WORKSPACE = "workspace"
 """What the workspace is called among contexts."""
 
 
-def context_names() -> list[str]:
-    """The contexts that are written down, and the profiles; reads files."""
+PASSING: dict[str, AwsContext] = {}
+"""Contexts of this process alone: the demo's account."""
+
+
+def all_contexts() -> list[AwsContext]:
+    """Those of this process, those that are written down, and the profiles; reads files."""
     from core.aws.context import contexts
 
-    return [context.name for context in contexts()]
+    return [*PASSING.values(), *contexts()]
+
+
+def context_names() -> list[str]:
+    """The names of all contexts."""
+    return [context.name for context in all_contexts()]
 
 
 def choose_context(deck: Deck, name: str) -> None:
@@ -29,10 +38,11 @@ def choose_context(deck: Deck, name: str) -> None:
     if name == deck.backend.name and not deck.backend.has_workers:
         deck.tell(f"{name} is what is open here")
         return
-    from core.aws.context import contexts, find_context
+    from core.aws.context import find_context
 
     if name:
-        find_context(name)
+        if name not in PASSING:
+            find_context(name)
         deck.open_context(name)
         return
 
@@ -56,7 +66,7 @@ def choose_context(deck: Deck, name: str) -> None:
             deck.open_context("" if chosen == WORKSPACE else chosen)
 
     def read(_facade: Any) -> list[AwsContext]:
-        return contexts()
+        return all_contexts()
 
     deck.change(Change("command", "look up the contexts", read, offer, reads=True))
 

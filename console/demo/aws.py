@@ -26,6 +26,7 @@ from core.aws.registry import kind
 from core.errors import OpsdeckError, ReadOnly
 from screens.aws.backend import AwsBackend
 from screens.aws.offered import name_of
+from screens.switching import PASSING
 
 if TYPE_CHECKING:
     from core.ops import Ops
@@ -105,6 +106,7 @@ def run_aws_demo(session: Session, *, headless: bool, speed: float) -> int:
             there = replace(context, region=place[1] or REGION)
             return AwsBackend(Account(there, read_only=session.read_only))
 
+        PASSING[NAME] = context
         show(opened, (NAME, ""))
     session.say("the simulated account has ended; nothing is left of it")
     return 0

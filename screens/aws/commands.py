@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from core.aws.kinds import KINDS
 from core.errors import BadInput
@@ -13,7 +13,6 @@ from screens.registry import MODES
 from screens.switching import WORKSPACE, choose_context, context_names
 
 if TYPE_CHECKING:
-    from screens.aws.backend import AwsBackend
     from screens.deck import Deck
 
 WORDS = ("context", "help", "q", "quit", "region")
@@ -54,14 +53,12 @@ def run_command(deck: Deck, text: str) -> None:
 
 
 def _region(deck: Deck, args: Sequence[str]) -> None:
-    from core.aws.context import find_context
+    from core.aws.context import PREFIX, find_context
 
     if not args:
         raise BadInput(":region needs a name", "for example: :region eu-west-1")
-    backend = cast("AwsBackend", deck.backend)
-    if not backend.account.simulated:
-        find_context(backend.name, args[0])
-    deck.open_context(backend.name, args[0])
+    find_context(f"{PREFIX}any", args[0])  # says so where that is no region's name
+    deck.open_context(deck.backend.name, args[0])
 
 
 def _go(deck: Deck, name: str, args: Sequence[str]) -> None:
