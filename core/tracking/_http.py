@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from core.errors import BadInput, TrackingUnavailable
 
@@ -62,11 +62,13 @@ class HttpClient:
 
         Raises `BadInput` when it refuses the arguments, else `TrackingUnavailable`.
         """
-        target = self._prefix + path + (f"?{urlencode(query)}" if query else "")
+        # Spaces as %20: a signed query is compared in that form.
+        target = self._prefix + path + (f"?{urlencode(query, quote_via=quote)}" if query else "")
         payload = None if body is None else json.dumps(body).encode()
         headers = dict(self._headers)
         if payload is not None:
             headers["Content-Type"] = "application/json"
+        headers = self._signed(method, target, payload, headers)
         status, data = self._exchange(method, target, payload, headers)
         try:
             answer = json.loads(data)
@@ -92,6 +94,12 @@ class HttpClient:
                 connection.close()
             self._open.clear()
             self._local = threading.local()
+
+    def _signed(
+        self, _method: str, _target: str, _payload: bytes | None, headers: dict[str, str]
+    ) -> dict[str, str]:
+        """The headers that a request is sent with."""
+        return headers
 
     def _exchange(
         self, method: str, target: str, payload: bytes | None, headers: dict[str, str]

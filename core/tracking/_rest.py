@@ -29,9 +29,10 @@ _API = "/api/2.0/mlflow/"
 class RestReader:
     """`TrackingReader` on an MLflow server (or one that speaks its API)."""
 
-    def __init__(self, uri: str) -> None:
-        """Credentials in `uri` are used and never shown."""
-        self._http = HttpClient(uri)
+    def __init__(self, uri: str, http: HttpClient | None = None) -> None:
+        """Credentials in `uri` are used and never shown; `http` sends the requests, where they
+        need more than those."""
+        self._http = http or HttpClient(uri)
         self._lock = threading.Lock()
         # Where pages begin, as far as known: (experiment, offset) to the server's token.
         self._tokens: dict[tuple[str | None, int], str] = {}

@@ -145,10 +145,16 @@ class TrackingReader(Protocol):
 
 
 def open_reader(uri: str) -> TrackingReader:
-    """A reader for `sqlite:///PATH`, `postgresql://…` or `http(s)://…`; connects when used.
+    """A reader for `sqlite:///PATH`, `postgresql://…`, `http(s)://…` or the ARN of a managed MLflow
+    of SageMaker; connects when used.
 
     Raises `BadInput` for anything else.
     """
+    if uri.startswith("arn:"):
+        from core.tracking._rest import RestReader
+        from core.tracking._sagemaker import SignedHttp
+
+        return RestReader(uri, SignedHttp(uri))
     if uri.startswith("sqlite:///"):
         from core.tracking._sql import SqlReader
         from core.tracking._sqlite import SqliteDatabase
@@ -166,7 +172,7 @@ def open_reader(uri: str) -> TrackingReader:
     scheme = uri.split(":", 1)[0] if ":" in uri else "a path"
     raise BadInput(
         f"tracking URI: {scheme!r} is not supported",
-        "use sqlite:///PATH, postgresql://… or http(s)://…",
+        "use sqlite:///PATH, postgresql://…, http(s)://… or an ARN of managed MLflow",
     )
 
 

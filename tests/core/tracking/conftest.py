@@ -187,6 +187,17 @@ def rest_store(sqlite_store: Store, tmp_path_factory: pytest.TempPathFactory) ->
                 server.wait()
 
 
+@pytest.fixture(scope="session")
+def arn_store(rest_store: Store) -> Iterator[Store]:
+    """The same server, reached as managed MLflow is: by an ARN, with signed requests."""
+    arn = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-server/team"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT", rest_store.uri)
+        patch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "simulated")
+        yield Store(arn, rest_store.client_uri, rest_store.content)
+
+
 def _wait_for_http(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:

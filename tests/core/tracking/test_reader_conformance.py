@@ -17,7 +17,10 @@ LONG_RUN_STEPS = 3000
 pytestmark = pytest.mark.xdist_group("tracking")
 
 
-@pytest.fixture(scope="module", params=["sqlite_store", "postgres_store", "rest_store"])
+STORES = ["sqlite_store", "postgres_store", "rest_store", "arn_store"]
+
+
+@pytest.fixture(scope="module", params=STORES)
 def store(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 
