@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -207,3 +208,28 @@ def test_an_alarm_on_metric_math(aws: SimulatedAccount, client: Client) -> None:
     found = client("cloudwatch").describe_alarms()["MetricAlarms"][0]
     assert found["StateValue"] == "ALARM"
     assert "50" in found["StateReason"]
+
+
+def test_periods_of_alarms_run_as_fast_as_the_clock(aws: SimulatedAccount, client: Client) -> None:
+    client("cloudwatch").put_metric_alarm(
+        AlarmName="a",
+        Namespace="Test",
+        MetricName="errors",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=5,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+    )
+    aws.clock.set_speed(600)
+    try:
+        datum = {"MetricName": "errors", "Value": 9}
+        client("cloudwatch").put_metric_data(Namespace="Test", MetricData=[datum])
+        time.sleep(0.5)  # five minutes of the clock
+        items = client("cloudwatch").describe_alarm_history(HistoryItemType="StateUpdate")
+    finally:
+        aws.clock.set_speed(1)
+    told = [each["HistorySummary"] for each in items["AlarmHistoryItems"]]
+    assert "Alarm updated from OK to ALARM" in told
+    assert told[0] == "Alarm updated from ALARM to OK"
