@@ -21,6 +21,8 @@ from core.simulated.state import Call, Recorded, State, without_secrets
 from core.simulated.validate import check_input, check_output
 
 _LOG = logging.getLogger(__name__)
+# So many recorded calls are kept; then the older half is forgotten.
+MOST_CALLS = 50_000
 _BODY = "opsdeck.body"
 # Reading the parameters of these would read a whole upload; moto checks them.
 _UNPARSED = {"s3": frozenset({"PutObject", "UploadPart", "PostObject"})}
@@ -179,6 +181,8 @@ class World:
     def _record(
         self, target: models.Target, params: Mapping[str, Any], status: int, by: str, state: State
     ) -> None:
+        if len(self.calls) >= MOST_CALLS:
+            del self.calls[: MOST_CALLS // 2]
         self.calls.append(
             Recorded(
                 target.service,

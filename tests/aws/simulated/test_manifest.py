@@ -15,6 +15,8 @@ from core.simulated.server import SimulatedAccount
 
 ROOT = Path(__file__).parents[3]
 ENTRIES = manifest(ROOT)
+# Where any text will not do: what is priced is a service of its own.
+_KNOWN = {"ServiceCode": "AmazonSageMaker"}
 _ARN = "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/none"
 
 
@@ -45,7 +47,7 @@ def _text(shape: Any, name: str) -> str:
     enum = getattr(shape, "enum", None)
     if enum:
         return str(enum[0])
-    text = _ARN if "arn" in name.lower() else "none"
+    text = _KNOWN.get(name) or (_ARN if "arn" in name.lower() else "none")
     least = int(shape.metadata.get("min", 0))
     return text if len(text) >= least else text.ljust(least, "0")
 

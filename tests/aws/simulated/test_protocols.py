@@ -166,3 +166,27 @@ def test_it_is_steered_over_http(aws: SimulatedAccount) -> None:
         assert http.post("/opsdeck/reset").status_code == 200
         assert http.get("/opsdeck/calls").json() == {"calls": []}
         assert http.post("/opsdeck/elsewhere").status_code == 400
+
+
+def test_accounts_and_regions_are_kept_apart(aws: SimulatedAccount, client: Client) -> None:
+    import boto3
+
+    role = "arn:aws:iam::111122223333:role/reader"
+    keys = client("sts").assume_role(RoleArn=role, RoleSessionName="look")["Credentials"]
+    client("sagemaker").create_model_package_group(ModelPackageGroupName="mine")
+
+    def groups(region: str, **credentials: str) -> int:
+        other = boto3.client(
+            "sagemaker", endpoint_url=aws.endpoint_url, region_name=region, **credentials
+        )
+        return len(other.list_model_package_groups()["ModelPackageGroupSummaryList"])
+
+    there = {
+        "aws_access_key_id": keys["AccessKeyId"],
+        "aws_secret_access_key": keys["SecretAccessKey"],
+        "aws_session_token": keys["SessionToken"],
+    }
+    assert groups("eu-west-1") == 1
+    assert groups("us-east-1") == 0
+    assert groups("eu-west-1", **there) == 0
+    assert aws.calls[-1].account_id == "111122223333"
