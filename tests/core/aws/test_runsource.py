@@ -249,3 +249,27 @@ def test_a_wrong_parameter_starts_nothing(
         backend.source.start(backend.good, values)
     assert refused.value.exit_status == 2
     assert [run for page in backend.source.list(backend.good) for run in page] == []
+
+
+def test_a_run_there_that_waits_for_somebody_says_so(
+    account: Account, aws: SimulatedAccount
+) -> None:
+    queue = account.call("sqs", "create_queue", QueueName="answers")["QueueUrl"]
+    ask = {"Name": "ask", "Type": "Callback", "SqsQueueUrl": queue, "Arguments": {}}
+    make_pipeline(account, "gated", [{**ask, "OutputParameters": []}], [])
+    there = SageMakerRuns(account)
+    run = there.start("gated", {})
+    aws.advance(30)
+    waits = there.get(run.id)
+    assert (waits.status, waits.steps[0].status) == (RunStatus.WAITING, StepStatus.WAITING)
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Parameters": {"QueueUrl": queue, "MessageBody": {"T.$": "$$.Task.Token"}},
+        "End": True,
+    }
+    make_machine(account, "gated", {"StartAt": "ask", "States": {"ask": task}})
+    here = StepFunctionsRuns(account)
+    run = here.start("gated", {})
+    waits = until(lambda: here.get(run.id) if here.get(run.id).status == "waiting" else None)
+    assert waits.steps[0].status is StepStatus.WAITING

@@ -251,18 +251,18 @@ def _trials(account: Account, name: str) -> Iterator[Sequence[Item]]:
         items = []
         for each in page:
             rank += 1
-            items.append(_trial(rank, each))
+            items.append(_trial(name, rank, each))
         yield tuple(items)
 
 
-def _trial(rank: int, each: Mapping[str, Any]) -> Item:
+def _trial(name: str, rank: int, each: Mapping[str, Any]) -> Item:
     status = each["TrainingJobStatus"]
     value = _value(each)
     return Item(
         id=each["TrainingJobName"],
         cells=(
             str(rank) if value else "",
-            each["TrainingJobName"],
+            each["TrainingJobName"].removeprefix(f"{name}-"),
             status,
             value,
             _tuned(each) or short(each.get("FailureReason", "")),
