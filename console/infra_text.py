@@ -171,7 +171,7 @@ def consequence(place: Place, plans: Plans) -> str:
         + (f" and LOSES {each.loses[0].loses} ({each.loses[0].name})" if each.loses else "")
         for each in plans.changing
     )
-    return f"deploy to {place}: {stacks}"
+    return f"deploy {place.prefix} to {place}: {stacks}"
 
 
 def destroy_consequence(
@@ -180,7 +180,7 @@ def destroy_consequence(
     """What destroying would do, on one line, for the question."""
     names = ", ".join(each.name for each in stacks)
     kept = f"; {many(len(full), 'resource')} with contents stay" if retain and full else ""
-    return f"destroy in {place}: {names}{kept}"
+    return f"destroy {place.prefix} in {place}: {names}{kept}"
 
 
 def drift_text(session: Session, drifts: Sequence[StackDrift]) -> str:

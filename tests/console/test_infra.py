@@ -92,7 +92,10 @@ def test_from_nothing_to_destroyed(infra: Cli, tmp_path: Path) -> None:
 def test_without_a_person_a_confirmation_has_to_be_given(infra: Cli) -> None:
     refused = infra("deploy")
     assert refused.status == 2
-    assert "deploy to account 123456789012, region eu-west-1, environment staging" in refused.err
+    assert (
+        "deploy shop-staging to account 123456789012, region eu-west-1, environment staging"
+        in refused.err
+    )
     assert "add --yes" in refused.err
     assert "not deployed" in infra("list").out
 
