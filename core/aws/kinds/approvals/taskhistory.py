@@ -43,6 +43,7 @@ def events_of(account: Account, execution: str) -> list[Mapping[str, Any]]:
             "get_execution_history",
             executionArn=execution,
             includeExecutionData=True,
+            maxResults=1_000,
         )
         for event in page["events"]
     ]

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -40,6 +41,8 @@ REJECTED = "Rejected"
 AT_ONCE = 8
 MOST_INPUT = 20_000
 KNOWN_FOR = 300.0
+MOST_RUNNING = 200
+"""Executions of one state machine whose histories are looked into, the newest."""
 _waiters: WeakKeyDictionary[Account, dict[str, tuple[float, bool]]] = WeakKeyDictionary()
 _lock = threading.Lock()
 
@@ -61,13 +64,11 @@ def _of_machine(account: Account, arn: str) -> list[Waiting]:
     try:
         if not _can_wait(account, arn):
             return []
-        running = [
-            each
-            for page in account.pages(
-                "stepfunctions", "list_executions", stateMachineArn=arn, statusFilter="RUNNING"
-            )
-            for each in page["executions"]
-        ]
+        pages = account.pages(
+            "stepfunctions", "list_executions", stateMachineArn=arn, statusFilter="RUNNING"
+        )
+        listed = (each for page in pages for each in page["executions"])
+        running = list(islice(listed, MOST_RUNNING))
     except ResourceNotFound:
         return []  # it was deleted after it had been listed
     return [

@@ -240,7 +240,7 @@ KIND = Kind(
     operations=(
         "sagemaker:ListModelPackages", "sagemaker:DescribeModelPackage", "sagemaker:ListArtifacts",
         "sagemaker:QueryLineage", "sagemaker:DescribeArtifact", "sagemaker:DescribeContext",
-        "sagemaker:ListAssociations", "s3:GetObject",
+        "sagemaker:ListContexts", "s3:GetObject",
     ),
     parent="model-groups",
     verbs=(
