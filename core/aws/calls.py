@@ -15,6 +15,7 @@ _READS = (
 _ALSO_READS = frozenset({
     "StartQuery", "StopQuery", "StartLiveTail", "InvokeEndpoint", "AssumeRole",
     "InvokeEndpointWithResponseStream", "DetectStackDrift", "DetectStackResourceDrift",
+    "ESHttpGet",
 })  # fmt: skip
 _NOT_READS = frozenset({"GetClusterCredentials"})  # it can make a user
 

@@ -1,0 +1,1 @@
+"""EventBridge's rules and SNS' topics: what starts things, and who is told."""
