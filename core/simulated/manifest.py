@@ -1,6 +1,7 @@
 """Which operations the project uses, and what answers each on the simulated account.
 
-`python -m core.simulated.manifest` prints the table of docs/aws.md. What is used is read from
+`python -m core.simulated.manifest` prints the table of docs/aws-simulated.md, and with `--write`
+puts it there. What is used is read from
 the sources, a call with a service's name and one of its operations next to each other, as in
 `account.call("sagemaker", "describe_endpoint", …)`, and from what the kinds say they need.
 """
@@ -25,6 +26,9 @@ FOLDERS = ("core", "screens", "console")
 STUBBED: dict[tuple[str, str], str] = {
     ("sagemaker", "CreatePresignedMlflowAppUrl"): "the address leads nowhere",
     ("sagemaker", "CreatePresignedMlflowTrackingServerUrl"): "the address leads nowhere",
+    ("redshift-data", "ExecuteStatement"): "moto runs no SQL",
+    ("redshift-data", "GetStatementResult"): "moto answers any statement with the same rows",
+    ("ecr", "DescribeImageScanFindings"): "moto finds the same weakness in every image",
 }
 
 
@@ -134,7 +138,7 @@ def manifest(root: Path) -> list[Entry]:
 
 
 def markdown(entries: list[Entry]) -> str:
-    """The table of docs/aws.md: a line for each service and each kind of answer."""
+    """The table: a line for each service and each kind of answer."""
     lines = ["| Service | Answered by | Operations |", "|---|---|---|"]
     groups: dict[tuple[str, str], list[str]] = {}
     for entry in entries:
@@ -144,5 +148,27 @@ def markdown(entries: list[Entry]) -> str:
     return "\n".join(lines) + "\n"
 
 
+PAGE = "docs/aws-simulated.md"
+_MARKS = ("<!-- manifest -->\n", "<!-- /manifest -->")
+
+
+def written(text: str, table: str) -> str:
+    """The page with its table replaced; ValueError if the marks around it are gone."""
+    start = text.index(_MARKS[0]) + len(_MARKS[0])
+    return text[:start] + table + text[text.index(_MARKS[1]) :]
+
+
+def main(arguments: list[str]) -> int:
+    """Print the table, or write it into its page."""
+    root = Path(__file__).parents[2]
+    table = markdown(manifest(root))
+    if "--write" in arguments:
+        page = root / PAGE
+        page.write_text(written(page.read_text(encoding="utf-8"), table), encoding="utf-8")
+    else:
+        sys.stdout.write(table)
+    return 0
+
+
 if __name__ == "__main__":
-    sys.stdout.write(markdown(manifest(Path(__file__).parents[2])))
+    sys.exit(main(sys.argv[1:]))
