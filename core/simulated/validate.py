@@ -38,7 +38,9 @@ def _pattern(text: str) -> re.Pattern[str] | None:
     """The pattern as Python has it; None for one that only Java can read."""
     if r"\P{" in text:
         return None
-    translated = text
+    # Java writes what is beyond 16 bits as pairs of surrogates, and the end as \\z.
+    translated = text.replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
+    translated = translated.replace(r"\z", r"\Z")
     for java, ours in _JAVA.items():
         translated = re.sub(
             r"\[([^\]]*)" + re.escape(java),
