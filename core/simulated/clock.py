@@ -30,14 +30,20 @@ class Clock:
             raise ValueError(f"the clock's speed must be above 0, not {speed}")
         self._lock = threading.RLock()
         self._local = threading.local()
-        self._offset = 0.0
-        start = time.time()
-        # Pieces of the line from shown to nominal time: (shown, nominal, slope from there).
-        # Before the start both are the same, so that a seeded past has its real durations.
-        self._pieces: list[tuple[float, float, float]] = [
-            (float("-inf"), float("-inf"), 1.0),
-            (start, start, speed),
-        ]
+        self._first = speed
+        self.restart()
+
+    def restart(self) -> None:
+        """Back to real time, at the speed of the start; what was advanced is forgotten."""
+        with self._lock:
+            self._offset = 0.0
+            start = time.time()
+            # Pieces of the line from shown to nominal time: (shown, nominal, slope from there).
+            # Before the start both are the same, so that a seeded past has its real durations.
+            self._pieces: list[tuple[float, float, float]] = [
+                (float("-inf"), float("-inf"), 1.0),
+                (start, start, self._first),
+            ]
 
     @property
     def speed(self) -> float:

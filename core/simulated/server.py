@@ -102,7 +102,7 @@ class SimulatedAccount:
         self.world.faults.add(Injected(operation, code, times, **more))
 
     def reset(self) -> None:
-        """Back to nothing: no resources, calls, faults or timers."""
+        """Back to nothing: no resources, calls, faults or timers; the clock at real time."""
         self.world.reset()
 
     def stop(self) -> None:

@@ -46,8 +46,9 @@ class World:
         self._moto.post("/moto-api/config", {"stepfunctions": {"execute_state_machine": True}})
 
     def reset(self) -> None:
-        """Forget every resource, call, fault and timer; the clock runs on."""
+        """Forget every resource, call, fault and timer, and how far the clock was advanced."""
         with self.lock:
+            self.clock.restart()
             self.timers.clear()
             self.faults.clear()
             self.calls.clear()

@@ -63,3 +63,13 @@ def test_a_timer_may_start_another_and_a_cancelled_one_does_not_fire() -> None:
     clock.advance(6)
     timers.run_due()
     assert fired == ["second"]
+
+
+def test_restarted_it_is_at_real_time_again() -> None:
+    clock = Clock(speed=10.0)
+    clock.advance(30 * 86_400)
+    clock.set_speed(50.0)
+    clock.restart()
+    assert clock.now() == pytest.approx(time.time(), abs=0.5)
+    assert clock.speed == 10.0
+    assert clock.nominal() == pytest.approx(time.time(), abs=5)
