@@ -305,6 +305,16 @@ TYPES = (
         update="PutBucketPolicy",
         physical=_property("Bucket"),
     ),
+    Type(
+        "AWS::SQS::QueuePolicy",
+        "sqs",
+        "SetQueueAttributes",
+        lambda p: {
+            "QueueUrl": p["Queues"][0],
+            "Attributes": {"Policy": json.dumps(p["PolicyDocument"])},
+        },
+        update="SetQueueAttributes",
+    ),
     Type("AWS::SNS::TopicPolicy", "sns", "SetTopicAttributes", _topic_policy),
     Type(
         "AWS::SNS::Subscription",
