@@ -9,7 +9,7 @@ from core.aws import partial, words
 from core.aws.kind import Column, Detail, Field, Item, Kind, Section, Verb
 from core.aws.kinds.models.lineage import lineage_of
 from core.aws.kinds.models.names import package_arn, package_id
-from core.aws.kinds.models.reports import metrics_of
+from core.aws.kinds.models.reports import clarified, metrics_of
 from core.errors import BadInput, WrongState
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def _show(account: Account, name: str) -> Detail:
     sections = (
         _about(package),
         read[0],
+        *clarified(account, package),
         Section("Properties", tuple(sorted(properties.items()))),
         *_inference(package),
         read[1],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -49,17 +50,34 @@ def quality_numbers(account: Account, package: Mapping[str, Any]) -> tuple[dict[
     if not statistics:
         return {}, ""
     report, trouble = try_json(account, statistics["S3Uri"])
-    return dict(islice(numbers_in(report), MOST_NUMBERS)), trouble
+    found = list(islice(numbers_in(report), MOST_NUMBERS))
+    last = Counter(path[-1] for path, _ in found)
+    # Of two that are called alike, what they are part of tells which is which.
+    return {
+        path[-1] if last[path[-1]] == 1 else ".".join(path[-2:]): value for path, value in found
+    }, trouble
 
 
-def numbers_in(report: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, float]]:
-    """The numbers of a report by their path; `{"mae": {"value": 1}}` is mae. What Model Monitor
-    wraps (regression_metrics, standard_deviation "NaN", bin counts) stays as it is named."""
+def clarified(account: Account, package: Mapping[str, Any]) -> list[Section]:
+    """Clarify's reports of a version: bias and attributions, as those of a monitor are shown."""
+    from core.aws.kinds.monitors.reports import attributions, bias
+
+    found: list[Section] = []
+    for name, uri in report_uris(package).items():
+        if name.startswith(("Bias", "Explainability")):
+            report, trouble = try_json(account, uri)
+            found += [*bias(report), *attributions(report)]
+            if trouble:
+                found.append(Section(name, ((("", trouble, "bad")),)))
+    return found
+
+
+def numbers_in(report: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
+    """The numbers of a report by their path; `{"mae": {"value": 1}}` is mae."""
     if isinstance(report, bool):
         return
     if isinstance(report, (int, float)):
-        names = [name for name in path if name != "value"]
-        yield ".".join(names[-2:]) or "value", float(report)
+        yield tuple(name for name in path if name != "value") or ("value",), float(report)
     elif isinstance(report, Mapping):
         for name, value in report.items():
             if name not in ("version", "item_count"):

@@ -45,9 +45,7 @@ def test_a_version_is_shown_beside_the_one_approved_last(account: Account) -> No
     (item,) = items(account)
     assert (item.id, item.cells[:3]) == ("version:demand/2", ("demand/2", "registry", "open"))
     detail = KIND.show(account, item.id)
-    assert lines(detail, "Metrics, version 1 is approved") == [
-        "regression_metrics.mae: 38.2  (approved: 40.5, -2.3)"
-    ]
+    assert lines(detail, "Metrics, version 1 is approved") == ["mae: 38.2  (approved: 40.5, -2.3)"]
     told = verb("approve").consequence(account, item.id, {})
     assert "demand version 2 (registry): approved" in told
     assert any("is not checked here" in line for line in told)

@@ -9,7 +9,7 @@ import pytest
 from core.aws.account import Account
 from core.aws.errors import BadRequest
 from core.aws.kind import Detail, Item, Verb
-from core.aws.kinds.models.reports import numbers_in
+from core.aws.kinds.models.reports import numbers_in, quality_numbers
 from core.aws.registry import kind
 from core.errors import BadInput, OpsdeckError, ReadOnly, WrongState
 from core.simulated.server import SimulatedAccount
@@ -73,7 +73,7 @@ def test_a_version_tells_its_metrics_and_its_parts_but_no_secret(account: Accoun
     (item,) = items(account, "packages", "demand")
     assert (item.cells[1], item.cells[2], item.tone) == ("1", "PendingManualApproval", "wait")
     detail = kind("packages").show(account, name)
-    assert "regression_metrics.mae: 40.5" in lines(detail, "Metrics")
+    assert "mae: 40.5" in lines(detail, "Metrics")
     assert lines(detail, "Properties") == ["season: spring"]
     assert "ModelDataUrl: s3://models/demand.tar.gz" in lines(detail, "Container 1")
     assert "Environment: API_KEY" in lines(detail, "Container 1")
@@ -139,14 +139,46 @@ def test_what_may_not_be_read_is_said_in_its_place(account: Account, aws: Simula
     ("report", "numbers"),
     [
         ({"regression_metrics": {"mae": {"value": 1.5, "standard_deviation": "NaN"}}},
-         {"regression_metrics.mae": 1.5}),
-        ({"mae": 2}, {"mae": 2.0}),
-        ({"version": 1, "a": {"b": {"c": 3.0}}, "ok": True, "t": "x", "l": [1]}, {"b.c": 3.0}),
+         {("regression_metrics", "mae"): 1.5}),
+        ({"mae": 2}, {("mae",): 2.0}),
+        ({"version": 1, "a": {"b": {"c": 3.0}}, "ok": True, "t": "x", "l": [1]},
+         {("a", "b", "c"): 3.0}),
         (None, {}),
     ],
 )  # fmt: skip
-def test_numbers_are_found_in_any_report(report: object, numbers: dict[str, float]) -> None:
+def test_numbers_are_found_in_any_report(
+    report: object, numbers: dict[tuple[str, ...], float]
+) -> None:
     assert dict(numbers_in(report)) == numbers
+
+
+def test_numbers_called_alike_say_what_they_are_part_of(account: Account) -> None:
+    report = {"train": {"mae": 1.0}, "test": {"mae": 2.0}, "rows": 3}
+    uri = asking.report(account, "alike.json", report)
+    package = {"ModelMetrics": {"ModelQuality": {"Statistics": {"S3Uri": uri}}}}
+    assert quality_numbers(account, package) == (
+        {"train.mae": 1.0, "test.mae": 2.0, "rows": 3.0}, "",
+    )  # fmt: skip
+
+
+def test_clarifys_reports_of_a_version_are_shown(account: Account) -> None:
+    name = asking.register(account)
+    shap = {"label0": {"global_shap_values": {"hr": 0.3, "temp": 0.1}, "expected_value": 190.0}}
+    uri = asking.report(account, "analysis.json", {"explanations": {"kernel_shap": shap}})
+    answer = account.call(
+        "sagemaker", "create_model_package", ModelPackageGroupName="demand",
+        InferenceSpecification={
+            "Containers": [{"Image": asking.IMAGE, "ModelDataUrl": "s3://models/demand.tar.gz"}],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["application/json"],
+        },
+        ModelMetrics={
+            "Explainability": {"Report": {"ContentType": "application/json", "S3Uri": uri}}
+        },
+    )  # fmt: skip
+    assert answer["ModelPackageArn"].endswith("demand/2") and name == "demand/1"
+    detail = kind("packages").show(account, "demand/2")
+    assert lines(detail, "Attributions of label0 (kernel_shap)")[0] == "hr: 0.3  75%"
 
 
 def test_lineage_names_what_a_version_goes_to(account: Account, aws: SimulatedAccount) -> None:
