@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from core.aws.kind import Field
-from core.aws.kinds.jobs.common import hourly
 from core.aws.kinds.jobs.images import Wanted, image
 from core.aws.kinds.shared import needed, pairs, s3, s3_address, whole, yes
+from core.aws.prices import price
 from core.aws.words import last_of, money, span
 from core.errors import BadInput
 
@@ -176,11 +176,11 @@ def warned(account: Account, request: Mapping[str, Any], jobs: int = 1) -> tuple
         config["InstanceType"], config["InstanceCount"], stopping["MaxRuntimeInSeconds"],
     )  # fmt: skip
     spot = ", spot" if request.get("EnableManagedSpotTraining") else ""
-    price = hourly(account, kind)
+    hourly = price(account, kind, use="Training").hourly
     who = last_of(request["RoleArn"])
     lines = [f"takes {count} × {kind}{spot} for at most {span(longest)}, as {who}"]
-    if price is not None:
-        most = money(price * count * jobs * longest / HOUR)
-        lines.append(f"costs at most {most}: {money(price)} an hour on demand")
+    if hourly is not None:
+        most = money(hourly * count * jobs * longest / HOUR)
+        lines.append(f"costs at most {most}: {money(hourly)} an hour on demand")
     lines.append(f"writes to {request['OutputDataConfig']['S3OutputPath']}")
     return tuple(lines)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from core.aws.errors import ResourceNotFound
 from core.aws.kind import Item, Line, Section, Verb
 from core.aws.kinds.shared import PAGE, found, lasted, only_in
 from core.aws.logs import LogSource
-from core.aws.partial import tried
+from core.aws.prices import price
 from core.aws.words import clock, epoch, money, short, span, tone
 
 if TYPE_CHECKING:
@@ -181,24 +180,21 @@ def instances(config: Mapping[str, Any]) -> tuple[str, int]:
     return str(kind), int(count)
 
 
-def hourly(account: Account, instance_type: str) -> float | None:
-    """US dollars an hour of an instance in the account's region; None where that is not known."""
-    try:
-        prices: Callable[..., float | None] = import_module("core.aws.prices").hourly
-    except ImportError:
-        return None
-    nothing: float | None = None
-    return tried(lambda: prices(account, instance_type, account.region), nothing)[0]
+def cost(
+    account: Account, config: Mapping[str, Any], seconds: float | None, use: str
+) -> tuple[Line, ...]:
+    """What a run has cost: price × instances × billable time, on demand; none where unknown.
 
-
-def cost(account: Account, config: Mapping[str, Any], seconds: float | None) -> tuple[Line, ...]:
-    """What a run has cost: price × instances × billable time, on demand; none where unknown."""
+    `use` is one of `core.aws.prices.USES`.
+    """
     kind, count = instances(config)
-    price = hourly(account, kind) if kind else None
-    if price is None or seconds is None:
+    if not kind or seconds is None:
         return ()
-    total = price * count * seconds / 3600
-    how = f"{money(price)} an hour × {count} × {span(seconds)}, by the list price"
+    found = price(account, kind, use=use)
+    if found.hourly is None:
+        return ()
+    total = found.hourly * count * seconds / 3600
+    how = f"{money(found.hourly)} an hour × {count} × {span(seconds)}; {found.said}"
     return (("cost", f"about {money(total)} ({how})"),)
 
 

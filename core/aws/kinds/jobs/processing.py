@@ -54,7 +54,7 @@ def _about(account: Account, job: Mapping[str, Any]) -> tuple[Line, ...]:
         *found("said", job.get("ExitMessage")),
         *found("instances", resources(config)),
         *found("at most", span(longest) if longest else ""),
-        *cost(account, config, ran),
+        *cost(account, config, ran, "Processing"),
         *found("for the schedule", last_of(job.get("MonitoringScheduleArn") or "")),
         *found("of the training job", last_of(job.get("TrainingJobArn") or "")),
         *found("of the Autopilot job", last_of(job.get("AutoMLJobArn") or "")),

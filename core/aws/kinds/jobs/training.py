@@ -86,7 +86,7 @@ def _about(account: Account, job: Mapping[str, Any]) -> tuple[Line, ...]:
         *found("instances", resources(job.get("ResourceConfig") or {})),
         *found("at most", span(longest) if longest else ""),
         *_spot(job, stopping),
-        *cost(account, job.get("ResourceConfig") or {}, _billed(job)),
+        *cost(account, job.get("ResourceConfig") or {}, _billed(job), "Training"),
         *found("model", _model(job)),
         *found("output", output),
         *found("checkpoints", (job.get("CheckpointConfig") or {}).get("S3Uri")),

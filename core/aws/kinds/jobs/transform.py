@@ -12,7 +12,6 @@ from core.aws.kinds.jobs.common import (
     PRICE,
     TRANSFORM,
     cost,
-    hourly,
     mapping,
     plain_item,
     resources,
@@ -20,6 +19,7 @@ from core.aws.kinds.jobs.common import (
     status_lines,
 )
 from core.aws.kinds.shared import found, needed, one_of, s3, whole, yes
+from core.aws.prices import price
 from core.aws.words import last_of, money, tone
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _about(account: Account, job: Mapping[str, Any]) -> tuple[Line, ...]:
         *status_lines(job, "TransformJob", "TransformStartTime", "TransformEndTime"),
         ("model", job["ModelName"]),
         *found("instances", resources(config)),
-        *cost(account, config, ran),
+        *cost(account, config, ran, "BatchTransform"),
         *found("at once", job.get("MaxConcurrentTransforms")),
         *found("payload", f"{job['MaxPayloadInMB']} MB" if job.get("MaxPayloadInMB") else ""),
         *found("batches", job.get("BatchStrategy")),
@@ -122,8 +122,8 @@ def _start(account: Account, _id: str, values: Values) -> str:
 def _consequence(account: Account, _id: str, values: Values) -> tuple[str, ...]:
     asked = request(values)
     config = asked["TransformResources"]
-    price = hourly(account, config["InstanceType"])
-    costs = f", {money(price * config['InstanceCount'])} an hour" if price is not None else ""
+    hourly = price(account, config["InstanceType"], use="BatchTransform").hourly
+    costs = f", {money(hourly * config['InstanceCount'])} an hour" if hourly is not None else ""
     return (
         f"predicts {asked['TransformInput']['DataSource']['S3DataSource']['S3Uri']} "
         f"by {asked['ModelName']}",

@@ -101,7 +101,7 @@ def _about(job: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[Line, ...
 def _cost(account: Account, job: Mapping[str, Any]) -> tuple[Line, ...]:
     """What all its training jobs have cost together."""
     ran = (job.get("ConsumedResources") or {}).get("RuntimeInSeconds")
-    return cost(account, _resources(_definition(job)), ran)
+    return cost(account, _resources(_definition(job)), ran, "Training")
 
 
 def _resources(definition: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -16,17 +16,13 @@ from core.aws.kinds.jobs import common, images
 from core.aws.kinds.jobs.images import Wanted
 from core.aws.kinds.jobs.sources import pack
 from core.aws.logs import read_logs
+from core.aws.prices import Price
 from core.aws.registry import kind
 from core.errors import BadInput
 from core.simulated.server import SimulatedAccount
 from tests.support.awsruns import BUCKET, IMAGE, ROLE, blocked, bucket, do, listed, value, words
 
 COMMON = {"role": ROLE, "output": f"s3://{BUCKET}/models", "inputs": f"train=s3://{BUCKET}/train"}
-
-
-@pytest.fixture(autouse=True)
-def _images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def in_image(account: Account, **values: str) -> str:
@@ -77,12 +73,12 @@ def test_cost_is_price_by_what_was_billed(
 ) -> None:
     id = in_image(account, spot="yes", count="2")
     aws.advance(600)
-    monkeypatch.setattr(common, "hourly", lambda *_: 0.36)
+    monkeypatch.setattr(common, "price", lambda *_, **__: Price(0.36, "a list"))
     # 96 billed seconds of 2 instances at $0.36 an hour
     assert value(kind("training").show(account, id), "Training job", "cost").startswith(
-        "about $0.02 ($0.36 an hour × 2 × 1m 36s"
+        "about $0.02 ($0.36 an hour × 2 × 1m 36s; a list)"
     )
-    monkeypatch.setattr(common, "hourly", lambda *_: None)
+    monkeypatch.setattr(common, "price", lambda *_, **__: Price(None, "refused"))
     assert "cost |" not in words(kind("training").show(account, id))
 
 
