@@ -153,10 +153,18 @@ def pages_of(account: Account) -> Iterator[tuple[list[Waiting], str]]:
         yield found, "" if error is None else f"{source.title} {why(error)}"
 
 
+def _run_of(approval: Approval) -> str:
+    """The workspace's run that a waiting task asks for, "" where it is none's."""
+    asked = approval.evidence.get("asked")
+    body = asked.get("MessageBody") if isinstance(asked, Mapping) else None
+    return str(body.get("run", "")) if isinstance(body, Mapping) else ""
+
+
 class JointInbox:
     """The workspace's inbox and an account's as one. A request of the account is known by the
     colon in its id; `trouble` says what of the account could not be read when it was last
-    listed, while the workspace's own are always there."""
+    listed, while the workspace's own are always there. A gate of a run that goes on in the account
+    is asked about once, in the workspace, whose rules hold for it."""
 
     def __init__(self, own: ApprovalInbox, aws: ApprovalInbox) -> None:
         self._own = own
@@ -167,8 +175,10 @@ class JointInbox:
         """Both, newest first."""
         found = [*self._own.list(status=status, limit=limit)]
         self.trouble = ""
+        runs = {each.run_id for each in found}
         try:
-            found += self._aws.list(status=status, limit=limit)
+            there = self._aws.list(status=status, limit=limit)
+            found += [each for each in there if _run_of(each) not in runs]
         except AwsError as error:
             self.trouble = error.message
         newest = sorted(found, key=lambda each: each.opened_at, reverse=True)

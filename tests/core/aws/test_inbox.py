@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from core.aws.account import Account
-from core.aws.inbox import ApprovalInbox, AwsInbox
+from core.aws.inbox import ApprovalInbox, AwsInbox, JointInbox
 from core.aws.partial import why
-from core.domain.gate import ApprovalStatus, evidence_hash
+from core.domain.gate import Approval, ApprovalStatus, evidence_hash
 from core.errors import BadInput, EvidenceChanged, NotFound, ReadOnly, WrongState
 from core.ops import Ops
 from core.simulated.server import SimulatedAccount
@@ -237,3 +237,29 @@ def test_one_source_that_is_denied_does_not_hide_the_others(
     assert list(trouble) == ["CodePipeline"]
     assert "codepipeline:ListPipelines" in why(trouble["CodePipeline"])
     assert [each.id for each in AwsInbox(account).list()] == ["version:demand/1"]
+
+
+class _Fixed:
+    """An inbox of one question."""
+
+    def __init__(self, *found: Approval) -> None:
+        self._found = found
+
+    def list(self, *, status: str | None = "open", limit: int = 100) -> tuple[Approval, ...]:
+        return self._found
+
+
+def _asked(name: str, run: str, evidence: dict[str, Any]) -> Approval:
+    return Approval(
+        name, "gate", run, "gate", "demand", 3, "staging", ApprovalStatus.OPEN, evidence,
+        evidence_hash(evidence), "author", 1.0,
+    )  # fmt: skip
+
+
+def test_a_gate_of_a_run_that_goes_on_there_is_asked_about_once() -> None:
+    own: Any = _Fixed(_asked("a1", "01run", {}))
+    ours = _asked("task:release/x/3", "x", {"asked": {"MessageBody": {"run": "01run"}}})
+    other = _asked("task:release/y/3", "y", {"asked": {"MessageBody": {"run": "another"}}})
+    odd = _asked("task:release/z/3", "z", {"asked": "text"})
+    aws: Any = _Fixed(ours, other, odd)
+    assert {each.id for each in JointInbox(own, aws).list()} == {"a1", other.id, odd.id}

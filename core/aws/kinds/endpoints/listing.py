@@ -64,6 +64,7 @@ KIND = Kind(
     operations=(
         "sagemaker:ListEndpoints", "sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig",
         "sagemaker:ListEndpointConfigs", "cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms",
+        "cloudwatch:DescribeAlarmHistory", "logs:FilterLogEvents",
         "application-autoscaling:DescribeScalableTargets",
         "application-autoscaling:DescribeScalingPolicies", "cloudtrail:LookupEvents",
     ),

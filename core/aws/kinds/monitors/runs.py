@@ -131,7 +131,7 @@ KIND = Kind(
         "sagemaker:DescribeDataQualityJobDefinition", "sagemaker:DescribeModelQualityJobDefinition",
         "sagemaker:DescribeModelBiasJobDefinition",
         "sagemaker:DescribeModelExplainabilityJobDefinition", "sagemaker:DescribeProcessingJob",
-        "s3:ListBucket", "s3:GetObject",
+        "s3:ListBucket", "s3:GetObject", "logs:FilterLogEvents",
     ),
     parent="schedules",
     logs=_logs,
