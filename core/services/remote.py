@@ -29,6 +29,7 @@ class RemoteService:
 
         What goes wrong is on the run's record. Does nothing where another process has it.
         """
+        self._session.refuse_when_read_only("remote advance")
         self._work.advance(run_id)
 
     @cached_property
