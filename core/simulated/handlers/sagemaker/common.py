@@ -212,6 +212,17 @@ def measure(
     )
 
 
+def tell(state: State, kind: str, resource: str, detail: Mapping[str, Any]) -> None:
+    """An event of SageMaker to EventBridge, for example "SageMaker Endpoint State Change"."""
+    entry = {
+        "Source": "aws.sagemaker",
+        "DetailType": f"SageMaker {kind}",
+        "Detail": json.dumps({k: v for k, v in detail.items() if v is not None}, default=str),
+        "Resources": [resource],
+    }
+    state.call("events", "PutEvents", Entries=[entry])
+
+
 # -- tags
 
 

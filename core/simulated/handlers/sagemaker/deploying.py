@@ -12,7 +12,7 @@ from typing import Any
 
 from core.simulated.faults import Fault
 from core.simulated.handlers.sagemaker import fleets
-from core.simulated.handlers.sagemaker.common import touch
+from core.simulated.handlers.sagemaker.common import tell, touch
 from core.simulated.listing import Record
 from core.simulated.state import State
 
@@ -87,6 +87,37 @@ def begin(state: State, endpoint: Record, green: Record, deployment: Record | No
     fleets.mark(state, green, "Creating")
     fleets.mark(state, blue, "Updating")
     _later(state, endpoint, CREATING, _made)
+    limit = _limit(deployment)
+    endpoint["_limit"] = None if limit is None else state.after(limit, _too_long, state, endpoint)
+
+
+def _limit(deployment: Record | None) -> float | None:
+    """How long the whole update may take."""
+    for name in ("BlueGreenUpdatePolicy", "RollingUpdatePolicy"):
+        asked = (deployment or {}).get(name, {}).get("MaximumExecutionTimeoutInSeconds")
+        if asked is not None:
+            return float(asked)
+    return None
+
+
+def _too_long(state: State, endpoint: Record) -> None:
+    state.cancel(endpoint["_timer"])
+    roll_back(state, endpoint, "The deployment took longer than MaximumExecutionTimeoutInSeconds.")
+
+
+def _over(state: State, endpoint: Record) -> None:
+    """An update is over, well or not: nothing of it is waited for, and EventBridge hears of it."""
+    if endpoint.get("_limit") is not None:
+        state.cancel(endpoint["_limit"])
+    endpoint["_timer"] = endpoint["_limit"] = None
+    changed(state, endpoint)
+
+
+def changed(state: State, endpoint: Record) -> None:
+    """Tell EventBridge of an endpoint's new status."""
+    names = ("EndpointName", "EndpointArn", "EndpointConfigName", "EndpointStatus")
+    detail = {name: endpoint.get(name) for name in (*names, "FailureReason")}
+    tell(state, "Endpoint State Change", endpoint["EndpointArn"], detail)
 
 
 def _later(state: State, endpoint: Record, seconds: float, do: Any, *args: Any) -> None:
@@ -164,12 +195,15 @@ def _settled(state: State, endpoint: Record) -> None:
     fleets.mark(state, green, "")
     config = green["config"]
     touch(state, endpoint, EndpointStatus="InService", EndpointConfigName=config)
-    endpoint["_timer"] = None
+    _over(state, endpoint)
 
 
 def roll_back(state: State, endpoint: Record, reason: str) -> None:
     """Send the traffic back to blue; in the end the endpoint is InService on it."""
     touch(state, endpoint, EndpointStatus="RollingBack", FailureReason=reason)
+    if endpoint.get("_limit") is not None:
+        state.cancel(endpoint["_limit"])
+        endpoint["_limit"] = None
     endpoint["_green"]["share"] = 0.0
     endpoint["_blue"]["share"] = 1.0
     fleets.mark(state, endpoint["_green"], "Deleting", "Rolling back")
@@ -181,4 +215,4 @@ def _back(state: State, endpoint: Record) -> None:
     endpoint["_green"] = None
     fleets.mark(state, endpoint["_blue"], "")
     touch(state, endpoint, EndpointStatus="InService")
-    endpoint["_timer"] = None
+    _over(state, endpoint)

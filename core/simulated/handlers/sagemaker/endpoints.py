@@ -75,6 +75,7 @@ def _created(state: State, record: Record, reason: str | None) -> None:
     else:
         touch(state, record, EndpointStatus="Failed", FailureReason=reason)
     record["_timer"] = None
+    deploying.changed(state, record)
 
 
 @operation("sagemaker", "UpdateEndpoint")

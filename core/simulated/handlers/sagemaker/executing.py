@@ -16,7 +16,7 @@ from typing import Any
 
 from core.simulated.faults import Fault
 from core.simulated.handlers.sagemaker import steps
-from core.simulated.handlers.sagemaker.common import read_json, touch, write
+from core.simulated.handlers.sagemaker.common import read_json, tell, touch, write
 from core.simulated.handlers.sagemaker.resolving import (
     Unresolvable,
     dig,
@@ -161,6 +161,13 @@ def _end(state: State, execution: Record, status: str, failed: Any = ()) -> None
     if failed:
         names = ", ".join(each["StepName"] for each in failed)
         execution["FailureReason"] = f"Step failure: One or multiple steps failed: {names}"
+    detail = {
+        "pipelineArn": execution["PipelineArn"],
+        "pipelineExecutionArn": execution["PipelineExecutionArn"],
+        "currentPipelineExecutionStatus": status,
+    }
+    kind = "Model Building Pipeline Execution Status Change"
+    tell(state, kind, execution["PipelineExecutionArn"], detail)
 
 
 def _begin(state: State, execution: Record, spec: Record) -> Record:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from core.simulated.faults import Fault
 from core.simulated.handlers.sagemaker import lineage
-from core.simulated.handlers.sagemaker.common import drop, find, keep, sagemaker_arn, touch
+from core.simulated.handlers.sagemaker.common import drop, find, keep, sagemaker_arn, tell, touch
 from core.simulated.listing import Record, described, fit, output_shape, select, summaries
 from core.simulated.registry import operation
 from core.simulated.state import Call, State
@@ -109,20 +108,12 @@ def _package(state: State, name: str) -> Record:
 
 def _changed(state: State, record: Record) -> None:
     """EventBridge hears of every change of a package."""
-    detail = {
-        "ModelPackageGroupName": record.get("ModelPackageGroupName"),
-        "ModelPackageVersion": record.get("ModelPackageVersion"),
-        "ModelPackageArn": record["ModelPackageArn"],
-        "ModelPackageStatus": record["ModelPackageStatus"],
-        "ModelApprovalStatus": record.get("ModelApprovalStatus"),
-    }
-    entry = {
-        "Source": "aws.sagemaker",
-        "DetailType": "SageMaker Model Package State Change",
-        "Detail": json.dumps(detail),
-        "Resources": [record["ModelPackageArn"]],
-    }
-    state.call("events", "PutEvents", Entries=[entry])
+    members = (
+        "ModelPackageGroupName", "ModelPackageVersion", "ModelPackageArn", "ModelPackageStatus",
+        "ModelApprovalStatus",
+    )  # fmt: skip
+    detail = {name: record.get(name) for name in members}
+    tell(state, "Model Package State Change", record["ModelPackageArn"], detail)
 
 
 @operation("sagemaker", "DescribeModelPackage")

@@ -23,6 +23,7 @@ from core.simulated.handlers.sagemaker.common import (
     seconds,
     share,
     stamp,
+    tell,
     touch,
     write,
 )
@@ -200,6 +201,9 @@ def _over(state: State, record: Record, status: str, second: str, message: str =
         record["BillableTimeInSeconds"] = max(1, round(length * spot))
     touch(state, record, TrainingJobStatus=status, TrainingEndTime=state.now)
     _rules(state, record, "Stopped" if status == "Stopped" else "NoIssuesFound")
+    names = ("TrainingJobName", "TrainingJobArn", "TrainingJobStatus", "SecondaryStatus")
+    detail = {name: record.get(name) for name in (*names, "FailureReason")}
+    tell(state, "Training Job State Change", record["TrainingJobArn"], detail)
     done: Done | None = record.get("_done")
     if done is not None:
         done(record)

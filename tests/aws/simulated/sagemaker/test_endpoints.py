@@ -130,6 +130,23 @@ def test_instances_that_do_not_come_up(
     assert _endpoint(sagemaker)["EndpointConfigName"] == "v1"
 
 
+def test_a_deployment_that_takes_too_long_is_rolled_back(
+    aws: SimulatedAccount, sagemaker: Any, served: Served
+) -> None:
+    _live(aws, sagemaker, served)
+    slow = json.loads(json.dumps(CANARY))
+    slow["BlueGreenUpdatePolicy"]["MaximumExecutionTimeoutInSeconds"] = 600
+    sagemaker.update_endpoint(
+        EndpointName="live", EndpointConfigName=served("v2"), DeploymentConfig=slow
+    )
+    aws.advance(610)
+    assert _endpoint(sagemaker)["EndpointStatus"] == "RollingBack"
+    aws.advance(1000)
+    found = _endpoint(sagemaker)
+    assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("InService", "v1")
+    assert "MaximumExecutionTimeoutInSeconds" in found["FailureReason"]
+
+
 def test_what_is_refused(aws: SimulatedAccount, sagemaker: Any, served: Served) -> None:
     with pytest.raises(ClientError, match="Could not find endpoint configuration"):
         sagemaker.create_endpoint(EndpointName="live", EndpointConfigName="absent")

@@ -79,6 +79,20 @@ def test_an_approval_reaches_a_queue_by_eventbridge(
     assert [body["detail"]["ModelPackageArn"] for body in bodies] == [package]
 
 
+def test_the_end_of_a_job_reaches_a_queue(
+    aws: SimulatedAccount, client: Client, sagemaker: Any, params: Callable[..., Any], bucket: str
+) -> None:
+    queue = client("sqs").create_queue(QueueName="jobs")["QueueUrl"]
+    pattern = {"detail-type": ["SageMaker Training Job State Change"]}
+    client("events").put_rule(Name="jobs", EventPattern=json.dumps(pattern))
+    arn = "arn:aws:sqs:eu-west-1:123456789012:jobs"
+    client("events").put_targets(Rule="jobs", Targets=[{"Id": "queue", "Arn": arn}])
+    sagemaker.create_training_job(TrainingJobName="job", **params("training"))
+    aws.advance(600)
+    message = client("sqs").receive_message(QueueUrl=queue)["Messages"][0]
+    assert json.loads(message["Body"])["detail"]["TrainingJobStatus"] == "Completed"
+
+
 def test_lineage_of_a_training_job_appears_by_itself(
     aws: SimulatedAccount, sagemaker: Any, params: Callable[..., Any], bucket: str
 ) -> None:
