@@ -43,9 +43,9 @@ class Session:
         `beside_aws`: the command is about the workspace and an AWS account; any other raises
         `BadInput` where `--context` or `--region` was given.
         """
-        if not beside_aws and (self.context or self.region):
-            raise not_on_aws(self.context)
         if self._ops is None:
+            if not beside_aws and (self.context or self.region):
+                raise not_on_aws(self.context)
             from core.ops import open_ops
 
             self._ops = open_ops(

@@ -86,3 +86,14 @@ def test_a_wrong_section_is_named_by_line_and_key(cli, site: Path) -> None:  # t
     assert found.status == 1
     assert "sagemaker.rool" in found.out and "did you mean role?" in found.out
     assert "sagemaker.spot: expected true or false" in found.out
+
+
+def test_a_run_there_is_asked_for_and_told(cli, site: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    from core.services.workers import WorkersService
+
+    monkeypatch.setattr(WorkersService, "wake", lambda self: None)
+    role = "sagemaker: {role: 'arn:aws:iam::111122223333:role/jobs'}\n"
+    (site / "pipelines/demand.yaml").write_text(PIPELINE + role)
+    started = cli("--context", "prod", "runs", "start", "demand", "--on", "sagemaker", "--json")
+    assert started.status == 0, started.err
+    assert started.json()["pipeline"] == "demand"
