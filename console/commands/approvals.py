@@ -81,7 +81,7 @@ def _joint(session: Session) -> JointInbox:
     else:
         account = account_of(ops.workspace, read_only=ops.read_only)
         click.get_current_context().find_root().call_on_close(account.close)
-    return JointInbox(ops.approvals, AwsInbox(account))
+    return JointInbox(ops.approvals, AwsInbox(account), ops.workspace.name)
 
 
 def _champion(ops: Ops, model: str) -> int | None:

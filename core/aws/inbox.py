@@ -166,16 +166,19 @@ class JointInbox:
     listed, while the workspace's own are always there. A gate of a run that goes on in the account
     is asked about once, in the workspace, whose rules hold for it."""
 
-    def __init__(self, own: ApprovalInbox, aws: ApprovalInbox) -> None:
+    def __init__(self, own: ApprovalInbox, aws: ApprovalInbox, workspace: str = "") -> None:
+        """`workspace` is the workspace's name, by which its runs are called in the account."""
         self._own = own
         self._aws = aws
+        self._workspace = workspace
         self.trouble = ""
 
     def list(self, *, status: str | None = "open", limit: int = 100) -> tuple[Approval, ...]:
         """Both, newest first."""
         found = [*self._own.list(status=status, limit=limit)]
         self.trouble = ""
-        runs = {each.run_id for each in found}
+        # As core.aws.running calls a run when it starts one there.
+        runs = {f"{self._workspace} {each.pipeline} #{each.run_number}" for each in found}
         try:
             there = self._aws.list(status=status, limit=limit)
             found += [each for each in there if _run_of(each) not in runs]

@@ -249,17 +249,18 @@ class _Fixed:
         return self._found
 
 
-def _asked(name: str, run: str, evidence: dict[str, Any]) -> Approval:
+def _asked(name: str, evidence: dict[str, Any]) -> Approval:
     return Approval(
-        name, "gate", run, "gate", "demand", 3, "staging", ApprovalStatus.OPEN, evidence,
-        evidence_hash(evidence), "author", 1.0,
+        name, "gate", "01run", "gate", "demand", 3, "staging", ApprovalStatus.OPEN, evidence,
+        evidence_hash(evidence), "author", 1.0, run_number=7, pipeline="train",
     )  # fmt: skip
 
 
 def test_a_gate_of_a_run_that_goes_on_there_is_asked_about_once() -> None:
-    own: Any = _Fixed(_asked("a1", "01run", {}))
-    ours = _asked("task:release/x/3", "x", {"asked": {"MessageBody": {"run": "01run"}}})
-    other = _asked("task:release/y/3", "y", {"asked": {"MessageBody": {"run": "another"}}})
-    odd = _asked("task:release/z/3", "z", {"asked": "text"})
+    own: Any = _Fixed(_asked("a1", {}))
+    ours = _asked("task:release/x/3", {"asked": {"MessageBody": {"run": "bikes train #7"}}})
+    other = _asked("task:release/y/3", {"asked": {"MessageBody": {"run": "cars train #7"}}})
+    odd = _asked("task:release/z/3", {"asked": "text"})
     aws: Any = _Fixed(ours, other, odd)
-    assert {each.id for each in JointInbox(own, aws).list()} == {"a1", other.id, odd.id}
+    joint = JointInbox(own, aws, "bikes")
+    assert {each.id for each in joint.list()} == {"a1", other.id, odd.id}
