@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.aws.kind import Column, Detail, Field, Item, Kind, Section, Verb
 from core.aws.kinds.delivery import ladder
 from core.aws.kinds.shared import found, needed, token
-from core.aws.partial import section, side_by_side, tried
+from core.aws.partial import side_by_side, tried
 from core.aws.words import clock, epoch, last_of, short
 from core.errors import BadInput
 
@@ -40,7 +40,9 @@ def _listed(account: Account, _parent: str) -> Iterator[Sequence[Item]]:
 def _newest_of(account: Account, name: str) -> Any:
     def read() -> Mapping[str, Any]:
         runs = newest(account, name, 1)
-        return runs[0] if runs else {}
+        if not runs or runs[0].get("status") != "InProgress":
+            return runs[0] if runs else {}
+        return {**runs[0], "asks": ladder.asking(ladder.state(account, name))}
 
     none: Mapping[str, Any] = {}
     return lambda: tried(read, none)
@@ -65,12 +67,13 @@ def what(run: Mapping[str, Any]) -> str:
 
 def _item(summary: Mapping[str, Any], run: Mapping[str, Any], why: str) -> Item:
     status = str(run.get("status", ""))
-    shown = status or why or "never ran"
+    asks = str(run.get("asks", ""))  # who waits for a person does not run
+    shown = f"asks: {asks}" if asks else status or why or "never ran"
     return Item(
         id=summary["name"],
         cells=(summary["name"], shown, what(run), f"v{summary.get('version', 1)}",
                summary.get("executionMode", "SUPERSEDED").lower()),
-        tone=ladder.tone_of(status) if status else "bad" if why else "dim",
+        tone="wait" if asks else ladder.tone_of(status) if status else "bad" if why else "dim",
         changed=epoch(run.get("lastUpdateTime") or summary.get("updated")),
         raw={**summary, "state": status, "newest": dict(run)},
     )  # fmt: skip
@@ -81,7 +84,10 @@ def _shown(account: Account, name: str) -> Detail:
     pipeline, metadata = told["pipeline"], told.get("metadata", {})
     none: list[Mapping[str, Any]] = []
     runs, why = tried(lambda: newest(account, name, MOST_RUNS), none)
-    item = _item(pipeline | {"updated": metadata.get("updated")}, runs[0] if runs else {}, why)
+    nothing: Mapping[str, Any] = {}
+    state, why_not = tried(lambda: ladder.state(account, name), nothing)
+    last = {**runs[0], "asks": ladder.asking(state)} if runs else {}
+    item = _item(pipeline | {"updated": metadata.get("updated")}, last, why)
     stores = pipeline.get("artifactStores") or {"": pipeline.get("artifactStore") or {}}
     places = ", ".join(
         f"s3://{each['location']}" for each in stores.values() if each.get("location")
@@ -103,8 +109,8 @@ def _shown(account: Account, name: str) -> Detail:
         for each in runs
     )  # fmt: skip
     sections = (
+        Section("Stages", ((("", why_not, "bad"),) if why_not else ladder.lines(state))),
         about,
-        section("Stages", lambda: Section("Stages", ladder.lines(ladder.state(account, name)))),
         Section("Actions", _actions(pipeline)),
         *((Section("Variables", _variables(pipeline)),) if pipeline.get("variables") else ()),
         Section("Newest executions", ran or (why or "none yet",)),
@@ -297,7 +303,7 @@ KIND = Kind(
     about="from a commit to production, stage by stage",
     columns=(
         Column("PIPELINE", 20, grow=2),
-        Column("LAST RUN", 12),
+        Column("LAST RUN", 14),
         Column("REVISION", 16, grow=3, drop=1),
         Column("VERSION", 7, drop=3),
         Column("MODE", 10, drop=2),

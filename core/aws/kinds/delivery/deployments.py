@@ -43,6 +43,11 @@ def revision(told: Mapping[str, Any]) -> str:
     return f"appspec {content.get('sha256', '')[:8]}".strip() if content else ""
 
 
+def _briefly(told: Mapping[str, Any]) -> str:
+    """What is deployed, for a list: of an object in S3 its key, since the bucket is the same."""
+    return str((told.get("s3Location") or {}).get("key") or revision(told))
+
+
 def _item(told: Mapping[str, Any]) -> Item:
     status = told.get("status", "")
     return Item(
@@ -51,7 +56,7 @@ def _item(told: Mapping[str, Any]) -> Item:
             told["deploymentId"],
             status,
             f"{told.get('applicationName', '')}/{told.get('deploymentGroupName', '')}",
-            revision(told.get("revision") or {}),
+            _briefly(told.get("revision") or {}),
             short((told.get("errorInformation") or {}).get("message", "")),
         ),
         tone=tone(status),

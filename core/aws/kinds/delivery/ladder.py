@@ -57,7 +57,7 @@ def _action(action: Mapping[str, Any]) -> Line:
         return (name, "not reached", "dim")
     status = latest.get("status", "")
     revision = (action.get("currentRevision") or {}).get("revisionId", "")
-    waits = bool(latest.get("token")) and status == "InProgress"
+    waits = _waits(latest)
     parts = (
         "waits for an approval" if waits else status,
         clock(latest.get("lastStatusChange")),
@@ -65,6 +65,18 @@ def _action(action: Mapping[str, Any]) -> Line:
         short((latest.get("errorDetails") or {}).get("message") or latest.get("summary", ""), 160),
     )
     return (name, "  ".join(part for part in parts if part), "wait" if waits else tone_of(status))
+
+
+def asking(told: Mapping[str, Any]) -> str:
+    """The stage in which a person is asked now; "" where nobody is."""
+    for stage in told.get("stageStates", ()):
+        if any(_waits(each.get("latestExecution") or {}) for each in stage["actionStates"]):
+            return str(stage["stageName"])
+    return ""
+
+
+def _waits(latest: Mapping[str, Any]) -> bool:
+    return bool(latest.get("token")) and latest.get("status") == "InProgress"
 
 
 def stages_of(told: Mapping[str, Any], status: str = "") -> tuple[str, ...]:

@@ -79,7 +79,7 @@ def test_a_deployment_is_told_by_its_targets(
     first = _deploy(client, deployed, "bike-1.zip")
     aws.advance(3600)
     item = item_of(account, "codedeploy", first)
-    assert item.cells[1:4] == ("Succeeded", "bike/prod", "s3://b/bike-1.zip")
+    assert item.cells[1:4] == ("Succeeded", "bike/prod", "bike-1.zip")
     shown = text(kind("codedeploy").show(account, first))
     assert "ApplicationStart Succeeded" in shown
     stop = verb("codedeploy", "stop")
@@ -110,7 +110,7 @@ def test_a_failed_deployment_says_why_and_what_was_good_is_deployed_again(
         "deploys s3://b/bike-1.zip again to the same group",
     )
     told = again.do(account, first, {})
-    assert item_of(account, "codedeploy", told.split()[-1]).cells[3] == "s3://b/bike-1.zip"
+    assert item_of(account, "codedeploy", told.split()[-1]).cells[3] == "bike-1.zip"
 
 
 def test_a_repository_shows_branches_and_requests(

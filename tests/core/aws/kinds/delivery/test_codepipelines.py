@@ -136,3 +136,18 @@ def test_one_pipeline_that_is_denied_does_not_lose_the_others(
     pipeline(client)
     aws.fault("codepipeline:ListPipelineExecutions", code="AccessDenied", times=1)
     assert "denied" in listed(account, "codepipelines")[0].cells[1]
+
+
+def test_who_waits_for_a_person_is_told_in_the_list(
+    aws: Any, account: Account, client: Client
+) -> None:
+    pipeline(client)
+    told = client("codepipeline").get_pipeline(name="deliver")["pipeline"]
+    kind_ = {"category": "Approval", "owner": "AWS", "provider": "Manual", "version": "1"}
+    told["stages"][1] = {"name": "Judge", "actions": [{"name": "ask", "actionTypeId": kind_}]}
+    client("codepipeline").update_pipeline(pipeline=told)
+    started(account)
+    aws.advance(60)
+    (item,) = listed(account, "codepipelines")
+    assert (item.cells[1], item.tone) == ("asks: Judge", "wait")
+    assert "ask waits for an approval" in text(kind("codepipelines").show(account, "deliver"))

@@ -124,3 +124,20 @@ def test_reading_only_plans_nothing(account: Account, aws: Any, tmp_path: Path) 
         verb("stacks", "new").do(reading, "", values)
     assert verb("stacks", "drift").reads
     assert "CreateChangeSet" not in {each.operation for each in aws.calls}
+
+
+def test_what_was_changed_by_hand_is_drift(
+    account: Account, aws: Any, client: Client, tmp_path: Path
+) -> None:
+    made(account, aws, written(tmp_path, TOPIC.replace("told}", "told, DisplayName: Ours}")))
+    drift = verb("stacks", "drift")
+    assert drift.do(account, "queues", {}).startswith("queues: in sync")
+    client("sns").set_topic_attributes(
+        TopicArn="arn:aws:sns:eu-west-1:123456789012:told",
+        AttributeName="DisplayName", AttributeValue="Theirs",
+    )  # fmt: skip
+    told = drift.do(account, "queues", {})
+    assert told.startswith("queues: drifted")
+    assert "DisplayName: Ours → Theirs" in told
+    (item,) = listed(account, "stacks")
+    assert (item.cells[2], item.tone) == ("drifted", "wait")
