@@ -169,11 +169,8 @@ class OpsdeckApp(App[None]):
     @property
     def context(self) -> Context:
         """The session, and what is selected on the screen in view."""
-        session = Context(
-            read_only=self._backend.read_only,
-            environment=self._backend.environment,
-            actor=self._backend.actor,
-        )
+        on = self._backend
+        session = Context(on.read_only, on.environment, on.actor)
         screen = self.mode_screen
         if screen is None or not screen.is_mounted or self._exit or self._stopped:
             return session
@@ -191,19 +188,19 @@ class OpsdeckApp(App[None]):
 
     def header(self) -> HeaderState:
         """What the header shows."""
-        screen = self.mode_screen
+        on, screen = self._backend, self.mode_screen
         return HeaderState(
-            workspace=self._backend.name,
-            environment=self._backend.environment,
-            actor=self._backend.actor,
-            read_only=self._backend.read_only,
+            workspace=on.name,
+            environment=on.environment,
+            actor=on.actor,
+            read_only=on.read_only,
             mode=self.current_mode,
             now=self._clock(),
             read_at=self._read_at,
             head=self._head,
             trouble=self._trouble or (screen.trouble if screen is not None else ""),
-            badges=self._backend.badges(),
-            has_workers=self._backend.has_workers,
+            badges=on.badges(),
+            has_workers=on.has_workers,
         )
 
     @property
@@ -327,10 +324,9 @@ class OpsdeckApp(App[None]):
 
     def open_context(self, name: str, region: str = "") -> None:
         """End, so that the console of this context is opened next."""
-        self.switch_to = (name, region)
         self.leave()
-        if not self._exit:
-            self.switch_to = None  # a change is under way: on the second asking
+        if self._exit:  # else a change is under way: on the second asking
+            self.switch_to = (name, region)
 
     # off the event loop
 

@@ -5,10 +5,8 @@ The same screen shows what is below a resource, with the way there in place of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, cast
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -16,26 +14,20 @@ from textual.message import Message
 from textual.timer import Timer
 
 from core.aws.errors import ExpiredCredentials, NoCredentials
-from core.aws.kind import Item, Kind, Verb
+from core.aws.kind import Item, Kind
 from screens.actions import Action, Context
 from screens.aws import words
-from screens.aws.actions import VERB
 from screens.aws.kindbar import KindBar
 from screens.aws.kindsof import kinds_shown
 from screens.aws.listing import STEP, Listed, Listing
-from screens.aws.offered import creators_of, name_of, verbs_of
 from screens.aws.pane import pane_lines
-from screens.aws.verbs import run_verb
+from screens.aws.resource import ResourceScreen
 from screens.background import Ask
 from screens.listing import ListScreen
 from screens.widgets.lines import Line, wrapped
 from screens.widgets.page import Page
 from screens.widgets.sheet import Sheet
 from screens.widgets.table import RowTable
-
-if TYPE_CHECKING:
-    from core.aws.account import Account
-    from screens.aws.backend import AwsBackend
 
 REST_SECONDS = 0.3
 """How long the cursor rests on a resource before its description is asked for."""
@@ -53,10 +45,9 @@ class Described(Message):
         self.id_ = id_
 
 
-class KindsScreen(ListScreen):
+class KindsScreen(ResourceScreen, ListScreen):
     """`mode`: the first screen of a mode. Else one kind, below `parent`, reached by `trail`."""
 
-    scope = "aws"
     CSS = """
     KindsScreen #main { height: 1fr; layout: horizontal; }
     KindsScreen #list { width: 1fr; height: 100%; }
@@ -95,16 +86,6 @@ class KindsScreen(ListScreen):
     # what is in view
 
     @property
-    def backend(self) -> AwsBackend:
-        """The account, and what has been read of it."""
-        return cast("AwsBackend", self.deck.backend)
-
-    @property
-    def account(self) -> Account:
-        """The account."""
-        return self.backend.account
-
-    @property
     def kind(self) -> Kind | None:
         """The kind in view."""
         return self._kinds[self._at] if self._kinds else None
@@ -124,6 +105,15 @@ class KindsScreen(ListScreen):
         """The selected resource."""
         found: Item | None = self.table.selected
         return found
+
+    def kind_now(self) -> Kind | None:
+        return self.kind
+
+    def item_now(self) -> Item | None:
+        return self.item
+
+    def way(self) -> Sequence[str]:
+        return (*self._trail, self.kind.title) if self.kind is not None else self._trail
 
     @property
     def trouble(self) -> str:
@@ -356,55 +346,10 @@ class KindsScreen(ListScreen):
 
     # actions
 
-    def _verb_of(self, key: str) -> Verb | None:
-        kind = self.kind
-        if kind is None:
-            return None
-        verbs = verbs_of(kind, self.account)
-        return next((verb for verb in verbs if verb.key == key), None)
-
-    def _why_not(self, verb: Verb) -> str | None:
-        item = self.item
-        if item is None:
-            return "nothing is selected"
-        return verb.blocked(item)
-
     def fitted(self, action: Action) -> Action | None:
-        kind = self.kind
-        if action.id.startswith(VERB):
-            verb = self._verb_of(action.id.removeprefix(VERB))
-            if verb is None:
-                return None
-            return replace(
-                action, label=verb.label, help=verb.help, dangerous=verb.dangerous,
-                enabled=lambda _context: self._why_not(verb),
-            )  # fmt: skip
-        if action.id == "aws.new":
-            if kind is None or not creators_of(kind, self.account):
-                return None
-            return replace(action, help="; ".join(verb.help for verb in kind.create))
-        if action.id == "aws.logs" and (kind is None or kind.logs is None):
-            return None
         if action.id in ("aws.next", "aws.before") and len(self._kinds) < 2:
             return None
-        if action.id in ("aws.open", "aws.full", "aws.raw", "aws.logs", "aws.menu"):
-            return replace(action, enabled=self._some)
-        return action
-
-    def _some(self, _context: Context) -> str | None:
-        return None if self.item is not None else "nothing is selected"
-
-    def handler(self, action: Action) -> Callable[[], None] | None:
-        if action.id.startswith(VERB):
-            verb = self._verb_of(action.id.removeprefix(VERB))
-            return partial(self.do_verb, verb) if verb is not None else None
-        return super().handler(action)
-
-    def do_verb(self, verb: Verb) -> None:
-        """A verb on the selected resource."""
-        kind, item = self.kind, self.item
-        if kind is not None and item is not None:
-            run_verb(self.deck, self.account, kind, verb, item)
+        return super().fitted(action)
 
     def do_refresh(self) -> None:
         """Read all of it anew, with the credentials there are now if they were the trouble."""
@@ -418,27 +363,6 @@ class KindsScreen(ListScreen):
         self.deck.poke()
         self.deck.tell("reading again")
 
-    def do_aws_open(self) -> None:
-        """What is below the selected resource, or all that is known of it."""
-        kind, item = self.kind, self.item
-        if kind is None or item is None:
-            return
-        if not kind.child:
-            self.do_aws_full()
-            return
-        from core.aws.registry import kind as kind_of
-
-        way = (*self._trail, kind.title, name_of(item))
-        self.deck.push_screen(KindsScreen(kinds=[kind_of(kind.child)], parent=item.id, trail=way))
-
-    def do_aws_full(self) -> None:
-        """The description on a screen of its own."""
-        from screens.aws.detail import DetailScreen
-
-        if self.kind is not None and self.item is not None:
-            way = (*self._trail, self.kind.title)
-            self.deck.push_screen(DetailScreen(self.kind, self.item, way))
-
     def do_aws_next(self) -> None:
         """The next kind."""
         self._show_tab((self._at + 1) % max(len(self._kinds), 1))
@@ -451,31 +375,3 @@ class KindsScreen(ListScreen):
         """Show or hide the description."""
         self._pane_on = not self._pane_on
         self._describe()
-
-    def do_aws_raw(self) -> None:
-        """As AWS told it."""
-        from screens.aws.detail import open_raw
-
-        if self.kind is not None and self.item is not None:
-            open_raw(self.deck, self.backend.details, self.kind, self.item)
-
-    def do_aws_logs(self) -> None:
-        """What it printed."""
-        from screens.aws.logs import LogScreen
-
-        if self.kind is not None and self.item is not None:
-            self.deck.push_screen(LogScreen(self.kind, self.item))
-
-    def do_aws_new(self) -> None:
-        """A verb that needs no resource."""
-        from screens.aws.menu import open_new
-
-        if self.kind is not None:
-            open_new(self.deck, self.account, self.kind)
-
-    def do_aws_menu(self) -> None:
-        """All verbs."""
-        from screens.aws.menu import open_menu
-
-        if self.kind is not None and self.item is not None:
-            open_menu(self.deck, self.account, self.kind, self.item)

@@ -10,7 +10,6 @@ from core.aws.account import Account
 from screens.registry import MODES
 from tests.support.driving import settled, shown, until
 
-
 pytestmark = pytest.mark.slow
 
 

@@ -9,8 +9,8 @@ import pytest
 from textual.pilot import Pilot
 
 from core.aws.context import AwsContext, add_context
-from screens.aws.detail import RawDialog
 from screens.aws.form import Form
+from screens.aws.raw import RawDialog
 from screens.dialogs.base import Dialog
 from screens.dialogs.confirm import Confirm, Sign
 from screens.widgets.chart import Chart
