@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from core.aws.errors import AwsError
 from core.aws.kind import Chart, Column, Detail, Item, Kind, Section
@@ -26,6 +27,9 @@ NEWEST_EXECUTIONS = 10
 NEWEST_TUNING = 10
 MOST_ENDPOINTS = 100
 DAY = 86_400.0
+KEPT_SECONDS = 3600.0
+_explorer: WeakKeyDictionary[Account, dict[str, tuple[float, Any]]] = WeakKeyDictionary()
+"""What Cost Explorer told, since AWS takes a cent for each answer."""
 _LISTS = {
     "training": ("list_training_jobs", "TrainingJobSummaries"),
     "processing": ("list_processing_jobs", "ProcessingJobSummaries"),
@@ -174,11 +178,22 @@ def _explored(
         asked["GroupBy"] = [{"Type": "DIMENSION", "Key": "SERVICE"}]
     found: list[Mapping[str, Any]] = []
     while True:
-        told = account.call("ce", "get_cost_and_usage", **asked)
+        told = _asked_once(account, "get_cost_and_usage", asked)
         found += told.get("ResultsByTime", ())
         if not told.get("NextPageToken"):
             return found
         asked["NextPageToken"] = told["NextPageToken"]
+
+
+def _asked_once(account: Account, operation: str, asked: Mapping[str, Any]) -> Any:
+    """Cost Explorer's answer; the same question within an hour is not asked again."""
+    kept = _explorer.setdefault(account, {})
+    key = f"{operation} {sorted(asked.items())}"
+    at, told = kept.get(key, (0.0, None))
+    if told is None or time.monotonic() - at > KEPT_SECONDS:
+        told = account.call("ce", operation, **asked)
+        kept[key] = (time.monotonic(), told)
+    return told
 
 
 def _date(at: float) -> str:
@@ -265,12 +280,13 @@ def _service(account: Account, name: str) -> Detail:
 
 def _forecast(account: Account, now: float, service: str) -> Section:
     end = bills.month_start(bills.month_start(now) + 32 * DAY)
-    told = account.call(
-        "ce", "get_cost_forecast",
-        TimePeriod={"Start": _date(now), "End": _date(end)},
-        Granularity="MONTHLY", Metric="UNBLENDED_COST",
-        Filter={"Dimensions": {"Key": "SERVICE", "Values": [service]}},
-    )  # fmt: skip
+    asked = {
+        "TimePeriod": {"Start": _date(now), "End": _date(end)},
+        "Granularity": "MONTHLY",
+        "Metric": "UNBLENDED_COST",
+        "Filter": {"Dimensions": {"Key": "SERVICE", "Values": [service]}},
+    }
+    told = _asked_once(account, "get_cost_forecast", asked)
     amount = float(told["Total"]["Amount"])
     return Section("Forecast", (("until the month's end", f"{money(amount)} more"),))
 
