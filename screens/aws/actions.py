@@ -26,11 +26,12 @@ ACTIONS = (
     Action("aws.raw", "J", "JSON", "aws", "as AWS told it"),
     Action(
         "aws.new", "n", "New", "aws", "make a new one", changes=True, group="change", rank=4,
+        command="opsdeck aws new {kind} {verb}",
     ),
     *(
         Action(
             f"{VERB}{key}", key, _SLOTS[key], "aws", "", changes=True, group="change",
-            rank=5,
+            rank=5, command="opsdeck aws do {kind} {ref} {verb}",
         )
         for key in VERB_KEYS
     ),

@@ -36,7 +36,7 @@ def test_kinds_are_listed_with_what_they_ask_for(cli: Any) -> None:
     assert kinds["steps"]["parent"] == "executions"
     only = cli("aws", "kinds", "deploys")
     assert "endpoints" in only.out
-    assert "pipelines" not in only.out
+    assert "sfn-executions" not in only.out
 
 
 def test_listing_filtering_and_stopping_early(on: Any, groups: list[str]) -> None:
@@ -149,3 +149,28 @@ def test_the_actions_that_a_kind_needs(cli: Any) -> None:
     calls = cli("aws", "calls", "endpoints", "--json").json()["calls"]
     assert {"kind": "endpoints", "action": "sagemaker:DeleteEndpoint", "does": "write",
             "for": "delete"} in calls  # fmt: skip
+
+
+def test_what_only_reads_asks_nothing_and_is_done_in_a_read_only_session(
+    cli: Any, sim: Any, client: Any
+) -> None:
+    client("logs").create_log_group(logGroupName="/plain")
+    before = changes(sim)
+    query = ("query=fields @message | limit 5", "since=1h")
+    told = cli(
+        "--context", "sim", "--read-only", "aws", "do", "log-groups", "/plain", "ask", *query
+    )
+    assert (told.status, told.out.strip()) == (0, "no rows")
+    refused = cli(
+        "--context", "sim", "--read-only", "aws", "do", "log-groups", "/plain", "keep", "days=30",
+        "--confirm", "/plain",
+    )  # fmt: skip
+    assert refused.status == 1
+    assert "E200" in refused.err
+    assert [each for each in changes(sim) if each not in before] == []
+
+
+def test_the_policy_of_a_role_is_printed(cli: Any) -> None:
+    told = cli("aws", "policy", "reader", "--kind", "buckets", "--json").json()
+    assert told["Version"] == "2012-10-17"
+    assert told["Statement"][0]["Action"][0].startswith("s3:")
