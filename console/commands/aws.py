@@ -17,7 +17,9 @@ from console.waiting import split_pairs
 from core.aws.account import Account
 from core.aws.kind import Item, Kind, Verb
 from core.aws.kinds import KINDS
-from core.aws.registry import MODES, kind
+from core.aws.policies import ROLES, policy
+from core.aws.registry import MODES, all_kinds, kind
+from core.aws.words import pretty
 from core.errors import BadInput, ReadOnly, WrongState
 from screens.aws.offered import creators_of, needs_typing, values_for, verbs_of
 
@@ -27,7 +29,7 @@ confirm_option = click.option(
 )
 
 
-@noun("Resources of an AWS account: kinds, list, show, do, new, logs, calls.")
+@noun("Resources of an AWS account: kinds, list, show, do, new, logs, calls, policy.")
 def command() -> None:
     """Group of the verbs on resources."""
 
@@ -118,8 +120,6 @@ def show(session: Session, kind_name: str, id_: str, raw: bool) -> None:
     detail = found.show(session.account(), id_)
     document = aws_text.detail_json(found, id_, detail, raw=raw)
     if raw:
-        from core.aws.words import pretty
-
         emit(session, document, lambda: "\n".join(pretty(detail.raw)))
     else:
         emit(session, document, lambda: aws_text.detail_text(session, detail))
@@ -154,7 +154,8 @@ def do(
     why_not = verb.blocked(item) if item is not None else None
     if why_not:
         raise WrongState(f"{id_}: {why_not}", f"opsdeck aws show {found.name} {id_} tells more")
-    _confirm(session, account, found, verb, id_, values, yes, confirm)
+    if not verb.reads:
+        _confirm(session, account, found, verb, id_, values, yes, confirm)
     _done(session, account, found, verb, id_, verb.do(account, id_, values))
 
 
@@ -191,7 +192,7 @@ def _verb(found: Kind, name: str, offered: tuple[Verb, ...]) -> Verb:
 
 
 def _may(account: Account, verb: Verb) -> None:
-    if account.read_only:
+    if account.read_only and not verb.reads:
         raise ReadOnly(
             f"{verb.name}: {account.name} is read-only; nothing was sent",
             "leave out --read-only, or change the context",
@@ -276,3 +277,15 @@ def calls(session: Session, kind_name: str | None) -> None:
         for name, action, does, why in rows
     ]
     emit(session, {"calls": document}, lambda: aws_text.actions_text(session, rows))
+
+
+@command.command("policy")
+@click.argument("role", type=click.Choice(list(ROLES)))
+@click.option("--kind", "names", multiple=True, metavar="KIND", help="Of these kinds only.")
+@click.option("--region", "only", default="*", metavar="REGION", help="In this region only.")
+@pass_session
+def policy_(session: Session, role: str, names: tuple[str, ...], only: str) -> None:
+    """Print the IAM policy that ROLE needs for what the console calls."""
+    chosen = tuple(kind(name) for name in names) if names else all_kinds()
+    document = policy(chosen, role, only)
+    emit(session, document, lambda: "\n".join(pretty(document)))

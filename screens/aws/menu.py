@@ -51,7 +51,7 @@ def _pick(
         if verb is None:
             return
         why_not = verb.blocked(item) if item is not None else None
-        if deck.context.read_only:
+        if deck.context.read_only and not verb.reads:
             why_not = f"{verb.label}: this session is read-only"
         if why_not:
             deck.tell(f"▲ {why_not}", "warn")

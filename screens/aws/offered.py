@@ -54,6 +54,8 @@ def command_line(
     words += ["do", kind.name, id_, verb.name] if id_ else ["new", kind.name, verb.name]
     words += [f"{name}={value}" for name, value in told.items()]
     line = shlex.join(words)
+    if verb.reads:
+        return line
     return f"{line} --confirm {shlex.quote(last_of(id_))}" if typed and id_ else f"{line} --yes"
 
 

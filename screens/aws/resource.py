@@ -74,7 +74,7 @@ class ResourceScreen(ModeScreen):
                 return None
             return replace(
                 action, label=verb.label, help=verb.help, dangerous=verb.dangerous,
-                enabled=partial(self._why_not, verb),
+                changes=not verb.reads, enabled=partial(self._why_not, verb),
             )  # fmt: skip
         if action.id == "aws.new":
             made = creators_of(kind, self.account) if kind is not None else ()
@@ -104,7 +104,7 @@ class ResourceScreen(ModeScreen):
         kind, item = self.kind_now(), self.item_now()
         if kind is None or item is None:
             return
-        if not kind.child:
+        if not kind.child or item.leaf:
             self.do_aws_full()
             return
         trail = (*self.way(), name_of(item))

@@ -83,6 +83,12 @@ class Doing:
 
     def _look_up(self, fields: Sequence[Field], values: Mapping[str, str]) -> None:
         account, verb = self._account, self._verb
+        if verb.reads:  # nothing follows from it: there is nothing to ask
+            told = told_values(fields, values)
+            context = self._deck.backend.name
+            command = command_line(context, self._kind, verb, self.id_, told, typed=False)
+            self._do(values, command)
+            return
 
         def read(_account: Account) -> Prepared:
             number, why_not = tried(lambda: account.account_id, "")

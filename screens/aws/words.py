@@ -103,7 +103,7 @@ def section_lines(section: Section, width: int) -> list[Line]:
 
 
 def _text(text: str, width: int) -> list[Line]:
-    if text.startswith((" ", "\t", "{", "}", "[", "]")):
+    if text.startswith((" ", "\t", "{", "}", "[", "]")) or "  " in text:
         return [[("  ", "text"), (text, "text")]]  # it is laid out already
     return [[("  ", "text"), (part, "text")] for part in wrap(text, max(width - 3, 10))]
 

@@ -22,6 +22,14 @@ def demo(aws: Any) -> Any:
     return aws
 
 
+def described(screen: Any) -> Any:
+    """What is known of the resource in view; None while it is not selected or not read."""
+    kind, item = screen.kind_now(), screen.item_now()
+    return (
+        None if kind is None or item is None else screen.backend.details.known(kind.name, item.id)
+    )
+
+
 async def test_every_mode_and_tab_is_read(on_aws: Any, demo: Any, account: Account) -> None:
     async with on_aws(account, "runs", (80, 24)) as pilot:
         for mode in MODES[1:]:
@@ -30,18 +38,16 @@ async def test_every_mode_and_tab_is_read(on_aws: Any, demo: Any, account: Accou
             screen = pilot.app.mode_screen
             for place, kind in enumerate(list(screen._kinds)):
                 screen._show_tab(place)
-                await until(pilot, lambda screen=screen: screen.listing.last.read, 20)
+                await until(pilot, lambda screen=screen: screen.listing.last.read, 60)
                 error = screen.listing.last.error
                 assert error is None, f"{mode}/{kind.name}: {error}"
-                item = screen.listing.last.items[:1]
-                if not item:
+                if not screen.listing.last.items:
                     continue
-                known = screen.backend.details.known
-                args = (kind.name, item[0].id)
-                await until(pilot, lambda args=args, known=known: known(*args) is not None, 20)
-                told = known(*args)
+                # What is selected, not what was first: others may have come above it meanwhile.
+                await until(pilot, lambda screen=screen: described(screen) is not None, 60)
+                told = described(screen)
                 assert told.error is None, f"{mode}/{kind.name}: {told.error}"
-                assert len(item[0].cells) == len(kind.columns), kind.name
+                assert len(screen.item_now().cells) == len(kind.columns), kind.name
         assert not pilot.app._bugs_told
 
 
