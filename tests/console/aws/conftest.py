@@ -9,7 +9,6 @@ import pytest
 from core.aws.context import AwsContext, add_context
 from core.simulated.server import REGION, SimulatedAccount
 
-pytest_plugins = ["tests.support.aws"]
 
 
 @pytest.fixture(autouse=True)

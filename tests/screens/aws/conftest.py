@@ -19,7 +19,6 @@ from tests.support import awskinds
 from tests.support.driving import settled
 from tests.support.seed import NOW
 
-pytest_plugins = ["tests.support.aws"]
 OnAws = Callable[..., AbstractAsyncContextManager[Pilot[Any]]]
 UseKinds = Callable[[dict[str, Place]], None]
 
