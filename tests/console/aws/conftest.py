@@ -10,7 +10,6 @@ from core.aws.context import AwsContext, add_context
 from core.simulated.server import REGION, SimulatedAccount
 
 
-
 @pytest.fixture(autouse=True)
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty configuration folder, no profile, no credentials."""
